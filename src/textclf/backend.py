@@ -1,0 +1,74 @@
+"""Starts TensorFlow: quietly, on the device asked for, with seeded and repeatable operations."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+from textclf.errors import RequestError
+
+DEVICES = ("auto", "cpu", "gpu")
+
+
+def start(device: str = "auto") -> str:
+    """Import TensorFlow and Keras, and choose where models run.
+
+    Args:
+        device: ``auto`` takes a GPU where there is one; ``cpu`` hides it; ``gpu`` insists.
+
+    Returns:
+        What was chosen, such as ``cpu`` or ``gpu: NVIDIA H100``.
+
+    Raises:
+        RequestError: a GPU was asked for, and TensorFlow sees none.
+    """
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _quiet_start():
+        import tensorflow as tf
+
+        gpus = tf.config.list_physical_devices("GPU")
+    # Repeatable kernels: the same seed gives the same weights, bit for bit, on the CPU.
+    tf.config.experimental.enable_op_determinism()
+    if device == "cpu":
+        tf.config.set_visible_devices([], "GPU")
+    elif gpus:
+        for gpu in gpus:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        details = tf.config.experimental.get_device_details(gpus[0])
+        return f"gpu: {details.get('device_name', gpus[0].name)}"
+    elif device == "gpu":
+        raise RequestError(
+            "--device gpu: TensorFlow sees no GPU; use --device cpu, or install"
+            " 'tensorflow[and-cuda]' and an NVIDIA driver"
+        )
+    return "cpu"
+
+
+def set_seed(seed: int) -> None:
+    """Seed Python, NumPy and Keras, so that the next model starts from the same weights."""
+    import keras
+
+    keras.utils.set_random_seed(seed)
+
+
+@contextlib.contextmanager
+def _quiet_start() -> Iterator[None]:
+    """Hold back what TensorFlow's C++ side prints before its log level counts; show it on failure."""
+    if "tensorflow" in sys.modules:
+        yield
+        return
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as held_back:
+        os.dup2(held_back.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held_back.seek(0)
+            os.write(stderr, held_back.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)

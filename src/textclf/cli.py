@@ -1,0 +1,65 @@
+"""The ``textclf`` command: finds its subcommands by file name, turns errors into one line."""
+
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from textclf import __version__, registry
+from textclf.errors import RequestError, TextclfError
+
+INTERRUPTED = 130
+
+
+class RegistryGroup(click.Group):
+    """A group whose commands are the files in ``commands/``, imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names of all commands."""
+        return registry.list_names("commands")
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command:  # noqa: ARG002
+        """Import a command; an unknown name is an error that gives the nearest one."""
+        command: click.Command = registry.load_module("commands", name).command
+        return command
+
+
+@click.command(cls=RegistryGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="textclf")
+def cli() -> None:
+    """Run, evaluate and honestly compare text classification experiments.
+
+    \b
+    Example: textclf train --model cnn --dataset bbc
+    """
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line and exit: 0 done, 1 error, 2 usage, 3 failed gate, 130 interrupted."""
+    try:
+        # With no arguments at all, click shows the help.
+        code = cli.main(arguments, prog_name="textclf", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(RequestError.exit_code)
+    except click.UsageError as error:
+        help_command = error.ctx.command_path if error.ctx else "textclf"
+        _fail(f"{error.format_message()} (see {help_command} --help)", RequestError.exit_code)
+    except click.ClickException as error:
+        _fail(error.format_message(), error.exit_code)
+    except TextclfError as error:
+        _fail(str(error), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough; nothing more can be flushed.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    sys.exit(code or 0)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    click.echo(f"textclf: {message}", err=True)
+    sys.exit(code)

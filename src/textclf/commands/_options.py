@@ -1,0 +1,89 @@
+"""Options that several commands share."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from textclf.backend import DEVICES
+from textclf.tables import FORMATS, Column, format_table
+
+if TYPE_CHECKING:
+    from textclf.config import ExperimentConfig, Override
+
+format_option = click.option(
+    "--format",
+    "style",
+    type=click.Choice(FORMATS),
+    default="table",
+    show_default=True,
+    help="How to print the result.",
+)
+run_root_option = click.option(
+    "--run-root",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    envvar="TEXTCLF_RUN_ROOT",
+    show_envvar=True,
+    help="Folder of the run directories.",
+)
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="Print results and errors only.")
+device_option = click.option(
+    "--device",
+    type=click.Choice(DEVICES),
+    default="auto",
+    show_default=True,
+    help="Where to train: auto takes a GPU where there is one.",
+)
+force_option = click.option("--force", is_flag=True, help="Repeat what is finished already.")
+_config_options = (
+    click.option(
+        "--config",
+        "config_path",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Configuration file (YAML); options are stronger than it.",
+    ),
+    click.option(
+        "--set",
+        "assignments",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Set one value, such as training.epochs=3; repeatable.",
+    ),
+    click.option("--smoke", is_flag=True, help="Tiny subsets and one epoch, to see that it works."),
+)
+
+
+def config_options(command: Any) -> Any:
+    """Add the options that make up a configuration, but for dataset, model and seed."""
+    for option in reversed(_config_options):
+        command = option(command)
+    return command
+
+
+def make_config(
+    config_path: Path | None,
+    assignments: Sequence[str],
+    *,
+    smoke: bool,
+    **named: Any,
+) -> "ExperimentConfig":
+    """Build the configuration that the options describe; ``named`` are dataset, model and seed."""
+    from textclf.config import SMOKE, Override, parse_override, read_yaml, resolve
+
+    overrides: list[Override] = [*SMOKE] if smoke else []
+    keys = {"dataset": "dataset.name", "model": "model.name", "seed": "seed"}
+    for option, value in named.items():
+        if value is not None:
+            overrides.append(Override(keys[option], value, f"--{option} {value}"))
+    overrides += map(parse_override, assignments)
+    tree = read_yaml(config_path) if config_path else {}
+    return resolve(tree, overrides, source=str(config_path or "configuration"))
+
+
+def print_table(rows: Sequence[Any], columns: Sequence[Column], style: str) -> None:
+    """Print rows to standard output in the format asked for."""
+    click.echo(format_table(rows, columns, style))

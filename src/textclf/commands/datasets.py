@@ -1,0 +1,43 @@
+"""List the datasets, or describe one."""
+
+import json
+
+import click
+
+from textclf.commands._options import format_option, print_table
+
+
+@click.command(name="datasets")
+@click.argument("name", required=False)
+@format_option
+def command(name: str | None, style: str) -> None:
+    """List the datasets, or describe one.
+
+    With NAME, load it and show its source, splits, labels and first texts.
+
+    \b
+    Example: textclf datasets bbc
+    """
+    from textclf.descriptions import (
+        LABEL_COLUMNS,
+        SUMMARY_COLUMNS,
+        describe_dataset,
+        list_summaries,
+    )
+
+    if name is None:
+        print_table(list_summaries("datasets"), SUMMARY_COLUMNS, style)
+        return
+    document = describe_dataset(name)
+    labels = document["labels"]
+    if style == "json":
+        click.echo(json.dumps(document, indent=2))
+        return
+    if style == "table":
+        texts = ", ".join(f"{split} {count:,}" for split, count in document["texts"].items())
+        for key in ("summary", "source", "licence", "citation"):
+            click.echo(f"{key}: {document[key]}")
+        click.echo(f"texts: {texts}\n")
+        for sample in document["samples"]:
+            click.echo(f"{sample['label']}: {' '.join(sample['text'].split())} ...\n")
+    print_table(labels, LABEL_COLUMNS, style)

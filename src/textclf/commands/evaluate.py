@@ -1,0 +1,47 @@
+"""Evaluate a finished run's saved model again, from raw text."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from textclf.commands._options import device_option, format_option, print_table
+
+
+@click.command(name="evaluate")
+@click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
+@click.option(
+    "--split",
+    type=click.Choice(["train", "validation", "test"]),
+    default="test",
+    show_default=True,
+    help="Which texts.",
+)
+@device_option
+@format_option
+def command(run_path: Path, split: str, device: str, style: str) -> None:
+    """Evaluate the saved model of a run again.
+
+    It reads the raw texts of the dataset that the run was trained on. Prints the metrics, then each label. CSV holds the labels; JSON holds everything. The run itself
+    is not changed.
+
+    \b
+    Example: textclf evaluate runs/bbc/mlp/*/seed-42 --split validation
+    """
+    from textclf import backend
+    from textclf.descriptions import CLASS_COLUMNS, METRIC_COLUMNS, list_metrics
+    from textclf.experiment import evaluate_run
+    from textclf.runs import RunDirectory
+
+    run = RunDirectory(run_path)
+    run.read_result()  # An unfinished run is told of before TensorFlow takes its seconds to start.
+    backend.start(device)
+    evaluation = evaluate_run(run, split=split)
+    if style == "json":
+        click.echo(json.dumps({"split": split, **asdict(evaluation)}, indent=2))
+        return
+    if style != "csv":
+        print_table(list_metrics(evaluation), METRIC_COLUMNS, style)
+        click.echo()
+    print_table([asdict(scores) for scores in evaluation.per_class], CLASS_COLUMNS, style)

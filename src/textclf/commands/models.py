@@ -1,0 +1,47 @@
+"""List the models, or build one and list its layers."""
+
+import json
+from typing import Any
+
+import click
+
+from textclf.commands._options import config_options, format_option, make_config, print_table
+
+
+@click.command(name="models")
+@click.argument("name", required=False)
+@click.option(
+    "--dataset", metavar="NAME", default="reuters", show_default=True, help="Build for its labels."
+)
+@config_options
+@format_option
+def command(name: str | None, style: str, dataset: str, **config_values: Any) -> None:
+    """List the models, or describe one.
+
+    With NAME, build it and list its layers and parameters.
+
+    \b
+    Example: textclf models cnn --dataset imdb --set model.filters=64
+    """
+    from textclf.descriptions import (
+        LAYER_COLUMNS,
+        SUMMARY_COLUMNS,
+        describe_model,
+        list_summaries,
+    )
+
+    if name is None:
+        print_table(list_summaries("models"), SUMMARY_COLUMNS, style)
+        return
+    config = make_config(**config_values, model=name, dataset=dataset)
+
+    from textclf import backend
+
+    backend.start("cpu")
+    document = describe_model(config)
+    if style == "json":
+        click.echo(json.dumps(document, indent=2))
+        return
+    print_table(document["layers"], LAYER_COLUMNS, style)
+    if style == "table":
+        click.echo(f"parameters: {document['parameters']:,}")

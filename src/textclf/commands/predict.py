@@ -1,0 +1,35 @@
+"""Classify texts with a finished run's saved model."""
+
+from pathlib import Path
+
+import click
+
+from textclf.commands._options import device_option, format_option, print_table
+
+
+@click.command(name="predict")
+@click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("texts", metavar="TEXT...", nargs=-1, required=True)
+@click.option(
+    "--top", type=click.IntRange(1), default=1, show_default=True, help="Labels for each text."
+)
+@device_option
+@format_option
+def command(run_path: Path, texts: tuple[str, ...], top: int, device: str, style: str) -> None:
+    """Classify texts with the saved model of a run.
+
+    Prints the most probable labels of each TEXT; a single - reads standard input, a text a line.
+
+    \b
+    Example: textclf predict runs/bbc/mlp/*/seed-42 "Shares fell as oil prices rose" --top 2
+    """
+    from textclf import backend
+    from textclf.predictions import COLUMNS, check_texts, predict_rows
+    from textclf.runs import RunDirectory
+
+    lines = click.get_text_stream("stdin").read().splitlines() if texts == ("-",) else texts
+    run = RunDirectory(run_path)
+    run.read_result()
+    check_texts(lines)  # Before TensorFlow takes its seconds to start.
+    backend.start(device)
+    print_table(predict_rows(run.read_model(), lines, top=top), COLUMNS, style)

@@ -1,0 +1,275 @@
+"""What an experiment is: its checked configuration, where the values come from, its fingerprint.
+
+Values come, the later the stronger, from the built-in defaults, the defaults of the dataset and of
+the model, a YAML file, and the command line.
+"""
+
+import hashlib
+import json
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SerializeAsAny,
+    ValidationError,
+)
+
+from textclf.errors import RequestError, unknown
+from textclf.registry import load_module
+
+RESULTS_VERSION = 1
+"""Part of every fingerprint; raised when the same configuration would give other results."""
+
+Tree = dict[str, Any]
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are refused, and values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class DatasetOptions(Section):
+    """Which texts; each dataset may add options of its own."""
+
+    name: str = Field(description="a dataset that `textclf datasets` lists")
+    subset: PositiveInt | None = Field(
+        default=None, description="use at most so many texts of each split, stratified by label"
+    )
+
+
+class TextConfig(Section):
+    """How text becomes token ids (the terms of ``keras.datasets`` and ``pad_sequences``)."""
+
+    num_words: int = Field(
+        default=20_000, ge=5, description="distinct ids, the four reserved ones included"
+    )
+    sequence_length: PositiveInt = Field(default=200, description="ids for each text")
+    padding: Literal["pre", "post"] = Field(
+        default="pre", description="where zeros fill up a short text"
+    )
+    truncating: Literal["pre", "post"] = Field(
+        default="pre", description="which end of a long text is cut off"
+    )
+
+
+class ModelParameters(Section):
+    """Which model; each model adds the parameters of its layers."""
+
+    name: str = Field(description="a model that `textclf models` lists")
+
+
+class TrainingConfig(Section):
+    """How the weights are fitted; the defaults are the published Reuters recipe."""
+
+    epochs: PositiveInt = Field(default=10, description="passes over the training texts")
+    batch_size: PositiveInt = Field(default=64, description="texts in each step")
+    learning_rate: PositiveFloat = Field(default=0.001, description="of Adam, at the first step")
+    schedule: Literal["constant", "linear", "cosine", "exponential"] = Field(
+        default="constant", description="how the learning rate falls; linear and cosine end at zero"
+    )
+    label_smoothing: float = Field(
+        default=0.0, ge=0, lt=1, description="share of the target spread over all labels"
+    )
+    class_weight: Literal["balanced"] | dict[str, PositiveFloat] | None = Field(
+        default=None, description="weight of each label's texts in the loss, or 'balanced'"
+    )
+    monitor: Literal["val_loss", "val_accuracy"] = Field(
+        default="val_loss", description="what makes an epoch the best one"
+    )
+    patience: PositiveInt | None = Field(
+        default=None, description="stop after so many epochs without a better one"
+    )
+    keep_best: bool = Field(default=False, description="end with the weights of the best epoch")
+
+
+class ExperimentConfig(Section):
+    """Everything that decides the result of one run."""
+
+    dataset: SerializeAsAny[DatasetOptions]
+    text: TextConfig
+    model: SerializeAsAny[ModelParameters]
+    training: TrainingConfig
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 42
+
+    @property
+    def fingerprint(self) -> str:
+        """Ten hexadecimal digits that stand for everything but the seed."""
+        decisive = [RESULTS_VERSION, self.model_dump(mode="json", exclude={"seed"})]
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:10]
+
+    def to_yaml(self) -> str:
+        """Return the configuration as YAML that `read_yaml` and `resolve` turn into the same one."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+@dataclass(frozen=True)
+class Override:
+    """A value from the command line: its dotted key, and the words that the user wrote."""
+
+    key: str
+    value: Any
+    origin: str
+
+
+SMOKE = (
+    Override("dataset.subset", 64, "--smoke"),
+    Override("training.epochs", 1, "--smoke"),
+)
+"""What ``--smoke`` sets: enough to go through every step in seconds."""
+
+
+def resolve(
+    tree: Tree | None = None, overrides: Iterable[Override] = (), *, source: str = "configuration"
+) -> ExperimentConfig:
+    """Merge defaults, a configuration tree and overrides into a checked configuration.
+
+    Args:
+        tree: what a configuration file holds.
+        overrides: the stronger values, the last one of a key wins.
+        source: the name of the file, for messages.
+
+    Raises:
+        RequestError: an unknown key or name, a missing name, or a value out of its range.
+    """
+    origins = {override.key: override.origin for override in overrides}
+    given = _merge({}, tree or {})
+    for override in overrides:
+        _set(given, override)
+
+    def where(key: str) -> str:
+        return origins.get(key, source)
+
+    for section in given:
+        if section not in ExperimentConfig.model_fields:
+            raise RequestError(
+                f"{where(section)}: {unknown('key', section, ExperimentConfig.model_fields)}"
+            )
+    dataset = load_module("datasets", _name_of("dataset", given, where))
+    model = load_module("models", _name_of("model", given, where))
+    merged = _merge(_merge(getattr(dataset, "DEFAULTS", {}), getattr(model, "DEFAULTS", {})), given)
+    sections = {
+        "dataset": getattr(dataset, "Options", DatasetOptions),
+        "text": TextConfig,
+        "model": model.Parameters,
+        "training": TrainingConfig,
+    }
+    checked = {name: _check(cls, name, merged.get(name, {}), where) for name, cls in sections.items()}
+    seed = {"seed": merged["seed"]} if "seed" in merged else {}
+    return _check(ExperimentConfig, "", {**checked, **seed}, where)
+
+
+def read_yaml(path: Path) -> Tree:
+    """Read a configuration file.
+
+    Raises:
+        RequestError: the file is missing, is no YAML mapping, or has a key twice.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
+        raise RequestError(f"cannot read configuration {path}: {reason}") from error
+    tree = _parse_yaml(text, str(path))
+    if not isinstance(tree, dict):
+        raise RequestError(f"{path}: expected keys such as 'dataset:' and 'model:', got {text[:40]!r}")
+    return tree
+
+
+def parse_override(assignment: str) -> Override:
+    """Turn ``training.epochs=3``, as given to ``--set``, into an override; values are YAML."""
+    key, equals, value = assignment.partition("=")
+    if not equals or not key:
+        raise RequestError(f"--set {assignment}: expected KEY=VALUE, such as training.epochs=3")
+    return Override(key, _parse_yaml(value, f"--set {assignment}"), f"--set {assignment}")
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """PyYAML keeps the last of two equal keys silently; this one refuses them."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            if key_node.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key '{key_node.value}' stands twice", key_node.start_mark
+                )
+            seen.add(key_node.value)
+        return super().construct_mapping(node, deep)
+
+
+def _parse_yaml(text: str, source: str) -> Any:
+    try:
+        return yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a subclass of SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        raise RequestError(f"{source}{place}: {error.problem}; correct the YAML") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = str(error).split("\n")[0] or type(error).__name__
+        raise RequestError(f"{source}: {reason}; correct the YAML") from error
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Tree:
+    """Merge two trees, section by section; ``over`` wins, and neither is changed."""
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        merged[key] = _merge(old, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def _set(tree: Tree, override: Override) -> None:
+    *parents, last = override.key.split(".")
+    for parent in parents:
+        child = tree.setdefault(parent, {})
+        if not isinstance(child, dict):
+            raise RequestError(f"{override.origin}: '{parent}' is a value, not a section")
+        tree[parent] = tree = dict(child)
+    tree[last] = override.value
+
+
+def _name_of(section: str, tree: Tree, where: Any) -> str:
+    """Return which dataset or model the tree asks for."""
+    value = tree.get(section)
+    if value is None or value == {}:
+        raise RequestError(f"no {section} given: use --{section} NAME, or '{section}: {{name: NAME}}'")
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        raise RequestError(
+            f"{where(section)}: {section}: expected '{{name: NAME}}', got {_shorten(value)}"
+        )
+    return str(value["name"])
+
+
+def _check(cls: Any, section: str, value: Any, where: Any) -> Any:
+    """Validate one section; the first mistake becomes a line with its key and its origin."""
+    try:
+        return cls.model_validate(value)
+    except ValidationError as error:
+        # With several mistakes, a misspelt key explains the others.
+        mistakes = sorted(error.errors(), key=lambda mistake: mistake["type"] != "extra_forbidden")
+        mistake = mistakes[0]
+        location = [str(part) for part in mistake["loc"]]
+        key = ".".join(filter(None, [section, *location[: 1 if section else None]]))
+        if mistake["type"] == "extra_forbidden":
+            problem = unknown("key", location[0], cls.model_fields)
+        elif mistake["type"] == "missing":
+            problem = "is required"
+        else:
+            message = mistake["msg"].replace("Input should", "should")
+            problem = f"{message}, got {_shorten(mistake['input'])}"
+        raise RequestError(f"{where(key)}: {key}: {problem}") from error
+
+
+def _shorten(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,105 @@
+"""Reuters newswires, 46 topics, as published with Keras.
+
+The same wires, order and labels as ``keras.datasets.reuters.load_data``, decoded to text. The first
+7,000 of the 8,982 training wires train, the other 1,982 validate, 2,246 test.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from textclf.config import DatasetOptions
+from textclf.data import Split, TextDataset
+from textclf.datasets._download import cache_folder, downloading
+
+ABOUT = {
+    "source": "https://keras.io/api/datasets/reuters/",
+    "licence": "the Reuters-21578 terms: free for research",
+    "citation": "D. D. Lewis, Reuters-21578 text categorization collection, 1997",
+}
+DEFAULTS = {"text": {"num_words": 15_000, "sequence_length": 120}}
+
+N_TRAIN = 7_000
+ORIGIN = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
+# The hashes that keras.datasets.reuters checks.
+FILES = {
+    "reuters.npz": (
+        "sha256",
+        "d6586e694ee56d7a4e65172e12b3e987c03096cb01eab99753921ef915959916",
+    ),
+    "reuters_word_index.json": ("md5", "4d44cc38712099c9e383dc6e5f11a921"),
+}
+
+
+def label_names(options: DatasetOptions) -> tuple[str, ...]:  # noqa: ARG001 - all have the same
+    """Return the topics, from Keras, since the file has numbers only."""
+    from keras.datasets import reuters
+
+    return tuple(reuters.get_label_names())
+
+
+def load(options: DatasetOptions) -> TextDataset:
+    """Load all wires; see the module for the splits.
+
+    Raises:
+        DataError: a file is missing or damaged, and cannot be downloaded.
+    """
+    from keras.datasets import reuters
+
+    for file_name in FILES:
+        _fetch(file_name)
+    words = _read_words(_folder() / "reuters_word_index.json")
+    # Keras's own reader, which unpickles nothing but arrays. A `num_words` above all ids keeps the
+    # rarest word, which the default of None would drop.
+    (train_ids, train_labels), (test_ids, test_labels) = reuters.load_data(
+        num_words=len(words) + 1, start_char=None, oov_char=None, index_from=0
+    )
+
+    def decode(rows: Any) -> list[str]:
+        return [" ".join(words[rank - 1] for rank in row) for row in rows]
+
+    train_texts = decode(train_ids)
+    return TextDataset(
+        name="reuters",
+        label_names=label_names(options),
+        train=Split.from_lists(train_texts[:N_TRAIN], train_labels[:N_TRAIN]),
+        validation=Split.from_lists(train_texts[N_TRAIN:], train_labels[N_TRAIN:]),
+        test=Split.from_lists(decode(test_ids), test_labels),
+        vocabulary=words,
+    )
+
+
+def _folder() -> Path:
+    return cache_folder("KERAS_HOME", "~/.keras") / "datasets"
+
+
+def _fetch(file_name: str) -> None:
+    """Have Keras download a file that is missing or differs from the published one."""
+    algorithm, expected = FILES[file_name]
+    path = _folder() / file_name
+    if path.is_file() and _hash(path, algorithm) == expected:
+        return
+    state = "is damaged" if path.is_file() else "is not there"
+    remedy = f"put {ORIGIN}{file_name} into {path.parent}"
+    with downloading(f"{file_name} ({path} {state})", path.parent, remedy=remedy):
+        import keras
+
+        keras.utils.get_file(
+            file_name,
+            origin=ORIGIN + file_name,
+            file_hash=expected,
+            hash_algorithm=algorithm,
+            cache_subdir="datasets",
+        )
+
+
+def _hash(path: Path, algorithm: str) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def _read_words(path: Path) -> tuple[str, ...]:
+    """Return all words, the most frequent first."""
+    ranks: dict[str, int] = json.loads(path.read_text(encoding="utf-8"))
+    return tuple(sorted(ranks, key=ranks.__getitem__))

@@ -1,0 +1,105 @@
+"""Datasets, models and evaluations as documents and rows that commands print."""
+
+from typing import Any
+
+from textclf.config import DatasetOptions, ExperimentConfig
+from textclf.evaluation import Evaluation
+from textclf.registry import describe, list_names, load_module
+from textclf.tables import Column, number
+
+N_SAMPLE_TEXTS = 3
+SAMPLE_CHARACTERS = 200
+
+SUMMARY_COLUMNS = (Column("name", "name"), Column("summary", "summary"))
+LABEL_COLUMNS = (
+    Column("label", "label"),
+    Column("train", "train", number(), numeric=True),
+    Column("validation", "validation", number(), numeric=True),
+    Column("test", "test", number(), numeric=True),
+)
+LAYER_COLUMNS = (
+    Column("layer", "layer"),
+    Column("type", "type"),
+    Column("output_shape", "output shape", lambda shape: " x ".join(map(str, shape))),
+    Column("parameters", "parameters", number(), numeric=True),
+)
+CLASS_COLUMNS = (
+    Column("name", "label"),
+    Column("support", "texts", number(), numeric=True),
+    Column("precision", "precision", number(4), numeric=True),
+    Column("recall", "recall", number(4), numeric=True),
+    Column("f1", "F1", number(4), numeric=True),
+)
+METRIC_COLUMNS = (
+    Column("metric", "metric"),
+    Column("value", "value", number(4), numeric=True),
+    Column("interval", "95 %", lambda pair: f"{pair[0]:.4f}-{pair[1]:.4f}", numeric=True),
+)
+
+
+def list_summaries(kind: str) -> list[dict[str, str]]:
+    """Return the name and the one-line summary of all ``datasets`` or ``models``."""
+    return [{"name": name, "summary": describe(kind, name)} for name in list_names(kind)]
+
+
+def describe_dataset(name: str) -> dict[str, Any]:
+    """Load a dataset and return its source, sizes, labels with their counts, and sample texts.
+
+    Raises:
+        TextclfError: there is no such dataset, or it cannot be loaded.
+    """
+    from textclf.datasets import load_dataset
+
+    module = load_module("datasets", name)
+    dataset = load_dataset(getattr(module, "Options", DatasetOptions)(name=name))
+    counts = {
+        split_name: [int((split.labels == label).sum()) for label in range(len(dataset.label_names))]
+        for split_name, split in dataset.splits.items()
+    }
+    return {
+        "name": name,
+        "summary": describe("datasets", name),
+        **module.ABOUT,
+        "texts": {split_name: len(split) for split_name, split in dataset.splits.items()},
+        "digest": dataset.digest,
+        "labels": [
+            {"label": label_name, **{name: values[label] for name, values in counts.items()}}
+            for label, label_name in enumerate(dataset.label_names)
+        ],
+        "samples": [
+            {"label": dataset.label_names[label], "text": text[:SAMPLE_CHARACTERS]}
+            for text, label in zip(
+                dataset.train.texts[:N_SAMPLE_TEXTS], dataset.train.labels, strict=False
+            )
+        ],
+    }
+
+
+def describe_model(config: ExperimentConfig) -> dict[str, Any]:
+    """Build the model of a configuration and return its layers and parameters."""
+    from textclf.datasets import load_label_names
+    from textclf.models import build_network
+
+    network = build_network(config, n_labels=len(load_label_names(config.dataset)))
+    return {
+        "model": config.model.name,
+        "dataset": config.dataset.name,
+        "parameters": network.count_params(),
+        "layers": [
+            {
+                "layer": layer.name,
+                "type": type(layer).__name__,
+                "output_shape": list(layer.output.shape[1:]),
+                "parameters": layer.count_params(),
+            }
+            for layer in network.layers
+        ],
+    }
+
+
+def list_metrics(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """Return a row for each metric, with its interval where it has one."""
+    return [
+        {"metric": name, "value": value, "interval": evaluation.intervals.get(name)}
+        for name, value in evaluation.metrics.items()
+    ]

@@ -1,0 +1,32 @@
+"""The errors that a user can cause or meet: each is one line, and each has an exit code."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class TextclfError(Exception):
+    """Something expected went wrong: a missing file, no network, a full disk."""
+
+    exit_code = 1
+
+
+class RequestError(TextclfError):
+    """The request itself is wrong: a name, key or value on the command line or in a configuration."""
+
+    exit_code = 2
+
+
+class DataError(TextclfError):
+    """A dataset cannot be found, fetched or read."""
+
+
+class RunError(TextclfError):
+    """A run directory cannot be read, written or used."""
+
+
+def unknown(what: str, given: str, allowed: Iterable[str]) -> str:
+    """Say that ``given`` is no known ``what``, which ones are, and which is nearest."""
+    choices = sorted(allowed)
+    nearest = get_close_matches(given, choices, n=1)
+    hint = f"did you mean '{nearest[0]}'? " if nearest else ""
+    return f"unknown {what} '{given}': {hint}choose from {', '.join(choices)}"

@@ -1,0 +1,280 @@
+"""One configuration in, one finished run directory out: the only place that composes the steps."""
+
+import math
+import platform
+import shlex
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from textclf import backend
+from textclf.config import ExperimentConfig
+from textclf.data import Split, TextDataset
+from textclf.datasets import load_dataset
+from textclf.errors import RequestError, TextclfError
+from textclf.evaluation import Evaluation, calibration_bins, evaluate
+from textclf.models import build_network
+from textclf.progress import Reporter
+from textclf.runs import Predictions, Result, RunDirectory
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from textclf.text import TextClassifier
+    from textclf.training import History
+
+PACKAGES = ("textclf", "tensorflow", "keras", "tensorflow-datasets", "numpy", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How an experiment is carried out; none of it decides the result.
+
+    Attributes:
+        reporter: is told what goes on.
+        device: ``auto``, ``cpu`` or ``gpu``.
+        tensorboard: whether to write TensorBoard event files into the run directory.
+        force: whether to repeat a finished run.
+    """
+
+    reporter: Reporter
+    device: str = "auto"
+    tensorboard: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A configuration that could not be run, and why in one line."""
+
+    config: ExperimentConfig
+    reason: str
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training leaves.
+
+    Attributes:
+        classifier: raw text to probabilities.
+        history: its epochs.
+        probabilities: <float32>[test texts, labels].
+    """
+
+    classifier: "TextClassifier"
+    history: "History"
+    probabilities: Any
+
+
+def run_experiment(config: ExperimentConfig, run: RunDirectory, settings: Settings) -> Result:
+    """Train, evaluate and write one run; report it where it is finished already.
+
+    Raises:
+        TextclfError: anything that a user can cause or meet.
+    """
+    if settings.tensorboard and find_spec("tensorboard") is None:
+        raise RequestError("--tensorboard needs TensorBoard: pip install 'textclf[tensorboard]'")
+    with run.open_for_training(config, force=settings.force):
+        if run.is_finished:
+            settings.reporter.say(f"finished before, --force repeats it: {run.path}")
+            return run.read_result()
+        phases = _Phases(settings.reporter)
+        with phases("start", f"starting TensorFlow for {run.path}"):
+            device = backend.start(settings.device)
+        with phases("data", f"loading {config.dataset.name}"):
+            dataset = load_dataset(config.dataset)
+        trained = _train(config, dataset, run, settings, phases)
+        with phases("evaluate", "evaluating and drawing"):
+            evaluation = _evaluate(dataset, dataset.test, trained.probabilities)
+            run.write_pictures(_draw(config, dataset, trained, evaluation))
+        with phases("write", "writing the model and the predictions"):
+            run.write_model(trained.classifier)
+            run.write_predictions(
+                Predictions(dataset.test.index, dataset.test.labels, trained.probabilities)
+            )
+        run.write_meta(_describe(device, dataset, phases.seconds))
+        result = _summarise(config, dataset, trained, evaluation)
+        run.finish(result)
+        return result
+
+
+def run_all(
+    configs: Iterable[ExperimentConfig], root: Path, settings: Settings
+) -> tuple[list[Result], list[Failure]]:
+    """Run each configuration below ``root`` that is not finished; one that fails stops no other."""
+    results: list[Result] = []
+    failures: list[Failure] = []
+    for config in configs:
+        try:
+            results.append(run_experiment(config, RunDirectory.of(config, root), settings))
+        except TextclfError as error:
+            failures.append(Failure(config, str(error)))
+        except Exception as error:
+            # A bug, perhaps in a user's own model: its traceback must be seen.
+            traceback.print_exc()
+            failures.append(Failure(config, f"{type(error).__name__}: {error}"))
+    return results, failures
+
+
+def evaluate_run(run: RunDirectory, *, split: str) -> Evaluation:
+    """Evaluate a finished run's saved model, from raw text.
+
+    Args:
+        run: a finished run.
+        split: ``train``, ``validation`` or ``test``.
+
+    Raises:
+        RunError: the run is not finished, or a file of it is damaged.
+    """
+    run.read_result()
+    classifier = run.read_model()
+    dataset = load_dataset(run.read_config().dataset)
+    examples = dataset.splits[split]
+    return _evaluate(dataset, examples, classifier.predict_texts(examples.texts))
+
+
+def _train(
+    config: ExperimentConfig,
+    dataset: TextDataset,
+    run: RunDirectory,
+    settings: Settings,
+    phases: "_Phases",
+) -> Trained:
+    """Encode the texts, build the network, fit it, and predict the test texts."""
+    from textclf import text, training
+
+    with phases("text", f"encoding {sum(map(len, dataset.splits.values())):,} texts"):
+        encoder = text.build_encoder(config.text, dataset)
+        inputs = {name: text.encode(encoder, split.texts) for name, split in dataset.splits.items()}
+    with phases("build", f"building {config.model.name}"):
+        backend.set_seed(config.seed)
+        network = build_network(config, n_labels=len(dataset.label_names))
+    epochs, batch_size = config.training.epochs, config.training.batch_size
+    steps = math.ceil(len(dataset.train) / batch_size)
+    with (
+        phases("train", f"training on {len(dataset.train):,} texts"),
+        settings.reporter.training(epochs=epochs, steps=steps) as display,
+    ):
+        history = training.train(
+            network,
+            training.Examples(inputs["train"], dataset.train.labels),
+            training.Examples(inputs["validation"], dataset.validation.labels),
+            config.training,
+            seed=config.seed,
+            label_names=dataset.label_names,
+            checkpoint=run.read_checkpoint(),
+            save_checkpoint=run.write_checkpoint,
+            callbacks=[display, *run.tensorboard(wanted=settings.tensorboard)],
+        )
+    with phases("predict", f"predicting {len(dataset.test):,} test texts"):
+        probabilities = text.predict(network, inputs["test"])
+    classifier = text.TextClassifier.without_optimizer(encoder, network, dataset.label_names)
+    return Trained(classifier, history, probabilities)
+
+
+def _evaluate(dataset: TextDataset, split: Split, probabilities: Any) -> Evaluation:
+    majority_label = int(np.bincount(dataset.train.labels).argmax())
+    return evaluate(
+        split.labels, probabilities, dataset.label_names, majority_label=majority_label
+    )
+
+
+def _draw(
+    config: ExperimentConfig, dataset: TextDataset, trained: Trained, evaluation: Evaluation
+) -> "dict[str, Figure]":
+    from textclf import plots
+
+    title = f"{config.model.name} on {config.dataset.name}, seed {config.seed}"
+    bins = calibration_bins(dataset.test.labels, trained.probabilities)
+    error = evaluation.metrics["expected_calibration_error"]
+    accuracy = f"{title}: test accuracy {evaluation.metrics['accuracy']:.1%}"
+    return {
+        "history": plots.plot_history(trained.history, title),
+        "confusion": plots.plot_confusion(
+            evaluation.confusion_matrix, dataset.label_names, accuracy
+        ),
+        "calibration": plots.plot_calibration(bins, error, title),
+    }
+
+
+def _summarise(
+    config: ExperimentConfig, dataset: TextDataset, trained: Trained, evaluation: Evaluation
+) -> Result:
+    history = trained.history
+    return Result(
+        dataset=config.dataset.name,
+        model=config.model.name,
+        fingerprint=config.fingerprint,
+        seed=config.seed,
+        split="test",
+        best_epoch=history.best_epoch,
+        epochs_run=len(history.rows),
+        parameters=trained.classifier.count_params(),
+        train_seconds=history.train_seconds,
+        examples_per_second=len(dataset.train) * len(history.rows) / history.train_seconds,
+        evaluation=evaluation,
+    )
+
+
+def _describe(device: str, dataset: TextDataset, seconds: dict[str, float]) -> dict[str, Any]:
+    """Return the content of ``meta.json``."""
+    return {
+        "versions": {"python": platform.python_version()}
+        | {package: version(package) for package in PACKAGES},
+        "commit": _read_commit(),
+        "platform": platform.platform(),
+        "device": device,
+        "command": shlex.join(["textclf", *sys.argv[1:]]),
+        "dataset_digest": dataset.digest,
+        "seconds": seconds,
+        "peak_memory_bytes": _peak_memory(),
+    }
+
+
+def _read_commit() -> str | None:
+    """Return the commit of the working directory, which holds a user's configurations."""
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "HEAD"],  # noqa: S607 - the user's git, wherever it is
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return answer.stdout.strip()
+
+
+def _peak_memory() -> int | None:
+    """Return the most memory that this process has held, in bytes; None where unknown."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+class _Phases:
+    """Says when a phase begins, and measures its seconds."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self.reporter = reporter
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str, text: str) -> Iterator[None]:
+        self.reporter.say(text)
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - started, 3)

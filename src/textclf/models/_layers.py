@@ -1,0 +1,36 @@
+"""What the sequence models share: embedded tokens in, class probabilities out."""
+
+from typing import Any
+
+from pydantic import Field, PositiveInt
+
+from textclf.config import ModelParameters, TextConfig
+
+
+class SequenceParameters(ModelParameters):
+    """Parameters of every model that starts with an embedding."""
+
+    embedding_dim: PositiveInt = Field(default=128, description="numbers for each word")
+
+
+def embed_tokens(text: TextConfig, dim: int) -> tuple[Any, Any]:
+    """Return the input <int32>[batch, length] and its embedding <float32>[batch, length, dim]."""
+    import keras
+
+    tokens = keras.Input((text.sequence_length,), dtype="int32", name="tokens")
+    return tokens, keras.layers.Embedding(text.num_words, dim, name="embedding")(tokens)
+
+
+def classify(features: Any, n_labels: int) -> Any:
+    """Turn features [batch, n] into probabilities <float32>[batch, n_labels].
+
+    Two labels need one logit z only: softmax over (0, z) is the sigmoid, and its cross-entropy is
+    binary cross-entropy from logits, so that every model is trained by the same loss.
+    """
+    import keras
+
+    if n_labels != 2:
+        return keras.layers.Dense(n_labels, activation="softmax", name="probabilities")(features)
+    logit = keras.layers.Dense(1, name="logit")(features)
+    logits = keras.layers.Concatenate(name="logits")([keras.ops.zeros_like(logit), logit])
+    return keras.layers.Softmax(name="probabilities")(logits)

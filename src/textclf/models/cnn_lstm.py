@@ -1,0 +1,32 @@
+"""Convolution and pooling over the words, then a long short-term memory over the result."""
+
+from typing import Any
+
+from pydantic import Field, PositiveInt
+
+from textclf.config import TextConfig
+from textclf.models._layers import SequenceParameters, classify, embed_tokens
+
+
+class Parameters(SequenceParameters):
+    """Parameters of the layers; the defaults are the published Reuters recipe."""
+
+    dropout: float = Field(default=0.2, ge=0, lt=1, description="after the embedding")
+    filters: PositiveInt = Field(default=256, description="number of filters")
+    kernel_size: PositiveInt = Field(default=3, description="words that a filter sees at once")
+    pool_size: PositiveInt = Field(default=4, description="positions that are pooled into one")
+    units: PositiveInt = Field(default=128, description="width of the recurrent state")
+
+
+def build(parameters: Parameters, *, text: TextConfig, n_labels: int) -> Any:
+    """Build the network, <int32>[batch, length] to <float32>[batch, n_labels]."""
+    import keras
+
+    tokens, x = embed_tokens(text, parameters.embedding_dim)
+    x = keras.layers.Dropout(parameters.dropout, name="dropout_embedding")(x)
+    x = keras.layers.Conv1D(
+        parameters.filters, parameters.kernel_size, activation="relu", name="convolution"
+    )(x)
+    x = keras.layers.MaxPooling1D(parameters.pool_size, name="pooling")(x)
+    x = keras.layers.LSTM(parameters.units, name="lstm")(x)
+    return keras.Model(tokens, classify(x, n_labels), name="cnn-lstm")

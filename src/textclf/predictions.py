@@ -1,0 +1,64 @@
+"""Texts and a saved model to rows of labels and probabilities."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from textclf.errors import RequestError
+from textclf.tables import Column, number
+
+if TYPE_CHECKING:
+    from textclf.text import TextClassifier
+
+SHOWN_CHARACTERS = 60
+
+
+def _shorten(text: str) -> str:
+    one_line = " ".join(text.split())
+    short = one_line[: SHOWN_CHARACTERS - 3] + "..."
+    return one_line if len(one_line) <= SHOWN_CHARACTERS else short
+
+
+COLUMNS = (
+    Column("text", "text", _shorten),
+    Column("rank", "rank", numeric=True),
+    Column("label", "label"),
+    Column("probability", "probability", number(4), numeric=True),
+)
+
+
+def check_texts(texts: Sequence[str]) -> None:
+    """Refuse texts that cannot be classified.
+
+    Raises:
+        RequestError: there is no text, or one is nothing but white space.
+    """
+    if not texts:
+        raise RequestError("no text given: standard input is empty")
+    for place, text in enumerate(texts, start=1):
+        if not text.strip():
+            raise RequestError(f"text {place} of {len(texts)} is empty: every text needs a word")
+
+
+def predict_rows(
+    classifier: "TextClassifier", texts: Sequence[str], *, top: int
+) -> list[dict[str, Any]]:
+    """Classify texts.
+
+    Args:
+        classifier: raw text to probabilities.
+        texts: raw texts.
+        top: labels for each text, the most probable first; all where there are fewer.
+
+    Returns:
+        Rows with the keys of `COLUMNS`.
+    """
+    return [
+        {
+            "text": text,
+            "rank": rank,
+            "label": classifier.label_names[label],
+            "probability": float(probabilities[label]),
+        }
+        for text, probabilities in zip(texts, classifier.predict_texts(texts), strict=True)
+        for rank, label in enumerate((-probabilities).argsort(kind="stable")[:top], start=1)
+    ]

@@ -1,0 +1,81 @@
+"""Shows on standard error what goes on: a live bar on a terminal, plain lines elsewhere."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class Reporter:
+    """Tells of phases, steps and epochs; ``quiet`` tells nothing."""
+
+    def __init__(self, *, quiet: bool = False, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        self.console.print(text, markup=False)
+
+    @contextlib.contextmanager
+    def training(self, *, epochs: int, steps: int) -> Iterator[Any]:
+        """Give a Keras callback that shows epochs, steps, loss, accuracy and the time left."""
+        import keras
+
+        with Progress(
+            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+            BarColumn(bar_width=24),
+            TextColumn("step {task.fields[step]}/{task.fields[steps]}  {task.fields[metrics]}"),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal or self.console.quiet,
+        ) as bar:
+            display = _TrainingDisplay(self, bar, epochs=epochs, steps=steps)
+            live = {"on_train_batch_end": display.end_step} if not bar.disable else {}
+            yield keras.callbacks.LambdaCallback(
+                on_epoch_begin=display.begin_epoch, on_epoch_end=display.end_epoch, **live
+            )
+
+
+class _TrainingDisplay:
+    """Turns what Keras reports into the bar's fields and a line an epoch."""
+
+    def __init__(self, reporter: Reporter, bar: Progress, *, epochs: int, steps: int) -> None:
+        self.reporter = reporter
+        self.bar = bar
+        self.epochs = epochs
+        self.steps = steps
+        self.n_begun = 0
+        self.started = self.epoch_started = time.monotonic()
+        self.task = bar.add_task(
+            "training", total=None, epoch=1, epochs=epochs, step=0, steps=steps, metrics=""
+        )
+
+    def begin_epoch(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras's signature
+        self.epoch_started = time.monotonic()
+        if self.n_begun == 0:
+            self.started = self.epoch_started
+            self.bar.update(self.task, total=(self.epochs - epoch) * self.steps)
+        self.n_begun += 1
+        self.bar.update(self.task, epoch=epoch + 1)
+
+    def end_step(self, step: int, logs: dict[str, float]) -> None:
+        done = (self.n_begun - 1) * self.steps + step + 1
+        self.bar.update(self.task, completed=done, step=step + 1, metrics=_format_metrics(logs))
+
+    def end_epoch(self, epoch: int, logs: dict[str, float]) -> None:
+        now = time.monotonic()
+        left = (self.epochs - epoch - 1) * (now - self.started) / self.n_begun
+        self.reporter.say(
+            f"epoch {epoch + 1}/{self.epochs}  {_format_metrics(logs)}"
+            f"  {now - self.epoch_started:.1f} s, {left:.0f} s left"
+        )
+
+
+def _format_metrics(logs: dict[str, float]) -> str:
+    names = ("loss", "accuracy", "val_loss", "val_accuracy")
+    return "  ".join(f"{name} {logs[name]:.4f}" for name in names if name in logs)

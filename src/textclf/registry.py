@@ -1,0 +1,35 @@
+"""Finds datasets, models and commands by their file names, and imports only the one asked for.
+
+``models/cnn_lstm.py`` is the model ``cnn-lstm``. Files starting with ``_`` are private.
+"""
+
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+from textclf.errors import RequestError, unknown
+
+SINGULAR = {"commands": "command", "datasets": "dataset", "models": "model"}
+
+
+def list_names(kind: str) -> list[str]:
+    """Return the sorted names of all ``commands``, ``datasets`` or ``models``, importing none."""
+    folder = Path(__file__).parent / kind
+    files = (path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+    return sorted(stem.replace("_", "-") for stem in files)
+
+
+def load_module(kind: str, name: str) -> ModuleType:
+    """Import the module that defines ``name``.
+
+    Raises:
+        RequestError: there is no such name; the message gives the nearest one.
+    """
+    if name not in list_names(kind):
+        raise RequestError(unknown(SINGULAR[kind], name, list_names(kind)))
+    return import_module(f"textclf.{kind}.{name.replace('-', '_')}")
+
+
+def describe(kind: str, name: str) -> str:
+    """Return the first line of the docstring of the module that defines ``name``."""
+    return (load_module(kind, name).__doc__ or "").strip().split("\n")[0]

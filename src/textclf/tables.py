@@ -1,0 +1,105 @@
+"""Prints rows as a table for people, or as Markdown, CSV or JSON for programs."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+FORMATS = ("table", "markdown", "csv", "json")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table for people.
+
+    Attributes:
+        key: of the value in each row.
+        title: above the column.
+        show: makes text of a value; None is shown as an empty cell.
+        numeric: whether to align to the right.
+    """
+
+    key: str
+    title: str
+    show: Callable[[Any], str] = str
+    numeric: bool = False
+
+    def cell(self, row: Mapping[str, Any]) -> str:
+        """Return the text of this column's cell."""
+        value = row.get(self.key)
+        return "" if value is None else self.show(value)
+
+
+def number(decimals: int = 0) -> Callable[[float], str]:
+    """Return what shows a number with so many decimals and thousands apart."""
+    return lambda value: f"{value:,.{decimals}f}"
+
+
+def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], style: str) -> str:
+    """Format rows.
+
+    Args:
+        rows: values by key; CSV and JSON hold all of them unrounded, the others what columns show.
+        columns: what people see.
+        style: one of `FORMATS`.
+    """
+    match style:
+        case "json":
+            return json.dumps(list(rows), indent=2)
+        case "csv":
+            return _format_csv(rows)
+        case "markdown":
+            return _format_markdown(rows, _used(rows, columns))
+        case _:
+            return _format_rich(rows, _used(rows, columns))
+
+
+def _used(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> list[Column]:
+    """Leave out the columns that no row has a value for."""
+    return [column for column in columns if any(column.cell(row) for row in rows)]
+
+
+def _format_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Format scalars as CSV; lists and mappings become JSON in their cell."""
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(keys)
+    for row in rows:
+        values = [row.get(key) for key in keys]
+        nested = (list, tuple, dict)
+        writer.writerow([json.dumps(v) if isinstance(v, nested) else v for v in values])
+    return text.getvalue().rstrip("\n")
+
+
+def _format_markdown(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> str:
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+    rule = ["---:" if column.numeric else "---" for column in columns]
+    head = [line([column.title for column in columns]), line(rule)]
+    return "\n".join(head + [line([column.cell(row) for column in columns]) for row in rows])
+
+
+def _format_rich(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> str:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        align = "right" if column.numeric else "left"
+        table.add_column(column.title, justify=align, no_wrap=column.numeric)  # type: ignore[arg-type]
+    for row in rows:
+        table.add_row(*(Text(column.cell(row)) for column in columns))
+    console = Console()
+    if not console.is_terminal:
+        # A file or a pipe has no width to fit into.
+        console = Console(width=1_000)
+    with console.capture() as captured:
+        console.print(table)
+    lines = (line.rstrip() for line in captured.get().splitlines())
+    return "\n".join(line for line in lines if line)

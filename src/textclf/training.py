@@ -1,0 +1,296 @@
+"""Fits a network: compile, train epoch by epoch, and keep what is needed to go on after a crash."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from textclf.config import TrainingConfig
+from textclf.errors import RequestError, TextclfError, unknown
+
+Arrays = list[npt.NDArray[Any]]
+
+VALIDATION_BATCH_SIZE = 256
+EXPONENTIAL_END = 0.01
+"""The share of the learning rate at which the exponential schedule ends."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What a network is fitted on.
+
+    Attributes:
+        inputs: what the network takes, [n, ...].
+        labels: <int64>[n], positions in the label names.
+    """
+
+    inputs: npt.NDArray[Any]
+    labels: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class EpochRow:
+    """One row of ``history.csv``; losses in nats, accuracies in [0, 1]."""
+
+    epoch: int
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+    learning_rate: float
+    seconds: float
+
+
+@dataclass
+class History:
+    """The epochs of a run, the first has number 1.
+
+    Attributes:
+        monitor: ``val_loss`` or ``val_accuracy``.
+        rows: one for each epoch run.
+    """
+
+    monitor: str
+    rows: list[EpochRow] = field(default_factory=list)
+
+    @property
+    def best_epoch(self) -> int:
+        """The first epoch with the best value of ``monitor``."""
+        sign = -1 if self.monitor == "val_accuracy" else 1
+        return min(self.rows, key=lambda row: (sign * getattr(row, self.monitor), row.epoch)).epoch
+
+    @property
+    def train_seconds(self) -> float:
+        """Seconds of all epochs, validation included."""
+        return sum(row.seconds for row in self.rows)
+
+    def is_over(self, patience: int | None) -> bool:
+        """Say whether the last ``patience`` epochs were no better than one before them."""
+        return patience is not None and len(self.rows) - self.best_epoch >= patience
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """All that decides how training goes on after an epoch.
+
+    Attributes:
+        rows: the history so far.
+        variables: the network's, with the state of its random generators, then the optimizer's.
+        best: the variables of the network at the best epoch; empty where they are not wanted.
+    """
+
+    rows: list[EpochRow]
+    variables: Arrays
+    best: Arrays
+
+
+def train(
+    network: Any,
+    examples: Examples,
+    validation: Examples,
+    config: TrainingConfig,
+    *,
+    seed: int,
+    label_names: Sequence[str],
+    checkpoint: Checkpoint | None = None,
+    save_checkpoint: Callable[[Checkpoint], None] = lambda checkpoint: None,
+    callbacks: Sequence[Any] = (),
+) -> History:
+    """Fit ``network`` in place.
+
+    Args:
+        network: keras.Model, inputs to probabilities <float32>[batch, labels].
+        examples: what the weights are fitted on.
+        validation: what the best epoch is chosen on.
+        config: how.
+        seed: decides the order of the examples in each epoch.
+        label_names: the name of each label.
+        checkpoint: where to go on; from the start where None.
+        save_checkpoint: called after each epoch.
+        callbacks: more Keras callbacks, such as a progress display.
+
+    Returns:
+        The rows of all epochs, those of the checkpoint included.
+
+    Raises:
+        TextclfError: the loss became infinite or not a number.
+        RequestError: a class weight is given for a label that does not exist.
+    """
+    steps = math.ceil(len(examples.labels) / config.batch_size)
+    _compile(network, config, steps=steps)
+    history = History(config.monitor)
+    keeper = _EpochKeeper(history, config, save_checkpoint)
+    if checkpoint is not None:
+        keeper.restore(network, checkpoint)
+    done = len(history.rows)
+    if done < config.epochs and not history.is_over(config.patience):
+        n_labels = len(label_names)
+        weights = _example_weights(config, examples.labels, label_names)
+        network.fit(
+            _epochs(examples, weights, config, n_labels, seed=seed, first=done, steps=steps),
+            epochs=config.epochs,
+            initial_epoch=done,
+            steps_per_epoch=steps,
+            shuffle=False,
+            validation_data=_batches(validation, n_labels),
+            callbacks=[keeper, *callbacks],
+            verbose=0,
+        )
+    if config.keep_best:
+        _assign(network.variables, keeper.best)
+    return history
+
+
+def _compile(network: Any, config: TrainingConfig, *, steps: int) -> None:
+    network.compile(
+        optimizer=keras.optimizers.Adam(_learning_rate(config, config.epochs * steps)),
+        loss=keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing),
+        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+    )
+    # Built now, so that a checkpoint has somewhere to go.
+    network.optimizer.build(network.trainable_variables)
+
+
+def _learning_rate(config: TrainingConfig, n_steps: int) -> Any:
+    """Return a number, or a Keras schedule over ``n_steps`` steps."""
+    schedules = keras.optimizers.schedules
+    start = config.learning_rate
+    match config.schedule:
+        case "constant":
+            return start
+        case "linear":
+            return schedules.PolynomialDecay(start, n_steps, end_learning_rate=0.0)
+        case "cosine":
+            return schedules.CosineDecay(start, n_steps)
+        case "exponential":
+            return schedules.ExponentialDecay(start, n_steps, EXPONENTIAL_END)
+
+
+def _example_weights(
+    config: TrainingConfig, labels: npt.NDArray[np.int64], label_names: Sequence[str]
+) -> npt.NDArray[np.float32]:
+    """Return what each example counts in the loss, <float32>[n]."""
+    by_label = np.ones(len(label_names))
+    if config.class_weight == "balanced":
+        counts = np.bincount(labels, minlength=len(label_names))
+        present = counts > 0
+        by_label[present] = len(labels) / (present.sum() * counts[present])
+    elif config.class_weight is not None:
+        for name, weight in config.class_weight.items():
+            if name not in label_names:
+                raise RequestError(f"training.class_weight: {unknown('label', name, label_names)}")
+            by_label[label_names.index(name)] = weight
+    return by_label[labels].astype(np.float32)
+
+
+def _epochs(
+    examples: Examples,
+    weights: npt.NDArray[np.float32],
+    config: TrainingConfig,
+    n_labels: int,
+    *,
+    seed: int,
+    first: int,
+    steps: int,
+) -> tf.data.Dataset:
+    """Return the batches of all epochs from ``first`` on, ``steps`` in each.
+
+    The order of an epoch depends on the seed and its number only, so that training that goes on
+    after a crash sees the same batches as training that was never interrupted.
+    """
+    inputs, labels = tf.constant(examples.inputs), tf.constant(examples.labels)
+    weighted = tf.constant(weights) if config.class_weight is not None else None
+    n_examples = len(examples.labels)
+
+    def shuffle(epoch: tf.Tensor) -> tf.data.Dataset:
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(n_examples), seed=tf.stack([tf.cast(seed, tf.int64), epoch])
+        )
+        return tf.data.Dataset.from_tensor_slices(order).batch(config.batch_size)
+
+    def gather(batch: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        targets = tf.one_hot(tf.gather(labels, batch), n_labels)
+        pair = (tf.gather(inputs, batch), targets)
+        return pair if weighted is None else (*pair, tf.gather(weighted, batch))
+
+    epochs = tf.data.Dataset.range(first, config.epochs)
+    batches = epochs.flat_map(shuffle).map(gather).prefetch(2)
+    return batches.apply(tf.data.experimental.assert_cardinality((config.epochs - first) * steps))
+
+
+def _batches(examples: Examples, n_labels: int) -> tf.data.Dataset:
+    """Return the examples in their order, with one-hot targets."""
+    pairs = tf.data.Dataset.from_tensor_slices((examples.inputs, examples.labels))
+    batches = pairs.batch(VALIDATION_BATCH_SIZE)
+    return batches.map(lambda inputs, labels: (inputs, tf.one_hot(labels, n_labels))).prefetch(2)
+
+
+class _EpochKeeper(keras.callbacks.Callback):  # type: ignore[misc]
+    """After each epoch: adds its row, keeps the best weights, saves a checkpoint, stops in time."""
+
+    def __init__(
+        self,
+        history: History,
+        config: TrainingConfig,
+        save_checkpoint: Callable[[Checkpoint], None],
+    ) -> None:
+        super().__init__()
+        self.history = history
+        self.config = config
+        self.save_checkpoint = save_checkpoint
+        self.best: Arrays = []
+        self.started = 0.0
+
+    def restore(self, network: Any, checkpoint: Checkpoint) -> None:
+        """Put network, optimizer, history and best weights into the state of a checkpoint."""
+        _assign(_all_variables(network), checkpoint.variables)
+        self.history.rows.extend(checkpoint.rows)
+        self.best = checkpoint.best
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
+        """Start the clock."""
+        self.started = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        """Do all that is said above."""
+        row = EpochRow(
+            epoch=epoch + 1,
+            loss=logs["loss"],
+            accuracy=logs["accuracy"],
+            val_loss=logs["val_loss"],
+            val_accuracy=logs["val_accuracy"],
+            learning_rate=float(self.model.optimizer.learning_rate),
+            seconds=time.perf_counter() - self.started,
+        )
+        _check_finite(row)
+        self.history.rows.append(row)
+        if self.config.keep_best and self.history.best_epoch == row.epoch:
+            self.best = [variable.numpy() for variable in self.model.variables]
+        variables = [variable.numpy() for variable in _all_variables(self.model)]
+        self.save_checkpoint(Checkpoint(list(self.history.rows), variables, self.best))
+        if self.history.is_over(self.config.patience):
+            self.model.stop_training = True
+
+
+def _check_finite(row: EpochRow) -> None:
+    broken = [name for name, value in asdict(row).items() if not math.isfinite(value)]
+    if broken:
+        raise TextclfError(
+            f"{broken[0]} is {getattr(row, broken[0])} in epoch {row.epoch}: training diverged;"
+            f" try a lower --set training.learning_rate (now {row.learning_rate:g})"
+        )
+
+
+def _all_variables(network: Any) -> list[Any]:
+    return [*network.variables, *network.optimizer.variables]
+
+
+def _assign(variables: Sequence[Any], values: Arrays) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)

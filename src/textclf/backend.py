@@ -55,7 +55,7 @@ def set_seed(seed: int) -> None:
 
 @contextlib.contextmanager
 def _quiet_start() -> Iterator[None]:
-    """Hold back what TensorFlow's C++ side prints before its log level counts; show it on failure."""
+    """Hold back what C++ code prints before its log level counts; show it on failure."""
     if "tensorflow" in sys.modules:
         yield
         return

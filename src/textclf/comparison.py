@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from textclf.errors import RunError
 from textclf.progress import Reporter
-from textclf.runs import Result, find_runs
+from textclf.results import Result
+from textclf.runs import find_runs
 from textclf.tables import Column, number
 
 if TYPE_CHECKING:

@@ -107,7 +107,7 @@ class ExperimentConfig(Section):
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:10]
 
     def to_yaml(self) -> str:
-        """Return the configuration as YAML that `read_yaml` and `resolve` turn into the same one."""
+        """Return YAML that `read_yaml` and `resolve` turn into the same configuration."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
@@ -162,9 +162,12 @@ def resolve(
         "model": model.Parameters,
         "training": TrainingConfig,
     }
-    checked = {name: _check(cls, name, merged.get(name, {}), where) for name, cls in sections.items()}
+    checked = {
+        name: _check(cls, name, merged.get(name, {}), where) for name, cls in sections.items()
+    }
     seed = {"seed": merged["seed"]} if "seed" in merged else {}
-    return _check(ExperimentConfig, "", {**checked, **seed}, where)
+    config: ExperimentConfig = _check(ExperimentConfig, "", {**checked, **seed}, where)
+    return config
 
 
 def read_yaml(path: Path) -> Tree:
@@ -180,7 +183,9 @@ def read_yaml(path: Path) -> Tree:
         raise RequestError(f"cannot read configuration {path}: {reason}") from error
     tree = _parse_yaml(text, str(path))
     if not isinstance(tree, dict):
-        raise RequestError(f"{path}: expected keys such as 'dataset:' and 'model:', got {text[:40]!r}")
+        raise RequestError(
+            f"{path}: expected keys such as 'dataset:' and 'model:', got {text[:40]!r}"
+        )
     return tree
 
 
@@ -242,7 +247,9 @@ def _name_of(section: str, tree: Tree, where: Any) -> str:
     """Return which dataset or model the tree asks for."""
     value = tree.get(section)
     if value is None or value == {}:
-        raise RequestError(f"no {section} given: use --{section} NAME, or '{section}: {{name: NAME}}'")
+        raise RequestError(
+            f"no {section} given: use --{section} NAME, or '{section}: {{name: NAME}}'"
+        )
     if not isinstance(value, dict) or not isinstance(value.get("name"), str):
         raise RequestError(
             f"{where(section)}: {section}: expected '{{name: NAME}}', got {_shorten(value)}"

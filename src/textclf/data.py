@@ -1,4 +1,4 @@
-"""What a dataset is: raw texts, integer labels, label names; the split rule and stratified subsets."""
+"""What a dataset is: raw texts, labels and their names; the split rule and stratified subsets."""
 
 import hashlib
 from collections.abc import Callable, Sequence

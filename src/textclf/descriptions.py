@@ -53,7 +53,9 @@ def describe_dataset(name: str) -> dict[str, Any]:
     module = load_module("datasets", name)
     dataset = load_dataset(getattr(module, "Options", DatasetOptions)(name=name))
     counts = {
-        split_name: [int((split.labels == label).sum()) for label in range(len(dataset.label_names))]
+        split_name: [
+            int((split.labels == label).sum()) for label in range(len(dataset.label_names))
+        ]
         for split_name, split in dataset.splits.items()
     }
     return {

@@ -11,7 +11,7 @@ class TextclfError(Exception):
 
 
 class RequestError(TextclfError):
-    """The request itself is wrong: a name, key or value on the command line or in a configuration."""
+    """The request itself is wrong: a name, key or value in options or a configuration."""
 
     exit_code = 2
 

@@ -1,16 +1,11 @@
 """One configuration in, one finished run directory out: the only place that composes the steps."""
 
 import math
-import platform
-import shlex
-import subprocess
-import sys
 import time
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,19 +16,19 @@ from textclf import backend
 from textclf.config import ExperimentConfig
 from textclf.data import Split, TextDataset
 from textclf.datasets import load_dataset
+from textclf.environment import describe_environment, measure_peak_memory
 from textclf.errors import RequestError, TextclfError
 from textclf.evaluation import Evaluation, calibration_bins, evaluate
 from textclf.models import build_network
 from textclf.progress import Reporter
-from textclf.runs import Predictions, Result, RunDirectory
+from textclf.results import Predictions, Result
+from textclf.runs import RunDirectory
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from textclf.history import History
     from textclf.text import TextClassifier
-    from textclf.training import History
-
-PACKAGES = ("textclf", "tensorflow", "keras", "tensorflow-datasets", "numpy", "scikit-learn")
 
 
 @dataclass(frozen=True)
@@ -102,7 +97,15 @@ def run_experiment(config: ExperimentConfig, run: RunDirectory, settings: Settin
             run.write_predictions(
                 Predictions(dataset.test.index, dataset.test.labels, trained.probabilities)
             )
-        run.write_meta(_describe(device, dataset, phases.seconds))
+        run.write_meta(
+            {
+                **describe_environment(),
+                "device": device,
+                "dataset_digest": dataset.digest,
+                "seconds": phases.seconds,
+                "peak_memory_bytes": measure_peak_memory(),
+            }
+        )
         result = _summarise(config, dataset, trained, evaluation)
         run.finish(result)
         return result
@@ -126,20 +129,24 @@ def run_all(
     return results, failures
 
 
-def evaluate_run(run: RunDirectory, *, split: str) -> Evaluation:
+def evaluate_run(run: RunDirectory, *, split: str, reporter: Reporter) -> Evaluation:
     """Evaluate a finished run's saved model, from raw text.
 
     Args:
         run: a finished run.
         split: ``train``, ``validation`` or ``test``.
+        reporter: is told what goes on.
 
     Raises:
         RunError: the run is not finished, or a file of it is damaged.
     """
     run.read_result()
     classifier = run.read_model()
-    dataset = load_dataset(run.read_config().dataset)
+    options = run.read_config().dataset
+    reporter.say(f"loading {options.name}")
+    dataset = load_dataset(options)
     examples = dataset.splits[split]
+    reporter.say(f"predicting {len(examples):,} texts")
     return _evaluate(dataset, examples, classifier.predict_texts(examples.texts))
 
 
@@ -167,13 +174,14 @@ def _train(
     ):
         history = training.train(
             network,
-            training.Examples(inputs["train"], dataset.train.labels),
-            training.Examples(inputs["validation"], dataset.validation.labels),
+            training.TrainingData(
+                training.Examples(inputs["train"], dataset.train.labels),
+                training.Examples(inputs["validation"], dataset.validation.labels),
+                dataset.label_names,
+            ),
             config.training,
             seed=config.seed,
-            label_names=dataset.label_names,
-            checkpoint=run.read_checkpoint(),
-            save_checkpoint=run.write_checkpoint,
+            store=run,
             callbacks=[display, *run.tensorboard(wanted=settings.tensorboard)],
         )
     with phases("predict", f"predicting {len(dataset.test):,} test texts"):
@@ -184,9 +192,7 @@ def _train(
 
 def _evaluate(dataset: TextDataset, split: Split, probabilities: Any) -> Evaluation:
     majority_label = int(np.bincount(dataset.train.labels).argmax())
-    return evaluate(
-        split.labels, probabilities, dataset.label_names, majority_label=majority_label
-    )
+    return evaluate(split.labels, probabilities, dataset.label_names, majority_label=majority_label)
 
 
 def _draw(
@@ -224,45 +230,6 @@ def _summarise(
         examples_per_second=len(dataset.train) * len(history.rows) / history.train_seconds,
         evaluation=evaluation,
     )
-
-
-def _describe(device: str, dataset: TextDataset, seconds: dict[str, float]) -> dict[str, Any]:
-    """Return the content of ``meta.json``."""
-    return {
-        "versions": {"python": platform.python_version()}
-        | {package: version(package) for package in PACKAGES},
-        "commit": _read_commit(),
-        "platform": platform.platform(),
-        "device": device,
-        "command": shlex.join(["textclf", *sys.argv[1:]]),
-        "dataset_digest": dataset.digest,
-        "seconds": seconds,
-        "peak_memory_bytes": _peak_memory(),
-    }
-
-
-def _read_commit() -> str | None:
-    """Return the commit of the working directory, which holds a user's configurations."""
-    try:
-        answer = subprocess.run(
-            ["git", "rev-parse", "HEAD"],  # noqa: S607 - the user's git, wherever it is
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return answer.stdout.strip()
-
-
-def _peak_memory() -> int | None:
-    """Return the most memory that this process has held, in bytes; None where unknown."""
-    if sys.platform == "win32":
-        return None
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 class _Phases:

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from textclf.evaluation import CalibrationBins
 
 if TYPE_CHECKING:
-    from textclf.training import History
+    from textclf.history import History
 
 LOSS, ACCURACY = "#c0392b", "#1f5fa8"
 
@@ -54,7 +54,9 @@ def plot_confusion(
     """Draw the share of each true label's texts (a row) that got each answer (a column)."""
     counts = np.asarray(confusion, float)
     support = counts.sum(axis=1)
-    shares = np.divide(counts, support[:, None], where=support[:, None] > 0, out=np.zeros_like(counts))
+    shares = np.divide(
+        counts, support[:, None], where=support[:, None] > 0, out=np.zeros_like(counts)
+    )
     n_labels = len(label_names)
     size = max(5.5, 2.5 + 0.26 * n_labels)
     figure = Figure(figsize=(size + 0.8, size), dpi=120, layout="constrained")
@@ -71,9 +73,7 @@ def plot_confusion(
         share = shares[row, column]
         text = f"{share:.0%}" if n_labels <= 12 else f"{100 * share:.0f}"
         color = "white" if share > 0.55 else "#333333"
-        axes.text(
-            column, row, text, ha="center", va="center", color=color, fontsize=font_size - 2
-        )
+        axes.text(column, row, text, ha="center", va="center", color=color, fontsize=font_size - 2)
     bar = figure.colorbar(image, ax=axes, shrink=0.6, label="share of the true label's texts")
     bar.ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     return figure

@@ -1,7 +1,7 @@
 """Texts and a saved model to rows of labels and probabilities."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from textclf.errors import RequestError
 from textclf.tables import Column, number
@@ -26,17 +26,34 @@ COLUMNS = (
 )
 
 
+def read_lines(stream: BinaryIO) -> list[str]:
+    """Read UTF-8 texts, one a line.
+
+    Raises:
+        RequestError: a line is no UTF-8.
+    """
+    lines = []
+    for place, line in enumerate(stream.read().splitlines(), start=1):
+        try:
+            lines.append(line.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            raise RequestError(f"line {place} of standard input is not UTF-8: {error}") from error
+    return lines
+
+
 def check_texts(texts: Sequence[str]) -> None:
     """Refuse texts that cannot be classified.
 
     Raises:
-        RequestError: there is no text, or one is nothing but white space.
+        RequestError: there is no text, or one is nothing but white space or no Unicode text.
     """
     if not texts:
         raise RequestError("no text given: standard input is empty")
     for place, text in enumerate(texts, start=1):
         if not text.strip():
             raise RequestError(f"text {place} of {len(texts)} is empty: every text needs a word")
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise RequestError(f"text {place} of {len(texts)} is not UTF-8: {_shorten(text)!r}")
 
 
 def predict_rows(

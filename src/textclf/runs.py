@@ -1,98 +1,40 @@
 """The only reader and writer of run directories; nothing else knows the names of their files.
 
-Every file is written under another name and then renamed, so that it is whole or not there.
-``evaluation.json`` comes last: a run is finished when it is there.
+``evaluation.json`` is written last: a run is finished when it is there.
 """
 
 import contextlib
 import csv
 import json
-import os
-import zipfile
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 from filelock import FileLock, Timeout
 
 from textclf.config import ExperimentConfig, read_yaml, resolve
 from textclf.errors import RequestError, RunError
-from textclf.evaluation import ClassScores, Evaluation
+from textclf.files import cannot, reading, write_whole
+from textclf.history import Checkpoint, EpochRow
+from textclf.results import Predictions, Result
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from textclf.training import Checkpoint
-
-SCHEMA_VERSION = 1
-"""Of ``evaluation.json``; raised when a field changes its name or meaning."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """What ``evaluation.json`` holds: which run, how it went, and its evaluation.
-
-    Attributes:
-        dataset: as on the command line.
-        model: as on the command line.
-        fingerprint: of the configuration but for the seed.
-        seed: of this run.
-        split: which texts were evaluated.
-        best_epoch: the first epoch with the best monitored value; epochs start at 1.
-        epochs_run: epochs trained; fewer than asked for after early stopping.
-        parameters: numbers in the model.
-        train_seconds: seconds of all epochs, validation included.
-        examples_per_second: training texts for each of these seconds.
-        evaluation: its fields stand beside the others in the file.
-    """
-
-    dataset: str
-    model: str
-    fingerprint: str
-    seed: int
-    split: str
-    best_epoch: int
-    epochs_run: int
-    parameters: int
-    train_seconds: float
-    examples_per_second: float
-    evaluation: Evaluation
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the content of ``evaluation.json``."""
-        flat = asdict(self)
-        return {"schema_version": SCHEMA_VERSION, **flat, **flat.pop("evaluation")}
-
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> "Result":
-        """Rebuild a result from the content of ``evaluation.json``; KeyError where one lacks."""
-        version = content["schema_version"]
-        if version != SCHEMA_VERSION:
-            raise ValueError(f"schema_version {version}, this textclf reads {SCHEMA_VERSION}")
-        scores = [ClassScores(**scores) for scores in content["per_class"]]
-        intervals = {name: (low, high) for name, (low, high) in content["intervals"].items()}
-        known = {**content, "per_class": scores, "intervals": intervals}
-        evaluation = Evaluation(**{field.name: known[field.name] for field in fields(Evaluation)})
-        own = {field.name for field in fields(cls)} - {"evaluation"}
-        return cls(**{name: content[name] for name in own}, evaluation=evaluation)
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What a run predicted for its test texts.
-
-    Attributes:
-        index: <int64>[n], the place of each text in the dataset's test split.
-        label: <int64>[n], its true label.
-        probabilities: <float32>[n, labels].
-    """
-
-    index: npt.NDArray[np.int64]
-    label: npt.NDArray[np.int64]
-    probabilities: npt.NDArray[np.float32]
+FILES = (
+    "evaluation.json",  # First, so that nothing half removed looks finished.
+    "checkpoint.npz",
+    "config.yaml",
+    "meta.json",
+    "history.csv",
+    "history.png",
+    "model.keras",
+    "predictions.npz",
+    "confusion.png",
+    "calibration.png",
+)
 
 
 class RunDirectory:
@@ -127,14 +69,14 @@ class RunDirectory:
         except Timeout as error:
             raise RunError(f"{self.path} is in use by another process; wait for it") from error
         except OSError as error:
-            raise RunError(_cannot("write", self.path, error)) from error
+            raise RunError(cannot("write", self.path, error)) from error
         try:
             if force:
                 self._clear()
             if (self.path / "config.yaml").exists():
                 self._check_same(config)
             else:
-                with _whole(self.path / "config.yaml") as temporary:
+                with write_whole(self.path / "config.yaml") as temporary:
                     temporary.write_text(config.to_yaml(), encoding="utf-8")
             yield
         finally:
@@ -154,27 +96,25 @@ class RunDirectory:
         except RequestError as error:
             raise RunError(str(error)) from error
 
-    def write_checkpoint(self, checkpoint: "Checkpoint") -> None:
+    def write_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Keep what training needs to go on, and the history so far."""
         rows = [asdict(row) for row in checkpoint.rows]
         arrays = {f"variable_{i:04}": array for i, array in enumerate(checkpoint.variables)}
         arrays |= {f"best_{i:04}": array for i, array in enumerate(checkpoint.best)}
-        with _whole(self.path / "checkpoint.npz") as temporary:
+        with write_whole(self.path / "checkpoint.npz") as temporary:
             np.savez(temporary, rows=np.array(json.dumps(rows)), **arrays)  # type: ignore[arg-type]
         self._write_history(rows)
 
-    def read_checkpoint(self) -> "Checkpoint | None":
+    def read_checkpoint(self) -> Checkpoint | None:
         """Return where an interrupted run stopped; None where it has to start.
 
         Raises:
             RunError: the checkpoint is damaged.
         """
-        from textclf.training import Checkpoint, EpochRow
-
         path = self.path / "checkpoint.npz"
         if not path.is_file():
             return None
-        with _reading(path, "use --force to train from the start"), np.load(path) as arrays:
+        with reading(path, "use --force to train from the start"), np.load(path) as arrays:
             names = sorted(arrays.files)
             rows = [EpochRow(**row) for row in json.loads(str(arrays["rows"]))]
             return Checkpoint(
@@ -185,7 +125,7 @@ class RunDirectory:
 
     def write_model(self, classifier: Any) -> None:
         """Save the model that takes raw text."""
-        with _whole(self.path / "model.keras") as temporary:
+        with write_whole(self.path / "model.keras") as temporary:
             classifier.save(temporary)
 
     def read_model(self) -> Any:
@@ -199,12 +139,12 @@ class RunDirectory:
         import textclf.text  # noqa: F401 - registers the layers
 
         path = self.path / "model.keras"
-        with _reading(path, f"train again: textclf train --config {self.path}/config.yaml"):
+        with reading(path, self._train_again):
             return keras.models.load_model(path, compile=False, safe_mode=True)
 
     def write_predictions(self, predictions: Predictions) -> None:
         """Save the predictions for the test texts."""
-        with _whole(self.path / "predictions.npz") as temporary:
+        with write_whole(self.path / "predictions.npz") as temporary:
             np.savez(temporary, **vars(predictions))
 
     def read_predictions(self) -> Predictions:
@@ -214,13 +154,13 @@ class RunDirectory:
             RunError: there are none, or they are damaged.
         """
         path = self.path / "predictions.npz"
-        with _reading(path, "use --force to repeat the run"), np.load(path) as arrays:
+        with reading(path, "use --force to repeat the run"), np.load(path) as arrays:
             return Predictions(**{field.name: arrays[field.name] for field in fields(Predictions)})
 
     def write_pictures(self, pictures: "dict[str, Figure]") -> None:
         """Save each picture under its name, as PNG."""
         for name, figure in pictures.items():
-            with _whole(self.path / f"{name}.png") as temporary:
+            with write_whole(self.path / f"{name}.png") as temporary:
                 figure.savefig(temporary)
 
     def write_meta(self, meta: dict[str, Any]) -> None:
@@ -247,15 +187,15 @@ class RunDirectory:
         """
         path = self.path / "evaluation.json"
         if not path.is_file():
-            state = "is not finished" if (self.path / "config.yaml").is_file() else "is no run"
             raise RunError(
-                f"{self.path} {state}: it has no evaluation.json;"
-                f" finish it with: textclf train --config {self.path}/config.yaml"
-                if state == "is not finished"
-                else f"{self.path} {state}: it has neither config.yaml nor evaluation.json"
+                f"{self.path} is not finished: it has no evaluation.json; {self._train_again}"
             )
-        with _reading(path, "use --force to repeat the run"):
+        with reading(path, "use --force to repeat the run"):
             return Result.from_json(json.loads(path.read_text(encoding="utf-8")))
+
+    @property
+    def _train_again(self) -> str:
+        return f"run: textclf train --config {self.path}/config.yaml --run-dir {self.path}"
 
     def _check_same(self, config: ExperimentConfig) -> None:
         there = self.read_config()
@@ -267,19 +207,21 @@ class RunDirectory:
             )
 
     def _clear(self) -> None:
-        """Remove the files of an earlier run, its result first, and nothing else."""
-        names = ("evaluation.json", "checkpoint.npz", "model.keras", "predictions.npz", "meta.json")
-        for name in (*names, "history.csv", "config.yaml"):
+        """Remove the files of an earlier run, and nothing else."""
+        for name in FILES:
             (self.path / name).unlink(missing_ok=True)
 
     def _write_history(self, rows: list[dict[str, Any]]) -> None:
-        with _whole(self.path / "history.csv") as temporary, temporary.open("w", newline="") as file:
+        with (
+            write_whole(self.path / "history.csv") as temporary,
+            temporary.open("w", newline="") as file,
+        ):
             writer = csv.DictWriter(file, list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)
 
     def _write_json(self, name: str, content: dict[str, Any]) -> None:
-        with _whole(self.path / name) as temporary:
+        with write_whole(self.path / name) as temporary:
             temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
@@ -302,35 +244,19 @@ def find_runs(paths: Iterable[Path]) -> list[RunDirectory]:
     return list(runs.values())
 
 
-@contextlib.contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside ``path``; rename it to ``path`` when all is written."""
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise RunError(_cannot("write", path, error)) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+def find_finished_run(path: Path) -> RunDirectory:
+    """Return the finished run that ``path`` is, or the only run below it.
 
-
-@contextlib.contextmanager
-def _reading(path: Path, remedy: str) -> Iterator[None]:
-    """Turn what goes wrong while a run file is read into one line."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise RunError(f"{path} is not there; {remedy}") from error
-    except OSError as error:
-        raise RunError(_cannot("read", path, error)) from error
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        reason = str(error).split("\n")[0][:120]
-        raise RunError(f"{path} is damaged ({type(error).__name__}: {reason}); {remedy}") from error
-
-
-def _cannot(verb: str, path: Path, error: OSError) -> str:
-    return f"cannot {verb} {path}: {error.strerror or error}; check the disk and the permissions"
+    Raises:
+        RunError: there is none, it is not finished, or there are several.
+    """
+    run = RunDirectory(path)
+    if not (run.is_finished or (path / "config.yaml").exists()):
+        runs = find_runs([path])
+        if len(runs) > 1:
+            raise RunError(
+                f"{len(runs)} runs below {path}; name one of them, such as {runs[0].path}"
+            )
+        run = runs[0]
+    run.read_result()
+    return run

@@ -24,8 +24,8 @@ UNKNOWN_ID = 2
 FIRST_WORD_ID = 4
 
 LINE_BREAK = r"<br\s*/?>"
-# The characters that keras.datasets' texts were cleaned of (the filters of Keras's Tokenizer), with
-# the control characters. A question mark that stands alone stays: the Reuters index has it as a word.
+# The characters that keras.datasets' texts were cleaned of (the filters of Keras's Tokenizer), and
+# control characters. A question mark that stands alone stays: it is a word of the Reuters index.
 PUNCTUATION = r"""[!"#$%&()*+,\-./:;<=>@\[\\\]^_`{|}~\x00-\x1f\x7f]|\b\?+|\?+\b"""
 
 BATCH_SIZE = 1_024
@@ -170,7 +170,7 @@ class TextClassifier(keras.Model):  # type: ignore[misc]
             "label_names": list(self.label_names),
         }
 
-    def build_from_config(self, config: dict[str, Any]) -> None:  # noqa: ARG002 - Keras's signature
+    def build_from_config(self, config: dict[str, Any]) -> None:
         """Do nothing: `from_config` has built both parts."""
 
     @classmethod

@@ -2,9 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -13,8 +13,7 @@ import tensorflow as tf
 
 from textclf.config import TrainingConfig
 from textclf.errors import RequestError, TextclfError, unknown
-
-Arrays = list[npt.NDArray[Any]]
+from textclf.history import Arrays, Checkpoint, EpochRow, History
 
 VALIDATION_BATCH_SIZE = 256
 EXPONENTIAL_END = 0.01
@@ -23,7 +22,7 @@ EXPONENTIAL_END = 0.01
 
 @dataclass(frozen=True)
 class Examples:
-    """What a network is fitted on.
+    """Encoded texts with their labels.
 
     Attributes:
         inputs: what the network takes, [n, ...].
@@ -35,110 +34,70 @@ class Examples:
 
 
 @dataclass(frozen=True)
-class EpochRow:
-    """One row of ``history.csv``; losses in nats, accuracies in [0, 1]."""
-
-    epoch: int
-    loss: float
-    accuracy: float
-    val_loss: float
-    val_accuracy: float
-    learning_rate: float
-    seconds: float
-
-
-@dataclass
-class History:
-    """The epochs of a run, the first has number 1.
+class TrainingData:
+    """What a network is fitted on and chosen by.
 
     Attributes:
-        monitor: ``val_loss`` or ``val_accuracy``.
-        rows: one for each epoch run.
+        train: what the weights are fitted on.
+        validation: what the best epoch is chosen on.
+        label_names: the name of each label.
     """
 
-    monitor: str
-    rows: list[EpochRow] = field(default_factory=list)
-
-    @property
-    def best_epoch(self) -> int:
-        """The first epoch with the best value of ``monitor``."""
-        sign = -1 if self.monitor == "val_accuracy" else 1
-        return min(self.rows, key=lambda row: (sign * getattr(row, self.monitor), row.epoch)).epoch
-
-    @property
-    def train_seconds(self) -> float:
-        """Seconds of all epochs, validation included."""
-        return sum(row.seconds for row in self.rows)
-
-    def is_over(self, patience: int | None) -> bool:
-        """Say whether the last ``patience`` epochs were no better than one before them."""
-        return patience is not None and len(self.rows) - self.best_epoch >= patience
+    train: Examples
+    validation: Examples
+    label_names: Sequence[str]
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """All that decides how training goes on after an epoch.
+class CheckpointStore(Protocol):
+    """Where checkpoints are kept; a run directory is one."""
 
-    Attributes:
-        rows: the history so far.
-        variables: the network's, with the state of its random generators, then the optimizer's.
-        best: the variables of the network at the best epoch; empty where they are not wanted.
-    """
+    def read_checkpoint(self) -> Checkpoint | None:
+        """Return where to go on; None to begin at the start."""
 
-    rows: list[EpochRow]
-    variables: Arrays
-    best: Arrays
+    def write_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Keep what is needed to go on after this epoch."""
 
 
 def train(
     network: Any,
-    examples: Examples,
-    validation: Examples,
+    data: TrainingData,
     config: TrainingConfig,
     *,
     seed: int,
-    label_names: Sequence[str],
-    checkpoint: Checkpoint | None = None,
-    save_checkpoint: Callable[[Checkpoint], None] = lambda checkpoint: None,
+    store: CheckpointStore,
     callbacks: Sequence[Any] = (),
 ) -> History:
     """Fit ``network`` in place.
 
     Args:
         network: keras.Model, inputs to probabilities <float32>[batch, labels].
-        examples: what the weights are fitted on.
-        validation: what the best epoch is chosen on.
+        data: what it is fitted on and chosen by.
         config: how.
         seed: decides the order of the examples in each epoch.
-        label_names: the name of each label.
-        checkpoint: where to go on; from the start where None.
-        save_checkpoint: called after each epoch.
+        store: training goes on from its checkpoint, and leaves one after each epoch.
         callbacks: more Keras callbacks, such as a progress display.
 
     Returns:
-        The rows of all epochs, those of the checkpoint included.
+        The rows of all epochs, those before the checkpoint included.
 
     Raises:
         TextclfError: the loss became infinite or not a number.
         RequestError: a class weight is given for a label that does not exist.
     """
-    steps = math.ceil(len(examples.labels) / config.batch_size)
+    steps = math.ceil(len(data.train.labels) / config.batch_size)
     _compile(network, config, steps=steps)
     history = History(config.monitor)
-    keeper = _EpochKeeper(history, config, save_checkpoint)
-    if checkpoint is not None:
-        keeper.restore(network, checkpoint)
+    keeper = _EpochKeeper(history, config, store)
+    keeper.restore(network)
     done = len(history.rows)
     if done < config.epochs and not history.is_over(config.patience):
-        n_labels = len(label_names)
-        weights = _example_weights(config, examples.labels, label_names)
         network.fit(
-            _epochs(examples, weights, config, n_labels, seed=seed, first=done, steps=steps),
+            _epochs(data, config, seed=seed, first=done, steps=steps),
             epochs=config.epochs,
             initial_epoch=done,
             steps_per_epoch=steps,
             shuffle=False,
-            validation_data=_batches(validation, n_labels),
+            validation_data=_batches(data.validation, len(data.label_names)),
             callbacks=[keeper, *callbacks],
             verbose=0,
         )
@@ -172,10 +131,9 @@ def _learning_rate(config: TrainingConfig, n_steps: int) -> Any:
             return schedules.ExponentialDecay(start, n_steps, EXPONENTIAL_END)
 
 
-def _example_weights(
-    config: TrainingConfig, labels: npt.NDArray[np.int64], label_names: Sequence[str]
-) -> npt.NDArray[np.float32]:
-    """Return what each example counts in the loss, <float32>[n]."""
+def _example_weights(data: TrainingData, config: TrainingConfig) -> npt.NDArray[np.float32]:
+    """Return what each training example counts in the loss, <float32>[n]."""
+    labels, label_names = data.train.labels, data.label_names
     by_label = np.ones(len(label_names))
     if config.class_weight == "balanced":
         counts = np.bincount(labels, minlength=len(label_names))
@@ -190,23 +148,17 @@ def _example_weights(
 
 
 def _epochs(
-    examples: Examples,
-    weights: npt.NDArray[np.float32],
-    config: TrainingConfig,
-    n_labels: int,
-    *,
-    seed: int,
-    first: int,
-    steps: int,
+    data: TrainingData, config: TrainingConfig, *, seed: int, first: int, steps: int
 ) -> tf.data.Dataset:
     """Return the batches of all epochs from ``first`` on, ``steps`` in each.
 
     The order of an epoch depends on the seed and its number only, so that training that goes on
     after a crash sees the same batches as training that was never interrupted.
     """
-    inputs, labels = tf.constant(examples.inputs), tf.constant(examples.labels)
-    weighted = tf.constant(weights) if config.class_weight is not None else None
-    n_examples = len(examples.labels)
+    inputs, labels = tf.constant(data.train.inputs), tf.constant(data.train.labels)
+    n_examples, n_labels = len(data.train.labels), len(data.label_names)
+    # Without class weights there are none at all: they would cost time in each step.
+    weights = None if config.class_weight is None else _example_weights(data, config)
 
     def shuffle(epoch: tf.Tensor) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(
@@ -217,7 +169,7 @@ def _epochs(
     def gather(batch: tf.Tensor) -> tuple[tf.Tensor, ...]:
         targets = tf.one_hot(tf.gather(labels, batch), n_labels)
         pair = (tf.gather(inputs, batch), targets)
-        return pair if weighted is None else (*pair, tf.gather(weighted, batch))
+        return pair if weights is None else (*pair, tf.gather(weights, batch))
 
     epochs = tf.data.Dataset.range(first, config.epochs)
     batches = epochs.flat_map(shuffle).map(gather).prefetch(2)
@@ -234,21 +186,19 @@ def _batches(examples: Examples, n_labels: int) -> tf.data.Dataset:
 class _EpochKeeper(keras.callbacks.Callback):  # type: ignore[misc]
     """After each epoch: adds its row, keeps the best weights, saves a checkpoint, stops in time."""
 
-    def __init__(
-        self,
-        history: History,
-        config: TrainingConfig,
-        save_checkpoint: Callable[[Checkpoint], None],
-    ) -> None:
+    def __init__(self, history: History, config: TrainingConfig, store: CheckpointStore) -> None:
         super().__init__()
         self.history = history
         self.config = config
-        self.save_checkpoint = save_checkpoint
+        self.store = store
         self.best: Arrays = []
         self.started = 0.0
 
-    def restore(self, network: Any, checkpoint: Checkpoint) -> None:
-        """Put network, optimizer, history and best weights into the state of a checkpoint."""
+    def restore(self, network: Any) -> None:
+        """Put network, optimizer, history and best weights where the checkpoint left them."""
+        checkpoint = self.store.read_checkpoint()
+        if checkpoint is None:
+            return
         _assign(_all_variables(network), checkpoint.variables)
         self.history.rows.extend(checkpoint.rows)
         self.best = checkpoint.best
@@ -273,7 +223,7 @@ class _EpochKeeper(keras.callbacks.Callback):  # type: ignore[misc]
         if self.config.keep_best and self.history.best_epoch == row.epoch:
             self.best = [variable.numpy() for variable in self.model.variables]
         variables = [variable.numpy() for variable in _all_variables(self.model)]
-        self.save_checkpoint(Checkpoint(list(self.history.rows), variables, self.best))
+        self.store.write_checkpoint(Checkpoint(list(self.history.rows), variables, self.best))
         if self.history.is_over(self.config.patience):
             self.model.stop_training = True
 

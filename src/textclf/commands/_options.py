@@ -10,7 +10,7 @@ from textclf.backend import DEVICES
 from textclf.tables import FORMATS, Column, format_table
 
 if TYPE_CHECKING:
-    from textclf.config import ExperimentConfig, Override
+    from textclf.config import ExperimentConfig
 
 format_option = click.option(
     "--format",

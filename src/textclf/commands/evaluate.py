@@ -6,7 +6,12 @@ from pathlib import Path
 
 import click
 
-from textclf.commands._options import device_option, format_option, print_table
+from textclf.commands._options import (
+    device_option,
+    format_option,
+    print_table,
+    quiet_option,
+)
 
 
 @click.command(name="evaluate")
@@ -19,25 +24,28 @@ from textclf.commands._options import device_option, format_option, print_table
     help="Which texts.",
 )
 @device_option
+@quiet_option
 @format_option
-def command(run_path: Path, split: str, device: str, style: str) -> None:
+def command(run_path: Path, split: str, device: str, quiet: bool, style: str) -> None:
     """Evaluate the saved model of a run again.
 
-    It reads the raw texts of the dataset that the run was trained on. Prints the metrics, then each label. CSV holds the labels; JSON holds everything. The run itself
-    is not changed.
+    It reads the raw texts of the dataset that the run was trained on. Prints the metrics, then each
+    label; CSV holds the labels, JSON everything. The run itself is not changed.
 
     \b
-    Example: textclf evaluate runs/bbc/mlp/*/seed-42 --split validation
+    Example: textclf evaluate runs/bbc/mlp --split validation
     """
     from textclf import backend
     from textclf.descriptions import CLASS_COLUMNS, METRIC_COLUMNS, list_metrics
     from textclf.experiment import evaluate_run
-    from textclf.runs import RunDirectory
+    from textclf.progress import Reporter
+    from textclf.runs import find_finished_run
 
-    run = RunDirectory(run_path)
-    run.read_result()  # An unfinished run is told of before TensorFlow takes its seconds to start.
+    reporter = Reporter(quiet=quiet)
+    run = find_finished_run(run_path)
+    reporter.say(f"starting TensorFlow for {run.path}")
     backend.start(device)
-    evaluation = evaluate_run(run, split=split)
+    evaluation = evaluate_run(run, split=split, reporter=reporter)
     if style == "json":
         click.echo(json.dumps({"split": split, **asdict(evaluation)}, indent=2))
         return

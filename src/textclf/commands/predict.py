@@ -1,5 +1,6 @@
 """Classify texts with a finished run's saved model."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -21,15 +22,14 @@ def command(run_path: Path, texts: tuple[str, ...], top: int, device: str, style
     Prints the most probable labels of each TEXT; a single - reads standard input, a text a line.
 
     \b
-    Example: textclf predict runs/bbc/mlp/*/seed-42 "Shares fell as oil prices rose" --top 2
+    Example: textclf predict runs/bbc/mlp "Shares fell as oil prices rose" --top 2
     """
     from textclf import backend
-    from textclf.predictions import COLUMNS, check_texts, predict_rows
-    from textclf.runs import RunDirectory
+    from textclf.predictions import COLUMNS, check_texts, predict_rows, read_lines
+    from textclf.runs import find_finished_run
 
-    lines = click.get_text_stream("stdin").read().splitlines() if texts == ("-",) else texts
-    run = RunDirectory(run_path)
-    run.read_result()
-    check_texts(lines)  # Before TensorFlow takes its seconds to start.
+    lines = read_lines(sys.stdin.buffer) if texts == ("-",) else [*texts]
+    run = find_finished_run(run_path)
+    check_texts(lines)
     backend.start(device)
     print_table(predict_rows(run.read_model(), lines, top=top), COLUMNS, style)

@@ -1,7 +1,8 @@
 """Datasets: each file is one, found by its name.
 
-A dataset module has a docstring whose first line is its summary, ``ABOUT``, ``label_names(options)``
-and ``load(options)``; and, where it needs them, ``DEFAULTS`` (settings that suit it) and ``Options``.
+A dataset module has a docstring whose first line is its summary, ``ABOUT``,
+``label_names(options)`` and ``load(options)``; and, where it needs them, ``DEFAULTS`` (settings
+that suit it) and ``Options``.
 """
 
 from textclf.config import DatasetOptions

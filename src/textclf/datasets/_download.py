@@ -17,7 +17,7 @@ ALTERNATIVE = "or use --dataset bbc, which needs no download"
 def downloading(what: str, folder: Path, *, remedy: str) -> Iterator[None]:
     """Let one process fetch ``what`` into ``folder``, and turn a failure into one line.
 
-    Libraries print progress to standard output, which belongs to results: it goes to standard error.
+    What libraries print to standard output goes to standard error: the former is for results.
 
     Raises:
         DataError: anything failed; the message ends with ``remedy``.

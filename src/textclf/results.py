@@ -1,0 +1,76 @@
+"""What a finished run says of itself: its result and its predictions."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from textclf.evaluation import ClassScores, Evaluation
+
+SCHEMA_VERSION = 1
+"""Of ``evaluation.json``; raised when a field changes its name or meaning."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What ``evaluation.json`` holds: which run, how it went, and its evaluation.
+
+    Attributes:
+        dataset: as on the command line.
+        model: as on the command line.
+        fingerprint: of the configuration but for the seed.
+        seed: of this run.
+        split: which texts were evaluated.
+        best_epoch: the first epoch with the best monitored value; epochs start at 1.
+        epochs_run: epochs trained; fewer than asked for after early stopping.
+        parameters: numbers in the model.
+        train_seconds: seconds of all epochs, validation included.
+        examples_per_second: training texts for each of these seconds.
+        evaluation: its fields stand beside the others in the file.
+    """
+
+    dataset: str
+    model: str
+    fingerprint: str
+    seed: int
+    split: str
+    best_epoch: int
+    epochs_run: int
+    parameters: int
+    train_seconds: float
+    examples_per_second: float
+    evaluation: Evaluation
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of ``evaluation.json``."""
+        flat = asdict(self)
+        return {"schema_version": SCHEMA_VERSION, **flat, **flat.pop("evaluation")}
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "Result":
+        """Rebuild a result from the content of ``evaluation.json``; KeyError where one lacks."""
+        version = content["schema_version"]
+        if version != SCHEMA_VERSION:
+            raise ValueError(f"schema_version {version}, this textclf reads {SCHEMA_VERSION}")
+        scores = [ClassScores(**scores) for scores in content["per_class"]]
+        intervals = {name: (low, high) for name, (low, high) in content["intervals"].items()}
+        known = {**content, "per_class": scores, "intervals": intervals}
+        evaluation = Evaluation(**{field.name: known[field.name] for field in fields(Evaluation)})
+        own = {field.name for field in fields(cls)} - {"evaluation"}
+        return cls(**{name: content[name] for name in own}, evaluation=evaluation)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a run predicted for its test texts.
+
+    Attributes:
+        index: <int64>[n], the place of each text in the dataset's test split.
+        label: <int64>[n], its true label.
+        probabilities: <float32>[n, labels].
+    """
+
+    index: npt.NDArray[np.int64]
+    label: npt.NDArray[np.int64]
+    probabilities: npt.NDArray[np.float32]

@@ -6,7 +6,7 @@ the model, a YAML file, and the command line.
 
 import hashlib
 import json
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -128,7 +128,7 @@ SMOKE = (
 
 
 def resolve(
-    tree: Tree | None = None, overrides: Iterable[Override] = (), *, source: str = "configuration"
+    tree: Tree | None = None, overrides: Sequence[Override] = (), *, source: str = "configuration"
 ) -> ExperimentConfig:
     """Merge defaults, a configuration tree and overrides into a checked configuration.
 
@@ -140,13 +140,14 @@ def resolve(
     Raises:
         RequestError: an unknown key or name, a missing name, or a value out of its range.
     """
-    origins = {override.key: override.origin for override in overrides}
     given = _merge({}, tree or {})
     for override in overrides:
         _set(given, override)
 
     def where(key: str) -> str:
-        return origins.get(key, source)
+        """Return the words on the command line, or else the file, that set ``key``."""
+        inside = [o.origin for o in overrides if f"{o.key}.".startswith(f"{key}.")]
+        return inside[-1] if inside else source
 
     for section in given:
         if section not in ExperimentConfig.model_fields:
@@ -202,12 +203,12 @@ class _UniqueKeyLoader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
-        for key_node, _ in node.value:
-            if key_node.value in seen:
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"key '{key_node.value}' stands twice", key_node.start_mark
+                    None, None, f"key '{key.value}' stands twice", key.start_mark
                 )
-            seen.add(key_node.value)
+            seen.add(str(key.value))
         return super().construct_mapping(node, deep)
 
 

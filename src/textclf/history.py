@@ -46,7 +46,9 @@ class History:
 
     def is_over(self, patience: int | None) -> bool:
         """Say whether the last ``patience`` epochs were no better than one before them."""
-        return patience is not None and len(self.rows) - self.best_epoch >= patience
+        if patience is None or not self.rows:
+            return False
+        return len(self.rows) - self.best_epoch >= patience
 
 
 @dataclass(frozen=True)

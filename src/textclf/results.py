@@ -44,8 +44,9 @@ class Result:
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of ``evaluation.json``."""
-        flat = asdict(self)
-        return {"schema_version": SCHEMA_VERSION, **flat, **flat.pop("evaluation")}
+        own = asdict(self)
+        evaluation = own.pop("evaluation")
+        return {"schema_version": SCHEMA_VERSION, **own, **evaluation}
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "Result":

@@ -114,7 +114,7 @@ class RunDirectory:
         path = self.path / "checkpoint.npz"
         if not path.is_file():
             return None
-        with reading(path, "use --force to train from the start"), np.load(path) as arrays:
+        with reading(path, "use --force to train from the start"), _load(path) as arrays:
             names = sorted(arrays.files)
             rows = [EpochRow(**row) for row in json.loads(str(arrays["rows"]))]
             return Checkpoint(
@@ -154,7 +154,7 @@ class RunDirectory:
             RunError: there are none, or they are damaged.
         """
         path = self.path / "predictions.npz"
-        with reading(path, "use --force to repeat the run"), np.load(path) as arrays:
+        with reading(path, "use --force to repeat the run"), _load(path) as arrays:
             return Predictions(**{field.name: arrays[field.name] for field in fields(Predictions)})
 
     def write_pictures(self, pictures: "dict[str, Figure]") -> None:
@@ -260,3 +260,10 @@ def find_finished_run(path: Path) -> RunDirectory:
         run = runs[0]
     run.read_result()
     return run
+
+
+@contextlib.contextmanager
+def _load(path: Path) -> Iterator[Any]:
+    """Open the arrays of a file; NumPy alone leaves a damaged one open, and refuses pickles."""
+    with path.open("rb") as file, np.load(file) as arrays:
+        yield arrays

@@ -1,0 +1,98 @@
+"""What the tests share: the command line in this process, a small dataset, real-data marks."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from textclf.cli import main
+from textclf.data import Split, TextDataset
+
+REAL_DATA = os.environ.get("TEXTCLF_REAL_DATA") == "1"
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("real_data") and not REAL_DATA:
+            reason = "needs the real Reuters and IMDB files; set TEXTCLF_REAL_DATA=1"
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command left: exit code, standard output, standard error."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def error_line(self) -> str:
+        """The message, after checking that it is one line and no traceback."""
+        lines = [line for line in self.err.splitlines() if line.startswith("textclf: ")]
+        assert len(lines) == 1, self.err
+        assert "Traceback" not in self.err
+        assert self.err.splitlines()[-1] == lines[0]
+        return lines[0].removeprefix("textclf: ")
+
+
+@pytest.fixture
+def cli(capfd, monkeypatch, tmp_path):
+    """Run ``textclf`` with words, in an empty folder, and return its answer."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: object) -> Answer:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as exit_info:
+            main([str(word) for word in words])
+        captured = capfd.readouterr()
+        return Answer(int(exit_info.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+WORDS = {"fruit": ["apple", "pear", "plum", "fig"], "tool": ["saw", "nail", "file", "axe"]}
+WORDS["color"] = ["red", "blue", "green", "grey"]
+
+
+def make_split(n_texts: int, names: tuple[str, ...]) -> Split:
+    """Texts whose words give their label away: text i has label i modulo the number of names."""
+    labels = [i % len(names) for i in range(n_texts)]
+    texts = [
+        " ".join(WORDS[names[label]][(i + j) % 4] for j in range(3 + i % 5))
+        for i, label in enumerate(labels)
+    ]
+    return Split.from_lists(texts, labels)
+
+
+def make_dataset(n_labels: int = 3) -> TextDataset:
+    names = tuple(WORDS)[:n_labels]
+    splits = (make_split(n, names) for n in (30, 12, 9))
+    return TextDataset("words", names, *splits)
+
+
+@pytest.fixture
+def dataset() -> TextDataset:
+    return make_dataset()
+
+
+@pytest.fixture(scope="session")
+def smoke_run(tmp_path_factory) -> Path:
+    """A finished run of ``mlp`` on ``bbc``: a small one, which tests must not change."""
+    from textclf.config import SMOKE, Override, resolve
+    from textclf.experiment import Settings, run_experiment
+    from textclf.progress import Reporter
+    from textclf.runs import RunDirectory
+
+    tree = {"dataset": {"name": "bbc"}, "model": {"name": "mlp"}, "text": {"num_words": 500}}
+    config = resolve(tree, [*SMOKE, Override("training.epochs", 3, "test")])
+    run = RunDirectory.of(config, tmp_path_factory.mktemp("runs"))
+    run_experiment(config, run, Settings(Reporter(quiet=True), device="cpu"))
+    return run.path

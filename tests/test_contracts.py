@@ -1,0 +1,144 @@
+"""What every dataset, model, configuration and command must do, found by discovery."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import make_dataset
+
+from textclf import backend
+from textclf.config import Override, read_yaml, resolve
+from textclf.datasets import load_dataset, load_label_names
+from textclf.registry import list_names, load_module
+
+ROOT = Path(__file__).parent.parent
+CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+DOWNLOADED = {"imdb", "reuters"}
+
+
+def configure(model, dataset="bbc", **training):
+    tree = {
+        "dataset": {"name": dataset},
+        "model": {"name": model},
+        "text": {"num_words": 40, "sequence_length": 16},
+        "training": {"epochs": 2, "batch_size": 8, **training},
+    }
+    return resolve(tree)
+
+
+DATASETS = [
+    pytest.param(name, marks=pytest.mark.real_data if name in DOWNLOADED else ())
+    for name in list_names("datasets")
+]
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_dataset(name):
+    options = resolve({"dataset": {"name": name}, "model": {"name": "mlp"}}).dataset
+    dataset = load_dataset(options)
+    assert dataset.name == name
+    assert dataset.label_names == load_label_names(options)
+    assert len(set(dataset.label_names)) == len(dataset.label_names) >= 2
+    for split in dataset.splits.values():
+        assert len(split.texts) == len(split.labels) == len(split.index) > 0
+        assert len(set(split.index.tolist())) == len(split)
+        assert 0 <= split.labels.min() <= split.labels.max() < len(dataset.label_names)
+        assert all(isinstance(text, str) for text in split.texts)
+    assert set(load_module("datasets", name).ABOUT) == {"source", "licence", "citation"}
+    again = load_dataset(options)
+    assert again.digest == dataset.digest
+
+
+@pytest.mark.parametrize("n_labels", [2, 3])
+@pytest.mark.parametrize("name", list_names("models"))
+def test_model_trains_saves_and_loads(name, n_labels, tmp_path):
+    import keras
+
+    from textclf.models import build_network
+    from textclf.text import TextClassifier, build_encoder, encode, predict
+    from textclf.training import Examples, TrainingData, train
+
+    dataset = make_dataset(n_labels)
+    config = configure(name)
+    backend.set_seed(1)
+    encoder = build_encoder(config.text, dataset)
+    network = build_network(config, n_labels=n_labels)
+    before = [weight.numpy() for weight in network.trainable_weights]
+    assert network.output_shape == (None, n_labels)
+
+    class NoStore:
+        def read_checkpoint(self):
+            return None
+
+        def write_checkpoint(self, checkpoint):
+            assert len(checkpoint.rows) in {1, 2}
+
+    def examples(split):
+        return Examples(encode(encoder, split.texts), split.labels)
+
+    data = TrainingData(examples(dataset.train), examples(dataset.validation), dataset.label_names)
+    history = train(network, data, config.training, seed=1, store=NoStore())
+    assert len(history.rows) == 2
+    for old, new in zip(before, network.trainable_weights, strict=True):
+        assert (old != new.numpy()).any(), new.path
+
+    probabilities = predict(network, encode(encoder, dataset.test.texts))
+    assert probabilities.shape == (9, n_labels)
+    assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    path = tmp_path / "model.keras"
+    TextClassifier.without_optimizer(encoder, network, dataset.label_names).save(path)
+    loaded = keras.models.load_model(path)
+    assert np.abs(loaded.predict_texts(dataset.test.texts) - probabilities).max() < 1e-6
+    assert loaded.label_names == dataset.label_names
+
+
+def test_two_labels_are_trained_by_binary_cross_entropy_from_one_logit():
+    import keras
+    import tensorflow as tf
+
+    from textclf.models import build_network
+
+    network = build_network(configure("mlp"), n_labels=2)
+    assert network.get_layer("logit").units == 1
+    ids = np.arange(32).reshape(2, 16) % 40
+    logit = keras.Model(network.input, network.get_layer("logit").output)(ids)[:, 0]
+    assert network(ids)[:, 1].numpy() == pytest.approx(tf.sigmoid(logit).numpy(), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("mlp", 5_864_238), ("lstm", 2_057_518), ("cnn", 2_057_390), ("cnn-lstm", 2_221_614)],
+)
+def test_recipes_have_the_published_number_of_parameters(cli, name, parameters):
+    answer = cli("models", name, "--dataset", "reuters", "--format", "json")
+    assert answer.json["parameters"] == parameters
+    assert sum(layer["parameters"] for layer in answer.json["layers"]) == parameters
+
+
+def test_there_is_a_configuration_for_every_recipe():
+    expected = {f"{d}-{m}.yaml" for d in DOWNLOADED for m in ("mlp", "lstm", "cnn", "cnn-lstm")}
+    assert expected <= {path.name for path in CONFIGS}
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_configuration_is_valid_and_says_what_to_expect(path):
+    config = resolve(read_yaml(path), source=str(path))
+    assert path.stem == f"{config.dataset.name}-{config.model.name}"
+    comment = path.read_text().split("\n\n")[0]
+    assert f"textclf train --config configs/{path.name}" in comment
+    assert re.search(r"test accuracy 0\.\d{3}", comment)
+    assert re.search(r"about \d+ (seconds|minutes?)", comment)
+    # A recipe's file and the defaults are the same experiment.
+    names = {"dataset.name": config.dataset.name, "model.name": config.model.name}
+    defaults = resolve({}, [Override(key, value, "test") for key, value in names.items()])
+    assert config.fingerprint == defaults.fingerprint
+
+
+@pytest.mark.parametrize("name", list_names("commands"))
+def test_command_has_help_with_an_example_and_is_documented(cli, name):
+    answer = cli(name, "--help")
+    assert answer.code == 0
+    assert re.search(rf"Example: textclf {name}\b", answer.out)
+    assert len(answer.out.splitlines()[2]) < 80
+    assert f"## textclf {name}" in (ROOT / "docs" / "cli.md").read_text()

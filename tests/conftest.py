@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 
+from textclf import backend
 from textclf.cli import main
 from textclf.data import Split, TextDataset
+
+# Now, since Keras reads KERAS_HOME when it is imported, and some tests change that.
+backend.start("cpu")
 
 REAL_DATA = os.environ.get("TEXTCLF_REAL_DATA") == "1"
 

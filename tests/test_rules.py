@@ -12,7 +12,7 @@ from textclf.registry import list_names, load_module
 
 SOURCE = Path(textclf.__file__).parent
 HEAVY = {"tensorflow", "keras", "sklearn", "scipy", "matplotlib", "tensorflow_datasets", "pandas"}
-# Modules that exist to work with TensorFlow or matplotlib, and are imported only where work is done.
+# They exist to work with TensorFlow or matplotlib, and are imported only where work is done.
 WORKERS = {"text.py", "training.py", "plots.py"}
 
 MAY_IMPORT = {
@@ -83,8 +83,8 @@ def loaded_by(*words, cwd):
     """Run the command line in a new process and return the heavy packages that it loaded."""
     code = (
         "import sys\nfrom textclf.cli import main\ntry:\n    main(sys.argv[1:])\n"
-        f"except SystemExit as end:\n    print(sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)\n"
-        "    sys.exit(end.code)"
+        f"except SystemExit as end:\n    loaded = sorted({HEAVY!r} & set(sys.modules))\n"
+        "    print(loaded, file=sys.stderr)\n    sys.exit(end.code)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False, cwd=cwd

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from textclf.errors import RunError
 from textclf.progress import Reporter
+from textclf.registry import check_name
 from textclf.results import Result
 from textclf.runs import find_runs
 from textclf.tables import Column, number
@@ -18,18 +19,18 @@ if TYPE_CHECKING:
 COLUMNS = (
     Column("dataset", "dataset"),
     Column("model", "model"),
-    Column("fingerprint", "configuration"),
+    Column("error", ""),
     Column("n_seeds", "seeds", numeric=True),
     Column("accuracy", "accuracy", number(4), numeric=True),
     Column("accuracy_sd", "± sd", number(4), numeric=True),
     Column("accuracy_interval", "95 %", lambda pair: f"{pair[0]:.3f}-{pair[1]:.3f}", numeric=True),
     Column("macro_f1", "macro F1", number(4), numeric=True),
     Column("loss", "loss", number(3), numeric=True),
+    Column("train_seconds", "train s", number(1), numeric=True),
+    Column("parameters", "parameters", number(), numeric=True),
     Column("majority_accuracy", "majority", number(4), numeric=True),
     Column("n_examples", "test texts", number(), numeric=True),
-    Column("parameters", "parameters", number(), numeric=True),
-    Column("train_seconds", "train s", number(1), numeric=True),
-    Column("error", ""),
+    Column("fingerprint", "configuration", numeric=True),
 )
 
 
@@ -45,8 +46,11 @@ def read_results(
         models: only these; all where empty.
 
     Raises:
+        RequestError: a model does not exist.
         RunError: nothing was found, or a run that was named is not finished.
     """
+    for model in models:
+        check_name("models", model)
     runs = find_runs(paths)
     unfinished = [run for run in runs if not run.is_finished and run.path not in paths]
     if unfinished:

@@ -35,7 +35,7 @@ def plot_history(history: "History", title: str) -> Figure:
     ]
     lines[-1].set_label(f"best epoch: {history.best_epoch} ({history.monitor})")
     left.set_xlabel("epoch")
-    left.xaxis.set_major_locator(MaxNLocator(integer=True))
+    left.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     left.set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)
     left.set_ylabel("loss (nats)", color=LOSS)
     left.set_ylim(bottom=0)
@@ -66,10 +66,11 @@ def plot_confusion(
     font_size = 10 if n_labels <= 12 else 8
     axes.set_xticks(range(n_labels), label_names, rotation=90, fontsize=font_size)
     axes.set_yticks(range(n_labels), rows, fontsize=font_size)
-    axes.set_xlabel("predicted")
+    axes.set_xlabel("predicted (percent of the row)")
     axes.set_ylabel("true (test texts)")
     axes.set_title(title)
-    for row, column in np.argwhere(counts > 0):
+    # A share that would be shown as zero is shown by its colour only.
+    for row, column in np.argwhere(shares >= 0.005):
         share = shares[row, column]
         text = f"{share:.0%}" if n_labels <= 12 else f"{100 * share:.0f}"
         color = "white" if share > 0.55 else "#333333"

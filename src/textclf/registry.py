@@ -19,14 +19,23 @@ def list_names(kind: str) -> list[str]:
     return sorted(stem.replace("_", "-") for stem in files)
 
 
-def load_module(kind: str, name: str) -> ModuleType:
-    """Import the module that defines ``name``.
+def check_name(kind: str, name: str) -> None:
+    """Refuse a name that is no file.
 
     Raises:
         RequestError: there is no such name; the message gives the nearest one.
     """
     if name not in list_names(kind):
         raise RequestError(unknown(SINGULAR[kind], name, list_names(kind)))
+
+
+def load_module(kind: str, name: str) -> ModuleType:
+    """Import the module that defines ``name``.
+
+    Raises:
+        RequestError: there is no such name; the message gives the nearest one.
+    """
+    check_name(kind, name)
     return import_module(f"textclf.{kind}.{name.replace('-', '_')}")
 
 

@@ -7,6 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+MIN_TEXT_WIDTH = 20
+"""Text is wrapped to no fewer characters."""
+GAP = 3
+"""Characters between two columns."""
+
 FORMATS = ("table", "markdown", "csv", "json")
 
 
@@ -89,17 +94,44 @@ def _format_rich(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        align = "right" if column.numeric else "left"
-        table.add_column(column.title, justify=align, no_wrap=column.numeric)  # type: ignore[arg-type]
-    for row in rows:
-        table.add_row(*(Text(column.cell(row)) for column in columns))
     console = Console()
     if not console.is_terminal:
         # A file or a pipe has no width to fit into.
         console = Console(width=1_000)
+    shown = _fitting(rows, columns, console.width)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in shown:
+        table.add_column(
+            column.title,
+            justify="right" if column.numeric else "left",
+            min_width=_width(column, rows),
+        )
+    for row in rows:
+        table.add_row(*(Text(column.cell(row)) for column in shown))
     with console.capture() as captured:
         console.print(table)
-    lines = (line.rstrip() for line in captured.get().splitlines())
-    return "\n".join(line for line in lines if line)
+    lines = [line.rstrip() for line in captured.get().splitlines() if line.strip()]
+    hidden = [column.title for column in columns if column not in shown]
+    if hidden:
+        lines.append(f" too narrow for: {', '.join(hidden)} (--format json has them)")
+    return "\n".join(lines)
+
+
+def _fitting(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], width: int
+) -> list[Column]:
+    """Leave out numbers from the right until the rest fits; columns are in order of importance."""
+    shown = list(columns)
+    while sum(_width(column, rows) + GAP for column in shown) > width:
+        numeric = [column for column in shown if column.numeric]
+        if not numeric:
+            break
+        shown.remove(numeric[-1])
+    return shown
+
+
+def _width(column: Column, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Return the fewest characters that a column needs; long text can be wrapped."""
+    longest = max((len(column.cell(row)) for row in rows), default=0)
+    needed = longest if column.numeric else min(longest, MIN_TEXT_WIDTH)
+    return max(needed, len(column.title))

@@ -7,11 +7,13 @@ The same wires, order and labels as ``keras.datasets.reuters.load_data``, decode
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+
+import numpy as np
 
 from textclf.config import DatasetOptions
 from textclf.data import Split, TextDataset
 from textclf.datasets._download import cache_folder, downloading
+from textclf.datasets._npz import read_rows
 
 ABOUT = {
     "source": "https://keras.io/api/datasets/reuters/",
@@ -20,7 +22,9 @@ ABOUT = {
 }
 DEFAULTS = {"text": {"num_words": 15_000, "sequence_length": 120}}
 
-N_TRAIN = 7_000
+KERAS_SEED = 113
+TRAIN_END = 7_000
+VALIDATION_END = 8_982
 ORIGIN = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 LOST_CHARACTER = {"?": "\N{REPLACEMENT CHARACTER}"}
 # The hashes that keras.datasets.reuters checks.
@@ -46,27 +50,25 @@ def load(options: DatasetOptions) -> TextDataset:
     Raises:
         DataError: a file is missing or damaged, and cannot be downloaded.
     """
-    from keras.datasets import reuters
-
     for file_name in FILES:
         _fetch(file_name)
     words = _read_words(_folder() / "reuters_word_index.json")
-    # Keras's own reader, which unpickles nothing but arrays. A `num_words` above all ids keeps the
-    # rarest word, which the default of None would drop.
-    (train_ids, train_labels), (test_ids, test_labels) = reuters.load_data(
-        num_words=len(words) + 1, start_char=None, oov_char=None, index_from=0
-    )
+    ranks = read_rows(_folder() / "reuters.npz", "x")
+    labels = read_rows(_folder() / "reuters.npz", "y")
+    order = np.arange(len(ranks))
+    np.random.RandomState(KERAS_SEED).shuffle(order)
+    texts = [" ".join(words[rank - 1] for rank in ranks[row]) for row in order]
+    labels = labels[order]
 
-    def decode(rows: Any) -> list[str]:
-        return [" ".join(words[rank - 1] for rank in row) for row in rows]
+    def split(start: int, end: int) -> Split:
+        return Split.from_lists(texts[start:end], labels[start:end])
 
-    train_texts = decode(train_ids)
     return TextDataset(
         name="reuters",
         label_names=label_names(options),
-        train=Split.from_lists(train_texts[:N_TRAIN], train_labels[:N_TRAIN]),
-        validation=Split.from_lists(train_texts[N_TRAIN:], train_labels[N_TRAIN:]),
-        test=Split.from_lists(decode(test_ids), test_labels),
+        train=split(0, TRAIN_END),
+        validation=split(TRAIN_END, VALIDATION_END),
+        test=split(VALIDATION_END, len(texts)),
         vocabulary=words,
     )
 
@@ -91,7 +93,7 @@ def _fetch(file_name: str) -> None:
             origin=ORIGIN + file_name,
             file_hash=expected,
             hash_algorithm=algorithm,
-            cache_subdir="datasets",
+            cache_dir=str(path.parent.parent),
         )
 
 

@@ -1,0 +1,119 @@
+"""Writes docs/cli.md and docs/configuration.md from the code; a test holds them to it.
+
+Example: python scripts/write_reference.py
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+from pydantic import BaseModel
+
+from textclf import config, registry
+from textclf.cli import cli
+
+DOCS = Path(__file__).parent.parent / "docs"
+WIDTH = 88
+
+CLI_HEAD = """# Command-line reference
+
+Written by `scripts/write_reference.py` from the commands' own help.
+
+Results go to standard output, progress and messages to standard error. Exit codes:
+
+| code | meaning |
+| ---: | --- |
+| 0 | done |
+| 1 | the request is right but failed: a missing file, no network, a full disk |
+| 2 | the request is wrong: an unknown name, option or key, a value out of its range |
+| 3 | a gate failed |
+| 130 | interrupted |
+
+An expected error is one line on standard error: what was given, what is allowed, what to do next.
+"""
+
+CONFIGURATION_HEAD = """# Configuration reference
+
+Written by `scripts/write_reference.py` from the code that checks configurations.
+
+A configuration file is YAML with the sections below; every key has a default but the names of
+dataset and model. `--set SECTION.KEY=VALUE` sets any of them. Values come, the later the stronger,
+from the built-in defaults, the defaults of the dataset and of the model, the file, and the command
+line. An unknown key is refused.
+
+`seed` (top level, default 42) decides weights, order of texts and dropout.
+"""
+
+
+def format_help(command: click.Command, name: str) -> str:
+    """Return what ``--help`` prints."""
+    width = {"terminal_width": WIDTH, "max_content_width": WIDTH}
+    parent = click.Context(cli, info_name="textclf", **width, **cli.context_settings)
+    context = click.Context(command, parent=parent, info_name=name)
+    lines = command.get_help(context).splitlines()
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def write_cli() -> str:
+    """Return the text of docs/cli.md."""
+    sections = [CLI_HEAD]
+    for name in registry.list_names("commands"):
+        command = registry.load_module("commands", name).command
+        help_text = format_help(command, name)
+        sections.append(f"## textclf {name}\n\n```text\n{help_text}\n```\n")
+    return "\n".join(sections)
+
+
+def list_keys(section: type[BaseModel], inherited: type[BaseModel] | None) -> Iterator[str]:
+    """Yield a table row for each key of a section that its base does not have."""
+    for name, field in section.model_fields.items():
+        if inherited and name in inherited.model_fields:
+            continue
+        default = "required" if field.is_required() else f"`{format_default(field.default)}`"
+        yield f"| `{name}` | {default} | {field.description} |"
+
+
+def format_default(value: Any) -> str:
+    """Return a default as YAML has it."""
+    return str(yaml.safe_dump(value)).splitlines()[0]
+
+
+def table(title: str, section: type[BaseModel], inherited: type[BaseModel] | None = None) -> str:
+    """Return a section's heading and its keys."""
+    rows = list(list_keys(section, inherited))
+    if not rows:
+        return ""
+    return "\n".join(
+        [f"## {title}\n", "| key | default | meaning |", "| --- | --- | --- |", *rows, ""]
+    )
+
+
+def write_configuration() -> str:
+    """Return the text of docs/configuration.md."""
+    sections = [CONFIGURATION_HEAD, table("dataset", config.DatasetOptions)]
+    for name in registry.list_names("datasets"):
+        defaults = getattr(registry.load_module("datasets", name), "DEFAULTS", {})
+        values = ", ".join(
+            f"`{section}.{key}: {value}`"
+            for section, keys in defaults.items()
+            for key, value in keys.items()
+        )
+        sections.append(f"`{name}` changes the defaults to {values}.\n")
+    sections += [table("text", config.TextConfig), table("training", config.TrainingConfig)]
+    sections.append(table("model", config.ModelParameters))
+    for name in registry.list_names("models"):
+        parameters = registry.load_module("models", name).Parameters
+        sections.append(table(f"model: {name}", parameters, config.ModelParameters))
+    return "\n".join(filter(None, sections))
+
+
+DOCUMENTS = {"cli.md": write_cli, "configuration.md": write_configuration}
+
+
+if __name__ == "__main__":
+    for file_name, write in DOCUMENTS.items():
+        (DOCS / file_name).write_text(write(), encoding="utf-8")
+        print(f"wrote {DOCS / file_name}", file=sys.stderr)

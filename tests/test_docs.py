@@ -1,0 +1,80 @@
+"""The documents are true: generated ones are up to date, and commands in the others parse."""
+
+import importlib.util
+import json
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from textclf.cli import cli as group
+from textclf.results import Result
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md"]
+
+
+def load_script(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["cli.md", "configuration.md"])
+def test_reference_is_what_the_code_says(name):
+    write = load_script("write_reference").DOCUMENTS[name]
+    assert (ROOT / "docs" / name).read_text() == write(), "run: python scripts/write_reference.py"
+
+
+def list_commands():
+    """Yield each textclf command in the code blocks of the pages, and in the configurations."""
+    for page in PAGES:
+        for block in re.findall(r"```(?:console|bash)\n(.*?)```", page.read_text(), re.DOTALL):
+            for line in block.replace("\\\n", " ").splitlines():
+                for part in re.split(r"&&|;|\|", line):
+                    if part.strip().startswith("textclf "):
+                        yield pytest.param(part.split("#")[0], id=f"{page.name}: {part.strip()}")
+    for path in sorted((ROOT / "configs").glob("*.yaml")):
+        yield pytest.param(path.read_text().splitlines()[0].removeprefix("# "), id=path.name)
+
+
+COMMANDS = list(list_commands())
+
+
+def test_there_are_commands_in_the_readme():
+    assert sum(command.id.startswith("README.md") for command in COMMANDS) >= 6
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_command_in_a_document_parses(line):
+    name, *words = shlex.split(line)[1:]
+    if name.startswith("-"):
+        return
+    command = group.get_command(click.Context(group), name)
+    with command.make_context(name, words) as context:
+        config_path = context.params.get("config_path")
+    if config_path and config_path.parent.name == "configs":
+        assert (ROOT / config_path).is_file()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page):
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_every_field_of_evaluation_json_is_documented(smoke_run):
+    page = (ROOT / "docs" / "results.md").read_text()
+    content = json.loads((smoke_run / "evaluation.json").read_text())
+    assert Result.from_json(content)
+    for name, value in content.items():
+        assert f"`{name}`" in page or all(f"`{name}.{key}`" in page for key in value), name
+
+
+def test_every_file_of_a_run_is_documented(smoke_run):
+    page = (ROOT / "docs" / "results.md").read_text()
+    for path in smoke_run.iterdir():
+        assert path.name.startswith(".") or f"`{path.name}`" in page, path.name

@@ -1,0 +1,94 @@
+"""The installed command, in processes of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from textclf.registry import list_names
+
+COMMAND = Path(sys.executable).with_name("textclf")
+
+PLAIN_KERAS = """
+import json, sys
+import keras, numpy as np, tensorflow as tf
+import textclf.text
+model = keras.models.load_model(sys.argv[1])
+texts = json.load(sys.stdin)
+np.save(sys.argv[2], model.predict(tf.constant(texts), verbose=0))
+print(json.dumps(model.label_names))
+"""
+
+
+def run(*words, cwd, code=0, **options):
+    done = subprocess.run(
+        [str(word) for word in words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+        **options,
+    )
+    assert done.returncode == code, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def roots(tmp_path_factory):
+    """Two run roots, each with a smoke run of every model by the same command."""
+    folder = tmp_path_factory.mktemp("smoke")
+    words = ["compare", "--dataset", "bbc", "--smoke", "--format", "json", "--run-root"]
+    tables = [json.loads(run(COMMAND, *words, root, cwd=folder).stdout) for root in "ab"]
+    for table in tables:
+        assert sorted(row["model"] for row in table) == list_names("models")
+    return folder / "a", folder / "b"
+
+
+@pytest.mark.parametrize("name", list_names("models"))
+def test_the_same_command_gives_the_same_bytes(roots, name):
+    first, second = (next((root / "bbc" / name).glob("*/*/predictions.npz")) for root in roots)
+    with np.load(first) as ours, np.load(second) as theirs:
+        assert ours.files == ["index", "label", "probabilities"]
+        for key in ours.files:
+            assert ours[key].tobytes() == theirs[key].tobytes()
+
+
+@pytest.mark.parametrize("name", list_names("models"))
+def test_plain_keras_predicts_the_stored_probabilities_from_raw_text(roots, name, tmp_path):
+    from textclf.config import read_yaml, resolve
+    from textclf.datasets import load_dataset
+
+    path = next((roots[0] / "bbc" / name).glob("*/*"))
+    dataset = load_dataset(resolve(read_yaml(path / "config.yaml")).dataset)
+    words = [sys.executable, "-c", PLAIN_KERAS, path / "model.keras", tmp_path / "out.npy"]
+    done = run(*words, cwd=tmp_path, input=json.dumps(dataset.test.texts))
+    assert tuple(json.loads(done.stdout)) == dataset.label_names
+    with np.load(path / "predictions.npz") as stored:
+        assert np.abs(np.load(tmp_path / "out.npy") - stored["probabilities"]).max() < 1e-5
+
+
+def test_output_can_be_cut_off_by_its_reader(tmp_path):
+    done = run(
+        "bash", "-c", f"set -o pipefail; {COMMAND} models --format csv | head -n 1", cwd=tmp_path
+    )
+    assert done.stdout == "name,summary\n"
+    assert done.stderr == ""
+
+
+def test_python_m_is_the_same_command(tmp_path):
+    done = run(sys.executable, "-m", "textclf", "--version", cwd=tmp_path)
+    assert done.stdout.startswith("textclf, version ")
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_run_root_is_one_line(tmp_path):
+    root = tmp_path / "root"
+    root.mkdir(mode=0o500)
+    words = ["train", "--model", "mlp", "--dataset", "bbc", "--smoke", "--run-root", root]
+    done = run(COMMAND, *words, cwd=tmp_path, code=1)
+    assert done.stderr.startswith("textclf: cannot write")
+    assert done.stderr.count("\n") == 1

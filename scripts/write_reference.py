@@ -50,8 +50,8 @@ line. An unknown key is refused.
 
 def format_help(command: click.Command, name: str) -> str:
     """Return what ``--help`` prints."""
-    width = {"terminal_width": WIDTH, "max_content_width": WIDTH}
-    parent = click.Context(cli, info_name="textclf", **width, **cli.context_settings)
+    settings: dict[str, Any] = {**cli.context_settings, "terminal_width": WIDTH}
+    parent = click.Context(cli, info_name="textclf", max_content_width=WIDTH, **settings)
     context = click.Context(command, parent=parent, info_name=name)
     lines = command.get_help(context).splitlines()
     return "\n".join(line.rstrip() for line in lines)

@@ -101,7 +101,11 @@ def write_configuration() -> str:
             for section, keys in defaults.items()
             for key, value in keys.items()
         )
-        sections.append(f"`{name}` changes the defaults to {values}.\n")
+        if values:
+            sections.append(f"`{name}` changes the defaults to {values}.\n")
+        options = getattr(registry.load_module("datasets", name), "Options", None)
+        if options:
+            sections.append(table(f"dataset: {name}", options, config.DatasetOptions))
     sections += [table("text", config.TextConfig), table("training", config.TrainingConfig)]
     sections.append(table("model", config.ModelParameters))
     for name in registry.list_names("models"):

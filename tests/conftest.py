@@ -90,10 +90,11 @@ def dataset() -> TextDataset:
 @pytest.fixture(scope="session")
 def smoke_run(tmp_path_factory) -> Path:
     """A finished run of ``mlp`` on ``bbc``: a small one, which tests must not change."""
-    from textclf.config import SMOKE, Override, resolve
+    from textclf.config import resolve
     from textclf.experiment import Settings, run_experiment
     from textclf.progress import Reporter
     from textclf.runs import RunDirectory
+    from textclf.sources import SMOKE, Override
 
     tree = {"dataset": {"name": "bbc"}, "model": {"name": "mlp"}, "text": {"num_words": 500}}
     config = resolve(tree, [*SMOKE, Override("training.epochs", 3, "test")])

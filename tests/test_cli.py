@@ -22,7 +22,7 @@ MISTAKES = {
     "unknown model": (
         ["train", "--model", "cn", "--dataset", "bbc"],
         2,
-        "unknown model 'cn': did you mean 'cnn'? choose from cnn, cnn-lstm, lstm, mlp",
+        "unknown model 'cn': did you mean 'cnn'? choose from ",
     ),
     "unknown dataset": (
         ["train", "--model", "cnn", "--dataset", "imbd"],
@@ -202,6 +202,93 @@ def test_smoke_compare_runs_what_is_missing_and_keeps_going_after_a_failure(
     assert answer.code == 0
     assert answer.err.count("finished before") == 2
     assert [row["n_seeds"] for row in answer.json] == [2, 2]
+
+
+FAILING = {
+    "gpu": ["--device", "gpu"],
+    "label": ["--set", "training.class_weight={nobody: 2}"],
+}
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_force_replaces_nothing_before_all_is_well(cli, run_copy, name):
+    skip_where_it_is_no_mistake(name)
+    before = {path.name: path.stat().st_mtime_ns for path in run_copy.iterdir()}
+    words = ["train", "--config", run_copy / "config.yaml", "--run-dir", run_copy, "--force"]
+    answer = cli(*words, *FAILING[name])
+    assert answer.code == 2
+    assert {path.name: path.stat().st_mtime_ns for path in run_copy.iterdir()} == before
+
+
+def test_a_gpu_that_is_not_there_is_said_once_by_compare(cli, tmp_path):
+    skip_where_it_is_no_mistake("gpu")
+    answer = cli("compare", "--dataset", "bbc", "--smoke", "--device", "gpu")
+    assert answer.code == 2
+    assert "TensorFlow sees no GPU" in answer.error_line
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "setting", "message"),
+    [
+        ("cnn", "text.sequence_length=2", "model.kernel_size: 3 words do not fit into 2"),
+        ("cnn-lstm", "text.sequence_length=5", "model.pool_size: 4 positions do not fit into 3"),
+    ],
+)
+def test_values_that_do_not_fit_together_are_one_line(cli, model, setting, message):
+    answer = cli("models", model, "--set", setting)
+    assert answer.code == 2
+    assert message in answer.error_line
+
+
+def test_models_builds_for_the_dataset_of_the_file(cli, tmp_path):
+    (tmp_path / "my.yaml").write_text("dataset: {name: imdb}\nmodel: {name: cnn}\n")
+    words = ["models", "cnn", "--config", "my.yaml", "--format", "json"]
+    assert cli(*words).json["dataset"] == "imdb"
+    assert cli(*words, "--dataset", "bbc").json["dataset"] == "bbc"
+    assert cli("models", "cnn", "--format", "json").json["dataset"] == "reuters"
+    answer = cli("models", "--dataset", "bbc")
+    assert (answer.code, "options need NAME" in answer.error_line) == (2, True)
+
+
+def test_compare_counts_a_seed_once(cli, smoke_run, run_copy):
+    answer = cli("compare", smoke_run, run_copy, "--format", "json")
+    assert answer.json[0]["n_seeds"] == 1
+    assert "its configuration and seed are there already" in answer.err
+
+
+def test_compare_leaves_out_a_damaged_run_of_a_folder_with_a_note(cli, smoke_run, tmp_path):
+    shutil.copytree(smoke_run, tmp_path / "some" / "good")
+    damaged = shutil.copytree(smoke_run, tmp_path / "some" / "damaged")
+    (damaged / "evaluation.json").write_text("{")
+    answer = cli("compare", "some", "--format", "json")
+    assert (answer.code, answer.json[0]["n_seeds"]) == (0, 1)
+    assert "left out: some/damaged/evaluation.json is damaged" in answer.err
+    assert cli("compare", damaged).code == 1
+
+
+def test_a_checkpoint_of_other_code_is_one_line(cli, smoke_run, tmp_path):
+    from textclf.history import Checkpoint, EpochRow
+    from textclf.runs import RunDirectory
+
+    run = RunDirectory(shutil.copytree(smoke_run, tmp_path / "run"))
+    (run.path / "evaluation.json").unlink()
+    run.write_checkpoint(Checkpoint([EpochRow(1, 1, 1, 1, 1, 1, 1)], [np.zeros(3)], []))
+    words = ["train", "--config", run.path / "config.yaml", "--run-dir", run.path]
+    answer = cli(*words)
+    assert answer.code == 1
+    assert "the checkpoint does not fit the model" in answer.error_line
+    (run.path / "checkpoint.npz").write_bytes(b"PK")
+    assert "checkpoint.npz is damaged" in cli(*words).error_line
+    assert cli(*words, "--force").code == 0
+
+
+def test_tensorboard_files_are_written(cli, tmp_path):
+    pytest.importorskip("tensorboard", reason="TensorBoard is an extra")
+    words = ["train", "--model", "mlp", "--dataset", "bbc", "--smoke"]
+    assert cli(*words, "--set", "text.num_words=500", "--tensorboard").code == 0
+    assert list(tmp_path.rglob("tensorboard/train/events.out.tfevents*"))
+    assert list(tmp_path.rglob("tensorboard/validation/events.out.tfevents*"))
 
 
 def test_quiet_prints_the_result_only(cli, run_copy):

@@ -1,7 +1,8 @@
 import pytest
 
-from textclf.config import SMOKE, Override, parse_override, read_yaml, resolve
+from textclf.config import resolve
 from textclf.errors import RequestError
+from textclf.sources import SMOKE, Override, parse_override, read_yaml
 
 CNN = {"dataset": {"name": "bbc"}, "model": {"name": "cnn"}}
 
@@ -94,6 +95,14 @@ def test_yaml_round_trip(tmp_path):
         ({**CNN, "training": {"schedule": "cosin"}}, "'cosine' or 'exponential', got 'cosin'"),
         ({**CNN, "training": 3}, "my.yaml: training:"),
         ({**CNN, "seed": -1}, "my.yaml: seed: should be greater than or equal to 0, got -1"),
+        ({**CNN, 1: 2}, "my.yaml: unknown key '1': choose from"),
+        ({**CNN, True: 2}, "my.yaml: unknown key 'True'"),
+        ({**CNN, "training": {"epochs": True}}, "epochs: should be no truth value, got True"),
+        ({**CNN, "seed": True}, "seed: should be no truth value, got True"),
+        (
+            {**CNN, "training": {"class_weight": {"tech": -1}}},
+            "training.class_weight.tech: should be greater than 0, got -1",
+        ),
         ({"model": {"name": "cnn"}}, "no dataset given: use --dataset NAME"),
         ({"dataset": {"name": "bbc"}}, "no model given: use --model NAME"),
         ({**CNN, "model": "cnn"}, "my.yaml: model: expected '{name: NAME}', got 'cnn'"),
@@ -142,6 +151,12 @@ def test_missing_and_binary_configuration_files(tmp_path):
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(RequestError, match="is not UTF-8 text"):
         read_yaml(tmp_path / "binary.yaml")
+
+
+def test_set_reaches_into_a_section_that_is_null():
+    tree = {**CNN, "training": {"class_weight": None}}
+    config = resolve(tree, [parse_override("training.class_weight.tech=2")])
+    assert config.training.class_weight == {"tech": 2.0}
 
 
 def test_override_values_are_yaml():

@@ -78,3 +78,14 @@ def test_every_file_of_a_run_is_documented(smoke_run):
     page = (ROOT / "docs" / "results.md").read_text()
     for path in smoke_run.iterdir():
         assert path.name.startswith(".") or f"`{path.name}`" in page, path.name
+
+
+def test_the_model_in_the_readme_is_a_model():
+    from textclf.config import TextConfig
+
+    code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    module: dict = {}
+    exec(code, module)
+    text = TextConfig(num_words=20, sequence_length=6)
+    network = module["build"](module["Parameters"](name="average"), text=text, n_labels=4)
+    assert network.output_shape == (None, 4)

@@ -59,8 +59,9 @@ def test_the_same_command_gives_the_same_bytes(roots, name):
 
 @pytest.mark.parametrize("name", list_names("models"))
 def test_plain_keras_predicts_the_stored_probabilities_from_raw_text(roots, name, tmp_path):
-    from textclf.config import read_yaml, resolve
+    from textclf.config import resolve
     from textclf.datasets import load_dataset
+    from textclf.sources import read_yaml
 
     path = next((roots[0] / "bbc" / name).glob("*/*"))
     dataset = load_dataset(resolve(read_yaml(path / "config.yaml")).dataset)

@@ -9,7 +9,8 @@ from textclf.errors import RunError
 from textclf.files import write_whole
 from textclf.history import Checkpoint, EpochRow
 from textclf.results import Result
-from textclf.runs import FILES, RunDirectory, find_finished_run, find_runs
+from textclf.runs import FILES, RunDirectory
+from textclf.search import find_finished_run, find_runs
 
 CONFIG = resolve({"dataset": {"name": "bbc"}, "model": {"name": "mlp"}})
 
@@ -97,47 +98,73 @@ def test_checkpoint_comes_back(tmp_path):
         assert len(back.best) == len(best)
 
 
-def test_what_a_directory_may_hold_before_training(tmp_path, smoke_run):
-    empty = RunDirectory(tmp_path / "new" / "run")
-    with empty.open_for_training(CONFIG):
-        assert empty.read_config() == CONFIG
-    with empty.open_for_training(CONFIG):  # the same configuration again
-        pass
+def test_what_a_directory_may_hold_before_training(tmp_path, run):
     other = resolve({"dataset": {"name": "bbc"}, "model": {"name": "cnn"}})
-    with (
-        pytest.raises(RunError, match=r"holds another configuration .bbc/mlp .* --force"),
-        empty.open_for_training(other),
-    ):
-        pass
-    with empty.open_for_training(other, force=True):
-        assert empty.read_config() == other
+    empty = RunDirectory(tmp_path / "new" / "run")
+    with empty.lock():
+        empty.check(CONFIG, force=False)
+        empty.prepare(CONFIG, force=False)
+        assert empty.read_config() == CONFIG
+        empty.check(CONFIG, force=False)  # the same configuration again
+        with pytest.raises(RunError, match=r"holds another configuration \(bbc/mlp .* --force"):
+            empty.check(other, force=False)
+        empty.check(other, force=True)
+    for name in ("config.yaml", "evaluation.json"):
+        (run.path / name).unlink()  # now it is some folder with files
+    for force in (False, True):
+        with pytest.raises(RunError, match=r"is no run directory: it has no config.yaml, but"):
+            run.check(CONFIG, force=force)
+    assert (run.path / "model.keras").exists()
 
 
 def test_a_directory_in_use_is_refused(tmp_path):
     run = RunDirectory(tmp_path)
     with (
-        run.open_for_training(CONFIG),
+        run.lock(),
         pytest.raises(RunError, match="is in use by another process"),
-        RunDirectory(tmp_path).open_for_training(CONFIG),
+        RunDirectory(tmp_path).lock(),
     ):
+        pass
+    with run.lock():  # free again
         pass
 
 
-def test_force_removes_run_files_and_nothing_else(run):
+def test_prepare_removes_leftovers_and_with_force_the_run(run):
     (run.path / "notes.txt").write_text("mine")
+    (run.path / ".123-checkpoint.npz").write_text("of a killed process")
+    (run.path / "tensorboard").mkdir()
     config = run.read_config()
-    with run.open_for_training(config, force=True):
-        assert not run.is_finished
-        assert {path.name for path in run.path.iterdir()} == {"config.yaml", "notes.txt", ".lock"}
+    before = {path.name for path in run.path.iterdir()}
+    run.prepare(config, force=False)
+    assert {path.name for path in run.path.iterdir()} == before - {".123-checkpoint.npz"}
+    run.prepare(config, force=True)
+    assert {path.name for path in run.path.iterdir()} - {".lock"} == {"config.yaml", "notes.txt"}
+
+
+def test_history_is_whole_when_the_last_checkpoint_was_not_written(tmp_path, monkeypatch):
+    import textclf.runs
+
+    run = RunDirectory(tmp_path)
+    rows = [EpochRow(i, 0.1, 0.2, 0.3, 0.4, 0.001, 1.0) for i in (1, 2)]
+    run.write_checkpoint(Checkpoint(rows[:1], [], []))
+    monkeypatch.setattr(textclf.runs.np, "savez", lambda *a, **k: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run.write_checkpoint(Checkpoint(rows, [], []))
+    assert len((tmp_path / "history.csv").read_text().splitlines()) == 3
+    assert run.read_checkpoint().rows == rows[:1]
+
+
+def test_another_dataset_is_refused(run):
+    digest = run.read_meta()["dataset_digest"]
+    run.check_dataset(digest)
+    with pytest.raises(RunError, match=f"has changed since .*digest {digest[:10]}, now 0000000000"):
+        run.check_dataset("0" * 64)
 
 
 def test_a_path_below_a_file_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     run = RunDirectory(tmp_path / "file" / "run")
-    with (
-        pytest.raises(RunError, match=r"cannot write .*: Not a directory"),
-        run.open_for_training(CONFIG),
-    ):
+    with pytest.raises(RunError, match=r"cannot write .*: Not a directory"), run.lock():
         pass
 
 
@@ -184,7 +211,7 @@ def test_damaged_files_are_one_line(run, name, damage):
 def test_another_schema_version_is_refused(run):
     path = run.path / "evaluation.json"
     path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 99'))
-    with pytest.raises(RunError, match="schema_version 99, this textclf reads 1"):
+    with pytest.raises(RunError, match="has schema_version 99, but this textclf reads 1"):
         run.read_result()
 
 

@@ -12,7 +12,7 @@ DEVICES = ("auto", "cpu", "gpu")
 
 
 def start(device: str = "auto") -> str:
-    """Import TensorFlow and Keras, and choose where models run.
+    """Import TensorFlow, and choose where models run.
 
     Args:
         device: ``auto`` takes a GPU where there is one; ``cpu`` hides it; ``gpu`` insists.

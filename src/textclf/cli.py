@@ -55,9 +55,19 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         _fail("interrupted", INTERRUPTED)
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough; nothing more can be flushed.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(0)
+    except OSError as error:
+        # The environment, such as a full disk, and not a bug.
+        message = f"{error.filename or 'standard output'}: {error.strerror}"
+        _drop_output()
+        _fail(message, TextclfError.exit_code)
     sys.exit(code or 0)
+
+
+def _drop_output() -> None:
+    """Let what is still buffered go nowhere, so that Python does not fail on it at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -10,7 +10,7 @@ from textclf.errors import RunError
 from textclf.progress import Reporter
 from textclf.registry import check_name
 from textclf.results import Result
-from textclf.runs import find_runs
+from textclf.search import find_runs
 from textclf.tables import Column, number
 
 if TYPE_CHECKING:
@@ -55,11 +55,25 @@ def read_results(
     unfinished = [run for run in runs if not run.is_finished and run.path not in paths]
     if unfinished:
         reporter.say(f"left out {len(unfinished)} unfinished, such as {unfinished[0].path}")
-    results = [run.read_result() for run in runs if run not in unfinished]
-    chosen = [result for result in results if not models or result.model in models]
-    if not chosen:
+    results: dict[tuple[str, int], Result] = {}
+    for run in runs:
+        if run in unfinished:
+            continue
+        try:
+            result = run.read_result()
+        except RunError as error:
+            if run.path in paths:
+                raise
+            reporter.say(f"left out: {error}")
+            continue
+        if models and result.model not in models:
+            continue
+        # The same run twice would count as two seeds without any deviation.
+        if results.setdefault((result.fingerprint, result.seed), result) is not result:
+            reporter.say(f"left out {run.path}: its configuration and seed are there already")
+    if not results:
         raise RunError(f"no finished run {'of these models ' if models else ''}among {len(runs)}")
-    return chosen
+    return list(results.values())
 
 
 def add_failures(

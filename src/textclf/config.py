@@ -6,9 +6,8 @@ the model, a YAML file, and the command line.
 
 import hashlib
 import json
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+import math
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -20,21 +19,31 @@ from pydantic import (
     PositiveInt,
     SerializeAsAny,
     ValidationError,
+    ValidationInfo,
+    field_validator,
 )
 
 from textclf.errors import RequestError, unknown
 from textclf.registry import load_module
+from textclf.sources import Override, Tree
 
 RESULTS_VERSION = 1
 """Part of every fingerprint; raised when the same configuration would give other results."""
-
-Tree = dict[str, Any]
 
 
 class Section(BaseModel):
     """Base of all sections: unknown keys are refused, and values never change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_truth_as_number(cls, value: Any, info: ValidationInfo) -> Any:
+        # Python counts True as 1; who writes `epochs: yes` means something else.
+        field = cls.model_fields[info.field_name or ""]
+        if isinstance(value, bool) and field.annotation is not bool:
+            raise ValueError("should be no truth value")
+        return value
 
 
 class DatasetOptions(Section):
@@ -90,6 +99,10 @@ class TrainingConfig(Section):
     )
     keep_best: bool = Field(default=False, description="end with the weights of the best epoch")
 
+    def count_steps(self, n_examples: int) -> int:
+        """Return how many batches an epoch has; the last one may be smaller."""
+        return math.ceil(n_examples / self.batch_size)
+
 
 class ExperimentConfig(Section):
     """Everything that decides the result of one run."""
@@ -107,24 +120,8 @@ class ExperimentConfig(Section):
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:10]
 
     def to_yaml(self) -> str:
-        """Return YAML that `read_yaml` and `resolve` turn into the same configuration."""
+        """Return YAML that resolves to the same configuration."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-
-
-@dataclass(frozen=True)
-class Override:
-    """A value from the command line: its dotted key, and the words that the user wrote."""
-
-    key: str
-    value: Any
-    origin: str
-
-
-SMOKE = (
-    Override("dataset.subset", 64, "--smoke"),
-    Override("training.epochs", 1, "--smoke"),
-)
-"""What ``--smoke`` sets: enough to go through every step in seconds."""
 
 
 def resolve(
@@ -152,7 +149,7 @@ def resolve(
     for section in given:
         if section not in ExperimentConfig.model_fields:
             raise RequestError(
-                f"{where(section)}: {unknown('key', section, ExperimentConfig.model_fields)}"
+                f"{where(section)}: {unknown('key', str(section), ExperimentConfig.model_fields)}"
             )
     dataset = load_module("datasets", _name_of("dataset", given, where))
     model = load_module("models", _name_of("model", given, where))
@@ -171,59 +168,6 @@ def resolve(
     return config
 
 
-def read_yaml(path: Path) -> Tree:
-    """Read a configuration file.
-
-    Raises:
-        RequestError: the file is missing, is no YAML mapping, or has a key twice.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
-        raise RequestError(f"cannot read configuration {path}: {reason}") from error
-    tree = _parse_yaml(text, str(path))
-    if not isinstance(tree, dict):
-        raise RequestError(
-            f"{path}: expected keys such as 'dataset:' and 'model:', got {text[:40]!r}"
-        )
-    return tree
-
-
-def parse_override(assignment: str) -> Override:
-    """Turn ``training.epochs=3``, as given to ``--set``, into an override; values are YAML."""
-    key, equals, value = assignment.partition("=")
-    if not equals or not key:
-        raise RequestError(f"--set {assignment}: expected KEY=VALUE, such as training.epochs=3")
-    return Override(key, _parse_yaml(value, f"--set {assignment}"), f"--set {assignment}")
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """PyYAML keeps the last of two equal keys silently; this one refuses them."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key '{key.value}' stands twice", key.start_mark
-                )
-            seen.add(str(key.value))
-        return super().construct_mapping(node, deep)
-
-
-def _parse_yaml(text: str, source: str) -> Any:
-    try:
-        return yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a subclass of SafeLoader
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
-        raise RequestError(f"{source}{place}: {error.problem}; correct the YAML") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = str(error).split("\n")[0] or type(error).__name__
-        raise RequestError(f"{source}: {reason}; correct the YAML") from error
-
-
 def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Tree:
     """Merge two trees, section by section; ``over`` wins, and neither is changed."""
     merged = dict(base)
@@ -237,7 +181,7 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Tree:
 def _set(tree: Tree, override: Override) -> None:
     *parents, last = override.key.split(".")
     for parent in parents:
-        child = tree.setdefault(parent, {})
+        child = tree.get(parent) or {}
         if not isinstance(child, dict):
             raise RequestError(f"{override.origin}: '{parent}' is a value, not a section")
         tree[parent] = tree = dict(child)
@@ -263,19 +207,28 @@ def _check(cls: Any, section: str, value: Any, where: Any) -> Any:
     try:
         return cls.model_validate(value)
     except ValidationError as error:
-        # With several mistakes, a misspelt key explains the others.
-        mistakes = sorted(error.errors(), key=lambda mistake: mistake["type"] != "extra_forbidden")
-        mistake = mistakes[0]
-        location = [str(part) for part in mistake["loc"]]
-        key = ".".join(filter(None, [section, *location[: 1 if section else None]]))
-        if mistake["type"] == "extra_forbidden":
-            problem = unknown("key", location[0], cls.model_fields)
-        elif mistake["type"] == "missing":
-            problem = "is required"
-        else:
-            message = mistake["msg"].replace("Input should", "should")
-            problem = f"{message}, got {_shorten(mistake['input'])}"
-        raise RequestError(f"{where(key)}: {key}: {problem}") from error
+        mistake = min(error.errors(), key=_rank)
+        raise RequestError(_describe(mistake, cls, section, where)) from error
+
+
+def _rank(mistake: Any) -> tuple[bool, int]:
+    """Order mistakes: a misspelt key explains the others, and a deeper place says more."""
+    return mistake["type"] != "extra_forbidden", -len(mistake["loc"])
+
+
+def _describe(mistake: Any, cls: Any, section: str, where: Any) -> str:
+    """Say in one line where a mistake stands and what is allowed."""
+    # pydantic names the members of a union, such as dict[str,...], among the keys.
+    keys = [str(part) for part in mistake["loc"] if "[" not in str(part)]
+    key = ".".join(filter(None, [section, *keys]))
+    if mistake["type"] == "extra_forbidden":
+        problem = unknown("key", keys[0], cls.model_fields)
+    elif mistake["type"] == "missing":
+        problem = "is required"
+    else:
+        message = mistake["msg"].replace("Input should", "should").replace("Value error, ", "")
+        problem = f"{message}, got {_shorten(mistake['input'])}"
+    return f"{where(key)}: {key}: {problem}"
 
 
 def _shorten(value: object) -> str:

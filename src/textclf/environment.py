@@ -1,7 +1,6 @@
-"""What a run was made with: versions, commit, platform, command, memory."""
+"""What a run was made with: versions, commit, platform, memory."""
 
 import platform
-import shlex
 import subprocess
 import sys
 from importlib.metadata import version
@@ -11,13 +10,12 @@ PACKAGES = ("textclf", "tensorflow", "keras", "tensorflow-datasets", "numpy", "s
 
 
 def describe_environment() -> dict[str, Any]:
-    """Return versions, commit, platform and command, for ``meta.json``."""
+    """Return versions, commit, and platform, for ``meta.json``."""
     return {
         "versions": {"python": platform.python_version()}
         | {package: version(package) for package in PACKAGES},
         "commit": _read_commit(),
         "platform": platform.platform(),
-        "command": shlex.join(["textclf", *sys.argv[1:]]),
     }
 
 

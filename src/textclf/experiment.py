@@ -1,6 +1,5 @@
 """One configuration in, one finished run directory out: the only place that composes the steps."""
 
-import math
 import time
 import traceback
 from collections.abc import Iterable, Iterator
@@ -17,7 +16,7 @@ from textclf.config import ExperimentConfig
 from textclf.data import Split, TextDataset
 from textclf.datasets import load_dataset
 from textclf.environment import describe_environment, measure_peak_memory
-from textclf.errors import RequestError, TextclfError
+from textclf.errors import RequestError, TextclfError, unknown
 from textclf.evaluation import Evaluation, calibration_bins, evaluate
 from textclf.models import build_network
 from textclf.progress import Reporter
@@ -40,12 +39,14 @@ class Settings:
         device: ``auto``, ``cpu`` or ``gpu``.
         tensorboard: whether to write TensorBoard event files into the run directory.
         force: whether to repeat a finished run.
+        command: the words that asked for it, for ``meta.json``.
     """
 
     reporter: Reporter
     device: str = "auto"
     tensorboard: bool = False
     force: bool = False
+    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,9 @@ def run_experiment(config: ExperimentConfig, run: RunDirectory, settings: Settin
     """
     if settings.tensorboard and find_spec("tensorboard") is None:
         raise RequestError("--tensorboard needs TensorBoard: pip install 'textclf[tensorboard]'")
-    with run.open_for_training(config, force=settings.force):
-        if run.is_finished:
+    with run.lock():
+        run.check(config, force=settings.force)
+        if run.is_finished and not settings.force:
             settings.reporter.say(f"finished before, --force repeats it: {run.path}")
             return run.read_result()
         phases = _Phases(settings.reporter)
@@ -88,6 +90,18 @@ def run_experiment(config: ExperimentConfig, run: RunDirectory, settings: Settin
             device = backend.start(settings.device)
         with phases("data", f"loading {config.dataset.name}"):
             dataset = load_dataset(config.dataset)
+        _check_class_weight(config, dataset)
+        # Only now, when nothing that the user can mend is in the way, is an earlier run replaced.
+        run.prepare(config, force=settings.force)
+        meta = {
+            **describe_environment(),
+            "command": settings.command,
+            "device": device,
+            "dataset_digest": dataset.digest,
+        }
+        if run.read_checkpoint() is None:
+            run.write_meta(meta)
+        run.check_dataset(dataset.digest)
         trained = _train(config, dataset, run, settings, phases)
         with phases("evaluate", "evaluating and drawing"):
             evaluation = _evaluate(dataset, dataset.test, trained.probabilities)
@@ -98,17 +112,20 @@ def run_experiment(config: ExperimentConfig, run: RunDirectory, settings: Settin
                 Predictions(dataset.test.index, dataset.test.labels, trained.probabilities)
             )
         run.write_meta(
-            {
-                **describe_environment(),
-                "device": device,
-                "dataset_digest": dataset.digest,
-                "seconds": phases.seconds,
-                "peak_memory_bytes": measure_peak_memory(),
-            }
+            {**meta, "seconds": phases.seconds, "peak_memory_bytes": measure_peak_memory()}
         )
         result = _summarise(config, dataset, trained, evaluation)
         run.finish(result)
         return result
+
+
+def _check_class_weight(config: ExperimentConfig, dataset: TextDataset) -> None:
+    weights = config.training.class_weight
+    for name in weights if isinstance(weights, dict) else ():
+        if name not in dataset.label_names:
+            raise RequestError(
+                f"training.class_weight: {unknown('label', name, dataset.label_names)}"
+            )
 
 
 def run_all(
@@ -117,15 +134,19 @@ def run_all(
     """Run each configuration below ``root`` that is not finished; one that fails stops no other."""
     results: list[Result] = []
     failures: list[Failure] = []
-    for config in configs:
+    runs = [(config, RunDirectory.of(config, root)) for config in configs]
+    if not all(run.is_finished for _, run in runs):
+        backend.start(settings.device)  # What is wrong for all of them is said once.
+    for config, run in runs:
         try:
-            results.append(run_experiment(config, RunDirectory.of(config, root), settings))
+            results.append(run_experiment(config, run, settings))
         except TextclfError as error:
             failures.append(Failure(config, str(error)))
         except Exception as error:
             # A bug, perhaps in a user's own model: its traceback must be seen.
             traceback.print_exc()
-            failures.append(Failure(config, f"{type(error).__name__}: {error}"))
+            reason = str(error).strip().split("\n")[0]
+            failures.append(Failure(config, f"{type(error).__name__}: {reason}"))
     return results, failures
 
 
@@ -140,11 +161,11 @@ def evaluate_run(run: RunDirectory, *, split: str, reporter: Reporter) -> Evalua
     Raises:
         RunError: the run is not finished, or a file of it is damaged.
     """
-    run.read_result()
     classifier = run.read_model()
     options = run.read_config().dataset
     reporter.say(f"loading {options.name}")
     dataset = load_dataset(options)
+    run.check_dataset(dataset.digest)
     examples = dataset.splits[split]
     reporter.say(f"predicting {len(examples):,} texts")
     return _evaluate(dataset, examples, classifier.predict_texts(examples.texts))
@@ -166,8 +187,7 @@ def _train(
     with phases("build", f"building {config.model.name}"):
         backend.set_seed(config.seed)
         network = build_network(config, n_labels=len(dataset.label_names))
-    epochs, batch_size = config.training.epochs, config.training.batch_size
-    steps = math.ceil(len(dataset.train) / batch_size)
+    epochs, steps = config.training.epochs, config.training.count_steps(len(dataset.train))
     with (
         phases("train", f"training on {len(dataset.train):,} texts"),
         settings.reporter.training(epochs=epochs, steps=steps) as display,

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from textclf.errors import RunError
 from textclf.evaluation import ClassScores, Evaluation
 
 SCHEMA_VERSION = 1
@@ -53,7 +54,10 @@ class Result:
         """Rebuild a result from the content of ``evaluation.json``; KeyError where one lacks."""
         version = content["schema_version"]
         if version != SCHEMA_VERSION:
-            raise ValueError(f"schema_version {version}, this textclf reads {SCHEMA_VERSION}")
+            raise RunError(
+                f"evaluation.json has schema_version {version}, but this textclf reads"
+                f" {SCHEMA_VERSION}; use the textclf that wrote it"
+            )
         scores = [ClassScores(**scores) for scores in content["per_class"]]
         intervals = {name: (low, high) for name, (low, high) in content["intervals"].items()}
         known = {**content, "per_class": scores, "intervals": intervals}

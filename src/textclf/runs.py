@@ -6,7 +6,8 @@
 import contextlib
 import csv
 import json
-from collections.abc import Iterable, Iterator
+import shutil
+from collections.abc import Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from textclf.config import ExperimentConfig, read_yaml, resolve
+from textclf.config import ExperimentConfig, resolve
 from textclf.errors import RequestError, RunError
 from textclf.files import cannot, reading, write_whole
 from textclf.history import Checkpoint, EpochRow
 from textclf.results import Predictions, Result
+from textclf.sources import read_yaml
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,17 +52,27 @@ class RunDirectory:
         names = (config.dataset.name, config.model.name, config.fingerprint, seed)
         return cls(root.joinpath(*names))
 
+    @classmethod
+    def list_below(cls, folder: Path) -> list["RunDirectory"]:
+        """Return all runs in a folder and its subfolders, in the order of their paths."""
+        return [cls(path.parent) for path in sorted(folder.rglob("config.yaml"))]
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether there is a run, finished or not."""
+        return (self.path / "config.yaml").is_file()
+
     @property
     def is_finished(self) -> bool:
         """Whether the run has got to its end."""
         return (self.path / "evaluation.json").is_file()
 
     @contextlib.contextmanager
-    def open_for_training(self, config: ExperimentConfig, *, force: bool = False) -> Iterator[None]:
-        """Hold the directory for one process, ready for ``config``; ``force`` empties it first.
+    def lock(self) -> Iterator[None]:
+        """Hold the directory, which is made where it is missing, for this process alone.
 
         Raises:
-            RunError: it cannot be written, is in use, or holds another configuration.
+            RunError: it cannot be written, or another process holds it.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -71,16 +83,44 @@ class RunDirectory:
         except OSError as error:
             raise RunError(cannot("write", self.path, error)) from error
         try:
-            if force:
-                self._clear()
-            if (self.path / "config.yaml").exists():
-                self._check_same(config)
-            else:
-                with write_whole(self.path / "config.yaml") as temporary:
-                    temporary.write_text(config.to_yaml(), encoding="utf-8")
             yield
         finally:
             lock.release()
+
+    def check(self, config: ExperimentConfig, *, force: bool) -> None:
+        """Refuse a directory that is no run, or holds another one; ``force`` accepts any run.
+
+        Raises:
+            RunError: it is such a directory.
+        """
+        if not self.is_begun:
+            others = [path.name for path in self.path.iterdir() if not path.name.startswith(".")]
+            if others:
+                raise RunError(
+                    f"{self.path} is no run directory: it has no config.yaml, but {others[0]};"
+                    " choose another --run-dir"
+                )
+        elif not force:
+            there = self.read_config()
+            if (there.fingerprint, there.seed) != (config.fingerprint, config.seed):
+                raise RunError(
+                    f"{self.path} holds another configuration ({there.dataset.name}/"
+                    f"{there.model.name} {there.fingerprint}, seed {there.seed});"
+                    " choose another --run-dir, or replace it with --force"
+                )
+
+    def prepare(self, config: ExperimentConfig, *, force: bool) -> None:
+        """Remove what a killed process left behind, and with ``force`` an earlier run's files."""
+        for name in FILES:
+            if force:
+                (self.path / name).unlink(missing_ok=True)
+            for leftover in self.path.glob(f".*-{name}"):
+                leftover.unlink(missing_ok=True)
+        if force:
+            shutil.rmtree(self._tensorboard, ignore_errors=True)
+        if not self.is_begun:
+            with write_whole(self.path / "config.yaml") as temporary:
+                temporary.write_text(config.to_yaml(), encoding="utf-8")
 
     def read_config(self) -> ExperimentConfig:
         """Read the configuration of the run.
@@ -101,9 +141,10 @@ class RunDirectory:
         rows = [asdict(row) for row in checkpoint.rows]
         arrays = {f"variable_{i:04}": array for i, array in enumerate(checkpoint.variables)}
         arrays |= {f"best_{i:04}": array for i, array in enumerate(checkpoint.best)}
+        # The history first: training that goes on from the checkpoint does not write it again.
+        self._write_history(rows)
         with write_whole(self.path / "checkpoint.npz") as temporary:
             np.savez(temporary, rows=np.array(json.dumps(rows)), **arrays)  # type: ignore[arg-type]
-        self._write_history(rows)
 
     def read_checkpoint(self) -> Checkpoint | None:
         """Return where an interrupted run stopped; None where it has to start.
@@ -114,7 +155,7 @@ class RunDirectory:
         path = self.path / "checkpoint.npz"
         if not path.is_file():
             return None
-        with reading(path, "use --force to train from the start"), _load(path) as arrays:
+        with reading(path, self._train("--force")), _load(path) as arrays:
             names = sorted(arrays.files)
             rows = [EpochRow(**row) for row in json.loads(str(arrays["rows"]))]
             return Checkpoint(
@@ -139,7 +180,9 @@ class RunDirectory:
         import textclf.text  # noqa: F401 - registers the layers
 
         path = self.path / "model.keras"
-        with reading(path, self._train_again):
+        if not path.is_file():  # Keras would say so in a ValueError of many lines.
+            raise RunError(f"{path} is not there; {self._train('--force')}")
+        with reading(path, self._train("--force")):
             return keras.models.load_model(path, compile=False, safe_mode=True)
 
     def write_predictions(self, predictions: Predictions) -> None:
@@ -154,7 +197,7 @@ class RunDirectory:
             RunError: there are none, or they are damaged.
         """
         path = self.path / "predictions.npz"
-        with reading(path, "use --force to repeat the run"), _load(path) as arrays:
+        with reading(path, self._train("--force")), _load(path) as arrays:
             return Predictions(**{field.name: arrays[field.name] for field in fields(Predictions)})
 
     def write_pictures(self, pictures: "dict[str, Figure]") -> None:
@@ -167,11 +210,35 @@ class RunDirectory:
         """Save how and on what the run was made."""
         self._write_json("meta.json", meta)
 
+    def read_meta(self) -> dict[str, Any]:
+        """Read how and on what the run was made.
+
+        Raises:
+            RunError: it is missing or damaged.
+        """
+        path = self.path / "meta.json"
+        with reading(path, self._train("--force")):
+            meta: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            return meta
+
+    def check_dataset(self, digest: str) -> None:
+        """Refuse a dataset that is not the one of this run, so that figures are not mixed.
+
+        Raises:
+            RunError: texts, labels or splits have changed since.
+        """
+        there = self.read_meta().get("dataset_digest")
+        if there != digest:
+            raise RunError(
+                f"the dataset has changed since {self.path} was made (digest {str(there)[:10]},"
+                f" now {digest[:10]}); {self._train('--force')}"
+            )
+
     def tensorboard(self, *, wanted: bool) -> list[Any]:
         """Return a Keras callback that writes TensorBoard event files, where wanted."""
         import keras
 
-        folder = str(self.path / "tensorboard")
+        folder = str(self._tensorboard)
         return [keras.callbacks.TensorBoard(folder, write_graph=False)] if wanted else []
 
     def finish(self, result: Result) -> None:
@@ -188,28 +255,19 @@ class RunDirectory:
         path = self.path / "evaluation.json"
         if not path.is_file():
             raise RunError(
-                f"{self.path} is not finished: it has no evaluation.json; {self._train_again}"
+                f"{self.path} is not finished: it has no evaluation.json; {self._train()}"
             )
-        with reading(path, "use --force to repeat the run"):
+        with reading(path, self._train("--force")):
             return Result.from_json(json.loads(path.read_text(encoding="utf-8")))
 
+    def _train(self, *options: str) -> str:
+        """Return the command that makes this run, or makes it again."""
+        words = ["textclf train --config", f"{self.path}/config.yaml", "--run-dir", str(self.path)]
+        return "run: " + " ".join([*words, *options])
+
     @property
-    def _train_again(self) -> str:
-        return f"run: textclf train --config {self.path}/config.yaml --run-dir {self.path}"
-
-    def _check_same(self, config: ExperimentConfig) -> None:
-        there = self.read_config()
-        if (there.fingerprint, there.seed) != (config.fingerprint, config.seed):
-            raise RunError(
-                f"{self.path} holds another configuration ({there.dataset.name}/{there.model.name}"
-                f" {there.fingerprint}, seed {there.seed}); choose another --run-dir,"
-                " or replace it with --force"
-            )
-
-    def _clear(self) -> None:
-        """Remove the files of an earlier run, and nothing else."""
-        for name in FILES:
-            (self.path / name).unlink(missing_ok=True)
+    def _tensorboard(self) -> Path:
+        return self.path / "tensorboard"
 
     def _write_history(self, rows: list[dict[str, Any]]) -> None:
         with (
@@ -223,43 +281,6 @@ class RunDirectory:
     def _write_json(self, name: str, content: dict[str, Any]) -> None:
         with write_whole(self.path / name) as temporary:
             temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-
-def find_runs(paths: Iterable[Path]) -> list[RunDirectory]:
-    """Return each run that is named, or that lies below a folder that is named, in their order.
-
-    Raises:
-        RunError: a path does not exist, or has no run in it.
-    """
-    runs: dict[Path, RunDirectory] = {}
-    for path in paths:
-        if not path.is_dir():
-            raise RunError(f"{path} is no folder; give a run directory or a folder of runs")
-        found = [config.parent for config in sorted(path.rglob("config.yaml"))]
-        if not found:
-            raise RunError(
-                f"no run below {path}; make one with: textclf train --model mlp --dataset bbc"
-            )
-        runs |= {run.resolve(): RunDirectory(run) for run in found}
-    return list(runs.values())
-
-
-def find_finished_run(path: Path) -> RunDirectory:
-    """Return the finished run that ``path`` is, or the only run below it.
-
-    Raises:
-        RunError: there is none, it is not finished, or there are several.
-    """
-    run = RunDirectory(path)
-    if not (run.is_finished or (path / "config.yaml").exists()):
-        runs = find_runs([path])
-        if len(runs) > 1:
-            raise RunError(
-                f"{len(runs)} runs below {path}; name one of them, such as {runs[0].path}"
-            )
-        run = runs[0]
-    run.read_result()
-    return run
 
 
 @contextlib.contextmanager

@@ -34,7 +34,7 @@ class Column:
     def cell(self, row: Mapping[str, Any]) -> str:
         """Return the text of this column's cell."""
         value = row.get(self.key)
-        return "" if value is None else self.show(value)
+        return "" if value is None else " ".join(self.show(value).split("\n"))
 
 
 def number(decimals: int = 0) -> Callable[[float], str]:

@@ -177,10 +177,10 @@ class TextClassifier(keras.Model):  # type: ignore[misc]
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "TextClassifier":
         """Rebuild the model from `get_config`."""
         parts = {
-            name: keras.saving.deserialize_keras_object(config.pop(name), custom_objects)
+            name: keras.saving.deserialize_keras_object(config[name], custom_objects)
             for name in ("encoder", "network")
         }
-        return cls(**parts, **config)
+        return cls(**{**config, **parts})
 
 
 def build_encoder(config: TextConfig, dataset: TextDataset) -> TextEncoder:

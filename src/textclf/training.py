@@ -12,7 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from textclf.config import TrainingConfig
-from textclf.errors import RequestError, TextclfError, unknown
+from textclf.errors import TextclfError
 from textclf.history import Arrays, Checkpoint, EpochRow, History
 
 VALIDATION_BATCH_SIZE = 256
@@ -81,10 +81,9 @@ def train(
         The rows of all epochs, those before the checkpoint included.
 
     Raises:
-        TextclfError: the loss became infinite or not a number.
-        RequestError: a class weight is given for a label that does not exist.
+        TextclfError: the loss became infinite or not a number, or the checkpoint does not fit.
     """
-    steps = math.ceil(len(data.train.labels) / config.batch_size)
+    steps = config.count_steps(len(data.train.labels))
     _compile(network, config, steps=steps)
     history = History(config.monitor)
     keeper = _EpochKeeper(history, config, store)
@@ -141,8 +140,6 @@ def _example_weights(data: TrainingData, config: TrainingConfig) -> npt.NDArray[
         by_label[present] = len(labels) / (present.sum() * counts[present])
     elif config.class_weight is not None:
         for name, weight in config.class_weight.items():
-            if name not in label_names:
-                raise RequestError(f"training.class_weight: {unknown('label', name, label_names)}")
             by_label[label_names.index(name)] = weight
     return by_label[labels].astype(np.float32)
 
@@ -199,7 +196,13 @@ class _EpochKeeper(keras.callbacks.Callback):  # type: ignore[misc]
         checkpoint = self.store.read_checkpoint()
         if checkpoint is None:
             return
-        _assign(_all_variables(network), checkpoint.variables)
+        variables = _all_variables(network)
+        if [v.shape for v in variables] != [value.shape for value in checkpoint.variables]:
+            raise TextclfError(
+                "the checkpoint does not fit the model, whose code has changed since;"
+                " use --force to train from the start"
+            )
+        _assign(variables, checkpoint.variables)
         self.history.rows.extend(checkpoint.rows)
         self.best = checkpoint.best
 

@@ -1,5 +1,7 @@
 """Options that several commands share."""
 
+import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +37,7 @@ device_option = click.option(
     type=click.Choice(DEVICES),
     default="auto",
     show_default=True,
-    help="Where to train: auto takes a GPU where there is one.",
+    help="Where to run: auto takes a GPU where there is one.",
 )
 force_option = click.option("--force", is_flag=True, help="Repeat what is finished already.")
 _config_options = (
@@ -72,7 +74,8 @@ def make_config(
     **named: Any,
 ) -> "ExperimentConfig":
     """Build the configuration that the options describe; ``named`` are dataset, model and seed."""
-    from textclf.config import SMOKE, Override, parse_override, read_yaml, resolve
+    from textclf.config import resolve
+    from textclf.sources import SMOKE, Override, parse_override, read_yaml
 
     overrides: list[Override] = [*SMOKE] if smoke else []
     keys = {"dataset": "dataset.name", "model": "model.name", "seed": "seed"}
@@ -82,6 +85,11 @@ def make_config(
     overrides += map(parse_override, assignments)
     tree = read_yaml(config_path) if config_path else {}
     return resolve(tree, overrides, source=str(config_path or "configuration"))
+
+
+def join_command() -> str:
+    """Return the command line as the user could type it again."""
+    return shlex.join(["textclf", *sys.argv[1:]])
 
 
 def print_table(rows: Sequence[Any], columns: Sequence[Column], style: str) -> None:

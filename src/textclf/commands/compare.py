@@ -11,6 +11,7 @@ from textclf.commands._options import (
     config_options,
     device_option,
     format_option,
+    join_command,
     make_config,
     print_table,
     quiet_option,
@@ -64,7 +65,8 @@ def command(
 
     from textclf.experiment import Settings, run_all
 
-    results, failures = run_all(_make_configs(**wanted), run_root, Settings(reporter, device))
+    settings = Settings(reporter, device, command=join_command())
+    results, failures = run_all(_make_configs(**wanted), run_root, settings)
     print_table(add_failures(tabulate(results), failures), COLUMNS, style)
     if failures:
         sys.exit(1)
@@ -84,9 +86,10 @@ def _make_configs(
     """Return one configuration for each model and seed."""
     if n_seeds and seeds:
         raise click.UsageError("give either --seeds or --seed")
-    chosen_seeds = range(1, n_seeds + 1) if n_seeds else seeds or (None,)
+    chosen_seeds = range(1, n_seeds + 1) if n_seeds else dict.fromkeys(seeds) or (None,)
     # A configuration file names its model; without one, every model takes part.
-    chosen_models = models or ((None,) if rest["config_path"] else list_names("models"))
+    default_models = (None,) if rest["config_path"] else list_names("models")
+    chosen_models = dict.fromkeys(models) or default_models
     return [
         make_config(**rest, dataset=dataset, model=model, seed=seed)
         for model in chosen_models

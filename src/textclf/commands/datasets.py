@@ -35,7 +35,7 @@ def command(name: str | None, style: str) -> None:
         return
     if style == "table":
         texts = ", ".join(f"{split} {count:,}" for split, count in document["texts"].items())
-        for key in ("summary", "source", "licence", "citation"):
+        for key in ("summary", "download", "source", "licence", "citation"):
             click.echo(f"{key}: {document[key]}")
         click.echo(f"texts: {texts}\n")
         for sample in document["samples"]:

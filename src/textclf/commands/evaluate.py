@@ -39,7 +39,7 @@ def command(run_path: Path, split: str, device: str, quiet: bool, style: str) ->
     from textclf.descriptions import CLASS_COLUMNS, METRIC_COLUMNS, list_metrics
     from textclf.experiment import evaluate_run
     from textclf.progress import Reporter
-    from textclf.runs import find_finished_run
+    from textclf.search import find_finished_run
 
     reporter = Reporter(quiet=quiet)
     run = find_finished_run(run_path)

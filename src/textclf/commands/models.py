@@ -11,11 +11,11 @@ from textclf.commands._options import config_options, format_option, make_config
 @click.command(name="models")
 @click.argument("name", required=False)
 @click.option(
-    "--dataset", metavar="NAME", default="reuters", show_default=True, help="Build for its labels."
+    "--dataset", metavar="NAME", help="Build for its labels.  [default: that of FILE, or reuters]"
 )
 @config_options
 @format_option
-def command(name: str | None, style: str, dataset: str, **config_values: Any) -> None:
+def command(name: str | None, style: str, dataset: str | None, **config_values: Any) -> None:
     """List the models, or describe one.
 
     With NAME, build it and list its layers and parameters.
@@ -31,8 +31,12 @@ def command(name: str | None, style: str, dataset: str, **config_values: Any) ->
     )
 
     if name is None:
+        if dataset or any(config_values.values()):
+            raise click.UsageError("options need NAME, the model to build")
         print_table(list_summaries("models"), SUMMARY_COLUMNS, style)
         return
+    if not config_values["config_path"]:
+        dataset = dataset or "reuters"
     config = make_config(**config_values, model=name, dataset=dataset)
 
     from textclf import backend

@@ -26,7 +26,7 @@ def command(run_path: Path, texts: tuple[str, ...], top: int, device: str, style
     """
     from textclf import backend
     from textclf.predictions import COLUMNS, check_texts, predict_rows, read_lines
-    from textclf.runs import find_finished_run
+    from textclf.search import find_finished_run
 
     lines = read_lines(sys.stdin.buffer) if texts == ("-",) else [*texts]
     run = find_finished_run(run_path)

@@ -10,6 +10,7 @@ from textclf.commands._options import (
     device_option,
     force_option,
     format_option,
+    join_command,
     make_config,
     print_table,
     quiet_option,
@@ -59,7 +60,9 @@ def command(
     config = make_config(**config_values)
     run = RunDirectory(run_dir) if run_dir else RunDirectory.of(config, run_root)
     reporter = Reporter(quiet=quiet)
-    settings = Settings(reporter, device, tensorboard=tensorboard, force=force)
+    settings = Settings(
+        reporter, device, tensorboard=tensorboard, force=force, command=join_command()
+    )
     result = run_experiment(config, run, settings)
     print_table(tabulate([result]), COLUMNS, style)
     reporter.say(f"see {run.path}")

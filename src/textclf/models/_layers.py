@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import Field, PositiveInt
 
 from textclf.config import ModelParameters, TextConfig
+from textclf.errors import RequestError
 
 
 class SequenceParameters(ModelParameters):
@@ -19,6 +20,23 @@ def embed_tokens(text: TextConfig, dim: int) -> tuple[Any, Any]:
 
     tokens = keras.Input((text.sequence_length,), dtype="int32", name="tokens")
     return tokens, keras.layers.Embedding(text.num_words, dim, name="embedding")(tokens)
+
+
+def convolve(x: Any, *, filters: int, kernel_size: int) -> Any:
+    """Return the responses <float32>[batch, length - kernel_size + 1, filters] of filters.
+
+    Raises:
+        RequestError: the texts are shorter than a filter.
+    """
+    import keras
+
+    length = x.shape[1]
+    if length < kernel_size:
+        raise RequestError(
+            f"model.kernel_size: {kernel_size} words do not fit into {length};"
+            f" set text.sequence_length to {kernel_size} or more"
+        )
+    return keras.layers.Conv1D(filters, kernel_size, activation="relu", name="convolution")(x)
 
 
 def classify(features: Any, n_labels: int) -> Any:

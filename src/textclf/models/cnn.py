@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field, PositiveInt
 
 from textclf.config import TextConfig
-from textclf.models._layers import SequenceParameters, classify, embed_tokens
+from textclf.models._layers import SequenceParameters, classify, convolve, embed_tokens
 
 
 class Parameters(SequenceParameters):
@@ -23,9 +23,7 @@ def build(parameters: Parameters, *, text: TextConfig, n_labels: int) -> Any:
 
     tokens, x = embed_tokens(text, parameters.embedding_dim)
     x = keras.layers.Dropout(parameters.dropout, name="dropout_embedding")(x)
-    x = keras.layers.Conv1D(
-        parameters.filters, parameters.kernel_size, activation="relu", name="convolution"
-    )(x)
+    x = convolve(x, filters=parameters.filters, kernel_size=parameters.kernel_size)
     x = keras.layers.GlobalMaxPooling1D(name="pooling")(x)
     x = keras.layers.Dense(parameters.units, activation="relu", name="hidden")(x)
     x = keras.layers.Dropout(parameters.dropout, name="dropout_hidden")(x)

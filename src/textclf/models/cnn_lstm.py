@@ -5,7 +5,8 @@ from typing import Any
 from pydantic import Field, PositiveInt
 
 from textclf.config import TextConfig
-from textclf.models._layers import SequenceParameters, classify, embed_tokens
+from textclf.errors import RequestError
+from textclf.models._layers import SequenceParameters, classify, convolve, embed_tokens
 
 
 class Parameters(SequenceParameters):
@@ -24,9 +25,12 @@ def build(parameters: Parameters, *, text: TextConfig, n_labels: int) -> Any:
 
     tokens, x = embed_tokens(text, parameters.embedding_dim)
     x = keras.layers.Dropout(parameters.dropout, name="dropout_embedding")(x)
-    x = keras.layers.Conv1D(
-        parameters.filters, parameters.kernel_size, activation="relu", name="convolution"
-    )(x)
+    x = convolve(x, filters=parameters.filters, kernel_size=parameters.kernel_size)
+    if x.shape[1] < parameters.pool_size:
+        raise RequestError(
+            f"model.pool_size: {parameters.pool_size} positions do not fit into {x.shape[1]};"
+            " set a longer text.sequence_length"
+        )
     x = keras.layers.MaxPooling1D(parameters.pool_size, name="pooling")(x)
     x = keras.layers.LSTM(parameters.units, name="lstm")(x)
     return keras.Model(tokens, classify(x, n_labels), name="cnn-lstm")

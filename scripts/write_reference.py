@@ -69,11 +69,30 @@ def write_cli() -> str:
 
 def list_keys(section: type[BaseModel], inherited: type[BaseModel] | None) -> Iterator[str]:
     """Yield a table row for each key of a section that its base does not have."""
+    properties = section.model_json_schema()["properties"]
     for name, field in section.model_fields.items():
         if inherited and name in inherited.model_fields:
             continue
         default = "required" if field.is_required() else f"`{format_default(field.default)}`"
-        yield f"| `{name}` | {default} | {field.description} |"
+        allowed = " or ".join(format_allowed(properties[name]))
+        yield f"| `{name}` | {default} | {allowed} | {field.description} |"
+
+
+LIMITS = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
+
+
+def format_allowed(schema: dict[str, Any]) -> Iterator[str]:
+    """Yield what a JSON schema allows, in words."""
+    if "anyOf" in schema:
+        for choice in schema["anyOf"]:
+            yield from format_allowed(choice)
+    elif "enum" in schema or "const" in schema:
+        yield from (f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
+    elif schema["type"] == "object":
+        yield "`{LABEL: number > 0, ...}`"
+    else:
+        limits = [f"{sign} {schema[key]:,}" for key, sign in LIMITS.items() if key in schema]
+        yield " ".join([schema["type"], ", ".join(limits)]).strip()
 
 
 def format_default(value: Any) -> str:

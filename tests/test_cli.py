@@ -135,7 +135,7 @@ def test_compare_leaves_out_unfinished_runs_of_a_folder(cli, smoke_run, tmp_path
     answer = cli("compare", "some", "--format", "json")
     assert answer.code == 0
     assert [row["n_seeds"] for row in answer.json] == [1]
-    assert "left out 1 unfinished, such as some/unfinished" in answer.err
+    assert "left out: some/unfinished is not finished" in answer.err
 
 
 def test_train_reports_a_finished_run_and_repeats_it_with_force(cli, run_copy):
@@ -180,16 +180,16 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(cli, smoke_run, tmp_path, 
 def test_smoke_compare_runs_what_is_missing_and_keeps_going_after_a_failure(
     cli, tmp_path, monkeypatch
 ):
-    from textclf import experiment
+    from textclf import fitting
 
-    build = experiment.build_network
+    build = fitting.build_network
 
     def build_or_fail(config, **sizes):
         if config.model.name == "cnn":
             raise RuntimeError("no memory left")
         return build(config, **sizes)
 
-    monkeypatch.setattr(experiment, "build_network", build_or_fail)
+    monkeypatch.setattr(fitting, "build_network", build_or_fail)
     words = ["compare", "--dataset", "bbc", "--smoke", "--set", "text.num_words=500"]
     words += ["--model", "cnn", "--model", "mlp", "--seeds", "2", "--format", "json"]
     answer = cli(*words)
@@ -197,11 +197,12 @@ def test_smoke_compare_runs_what_is_missing_and_keeps_going_after_a_failure(
     by_model = {row["model"]: row for row in answer.json}
     assert by_model["mlp"]["seeds"] == [1, 2]
     assert by_model["cnn"]["error"] == "failed: RuntimeError: no memory left"
-    monkeypatch.setattr(experiment, "build_network", build)
+    assert by_model["tfidf-svc"]["n_seeds"] == by_model["majority"]["n_seeds"] == 2  # the floors
+    monkeypatch.setattr(fitting, "build_network", build)
     answer = cli(*words)
     assert answer.code == 0
-    assert answer.err.count("finished before") == 2
-    assert [row["n_seeds"] for row in answer.json] == [2, 2]
+    assert answer.err.count("finished before") == 6
+    assert [row["n_seeds"] for row in answer.json] == [2, 2, 2, 2]
 
 
 FAILING = {

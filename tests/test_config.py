@@ -105,7 +105,7 @@ def test_yaml_round_trip(tmp_path):
         ),
         ({"model": {"name": "cnn"}}, "no dataset given: use --dataset NAME"),
         ({"dataset": {"name": "bbc"}}, "no model given: use --model NAME"),
-        ({**CNN, "model": "cnn"}, "my.yaml: model: expected '{name: NAME}', got 'cnn'"),
+        ({**CNN, "model": "cnn"}, "my.yaml: model: expected {name: NAME}, got 'cnn'"),
         ({**CNN, "model": {"name": "cn"}}, "unknown model 'cn': did you mean 'cnn'?"),
         ({**CNN, "dataset": {"name": "imbd"}}, "unknown dataset 'imbd': did you mean 'imdb'?"),
         ({**CNN, "dataset": None}, "no dataset given"),

@@ -10,6 +10,7 @@ from conftest import make_dataset
 from textclf import backend
 from textclf.config import resolve
 from textclf.datasets import load_dataset, load_label_names
+from textclf.models import find_fit
 from textclf.registry import list_names, load_module
 from textclf.sources import Override, read_yaml
 
@@ -56,9 +57,33 @@ def test_dataset(name):
     assert again.digest == dataset.digest
 
 
+NETWORKS = [name for name in list_names("models") if find_fit(name) is None]
+FLOORS = [name for name in list_names("models") if find_fit(name)]
+
+
 @pytest.mark.parametrize("n_labels", [2, 3])
-@pytest.mark.parametrize("name", list_names("models"))
-def test_model_trains_saves_and_loads(name, n_labels, tmp_path):
+@pytest.mark.parametrize("name", FLOORS)
+def test_floor_fits_saves_and_loads(name, n_labels, tmp_path):
+    from textclf.floors import EstimatorClassifier
+
+    dataset = make_dataset(n_labels)
+    config = configure(name)
+    classifier = find_fit(name)(config.model, dataset, seed=1)
+    probabilities = classifier.predict_texts(dataset.test.texts)
+    assert probabilities.shape == (9, n_labels)
+    assert probabilities.dtype == np.float32
+    assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    path = tmp_path / f"model{classifier.file_suffix}"
+    classifier.save(path)
+    loaded = EstimatorClassifier.load(path)
+    assert loaded.predict_texts(dataset.test.texts).tobytes() == probabilities.tobytes()
+    assert loaded.label_names == dataset.label_names
+    assert loaded.count_params() == classifier.count_params() > 0
+
+
+@pytest.mark.parametrize("n_labels", [2, 3])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_network_trains_saves_and_loads(name, n_labels, tmp_path):
     import keras
 
     from textclf.models import build_network

@@ -28,7 +28,7 @@ def test_path_is_dataset_model_fingerprint_seed(tmp_path):
 
 def test_a_finished_run_has_exactly_the_promised_files(smoke_run):
     found = {path.name for path in smoke_run.iterdir()}
-    assert found == set(FILES) - {"checkpoint.npz"} | {".lock"}
+    assert found == set(FILES) - {"checkpoint.npz", "model.skops"} | {".lock"}
 
 
 def test_evaluation_json_has_the_documented_fields_and_comes_back(run):
@@ -40,6 +40,7 @@ def test_evaluation_json_has_the_documented_fields_and_comes_back(run):
         "fingerprint",
         "seed",
         "split",
+        "split_digest",
         "n_examples",
         "metrics",
         "intervals",

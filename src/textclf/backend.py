@@ -23,12 +23,10 @@ def start(device: str = "auto") -> str:
     Raises:
         RequestError: a GPU was asked for, and TensorFlow sees none.
     """
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _quiet_start():
-        import tensorflow as tf
+    import_tensorflow()
+    import tensorflow as tf
 
-        gpus = tf.config.list_physical_devices("GPU")
+    gpus = tf.config.list_physical_devices("GPU")
     # Repeatable kernels: the same seed gives the same weights, bit for bit, on the CPU.
     tf.config.experimental.enable_op_determinism()
     if device == "cpu":
@@ -44,6 +42,18 @@ def start(device: str = "auto") -> str:
             " 'tensorflow[and-cuda]' and an NVIDIA driver"
         )
     return "cpu"
+
+
+def import_tensorflow() -> None:
+    """Import TensorFlow without what it prints at its start."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _quiet_start():
+        import tensorflow as tf
+
+        tf.config.list_physical_devices("GPU")  # The first look for GPUs prints too.
+    # A new model for each run is no mistake, as TensorFlow's warnings of retracing suppose.
+    tf.get_logger().setLevel("ERROR")
 
 
 def set_seed(seed: int) -> None:

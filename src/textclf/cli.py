@@ -1,5 +1,6 @@
 """The ``textclf`` command: finds its subcommands by file name, turns errors into one line."""
 
+import io
 import os
 import sys
 from typing import NoReturn
@@ -39,8 +40,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0 done, 1 error, 2 usage, 3 failed gate, 130 interrupted."""
     try:
         # With no arguments at all, click shows the help.
+        _tolerate_narrow_encodings()
         code = cli.main(arguments, prog_name="textclf", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout:
+            sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(RequestError.exit_code)
@@ -65,11 +68,20 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     sys.exit(code or 0)
 
 
+def _tolerate_narrow_encodings() -> None:
+    """Print what the terminal's encoding lacks as escapes, and do not fail on it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _drop_output() -> None:
     """Let what is still buffered go nowhere, so that Python does not fail on it at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if sys.stdout:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    click.echo(f"textclf: {message}", err=True)
+    one_line = message.replace("\r", "\\r").replace("\n", "\\n")
+    click.echo(f"textclf: {one_line}", err=True)
     sys.exit(code)

@@ -1,20 +1,19 @@
-"""Finished runs to one table: a row for each configuration, over its seeds."""
+"""Finished runs to one table: a row for each configuration, compared text by text with the best."""
 
+import math
 import statistics
 from collections.abc import Iterable, Sequence
-from itertools import groupby
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from textclf.entries import Difference, Entry, compare_all, group_by_test_set
 from textclf.errors import RunError
-from textclf.progress import Reporter
-from textclf.registry import check_name
-from textclf.results import Result
-from textclf.search import find_runs
+from textclf.evaluation import FEW_TEXTS
+from textclf.significance import estimate, seeds_needed
 from textclf.tables import Column, number
 
-if TYPE_CHECKING:
-    from textclf.experiment import Failure
+ALPHA = 0.05
+LINEAR_FLOOR = "tfidf-svc"
+CHANCE_FLOOR = "majority"
 
 COLUMNS = (
     Column("dataset", "dataset"),
@@ -24,62 +23,57 @@ COLUMNS = (
     Column("accuracy", "accuracy", number(4), numeric=True),
     Column("accuracy_sd", "± sd", number(4), numeric=True),
     Column("accuracy_interval", "95 %", lambda pair: f"{pair[0]:.3f}-{pair[1]:.3f}", numeric=True),
+    Column("verdict", "", numeric=True),
+    Column("difference", "difference", lambda value: f"{value:+.4f}", numeric=True),
+    Column(
+        "p_value", "p", lambda value: "<0.001" if value < 0.001 else f"{value:.3f}", numeric=True
+    ),
     Column("macro_f1", "macro F1", number(4), numeric=True),
     Column("loss", "loss", number(3), numeric=True),
     Column("train_seconds", "train s", number(1), numeric=True),
     Column("parameters", "parameters", number(), numeric=True),
-    Column("majority_accuracy", "majority", number(4), numeric=True),
     Column("n_examples", "test texts", number(), numeric=True),
-    Column("fingerprint", "configuration", numeric=True),
+    Column("fingerprint", "fingerprint", numeric=True),
 )
 
 
-def read_results(
-    paths: Sequence[Path], reporter: Reporter, *, models: Sequence[str] = ()
-) -> list[Result]:
-    """Read the results of finished runs.
+def tabulate(
+    entries: Sequence[Entry], *, reference: str | None = None
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Summarise and compare; see ``docs/statistics.md`` for the methods.
 
     Args:
-        paths: run directories, which must be finished, or folders, whose unfinished runs are left
-            out with a note.
-        reporter: is told what is left out.
-        models: only these; all where empty.
+        entries: of any datasets; only those on the same test texts are compared.
+        reference: model to compare with; the most accurate one of each test set where None.
+
+    Returns:
+        Rows, the most accurate of a test set first, and notes in words. ``docs/results.md`` says
+        what the keys mean.
 
     Raises:
-        RequestError: a model does not exist.
-        RunError: nothing was found, or a run that was named is not finished.
+        RunError: the reference is not among the entries.
     """
-    for model in models:
-        check_name("models", model)
-    runs = find_runs(paths)
-    unfinished = [run for run in runs if not run.is_finished and run.path not in paths]
-    if unfinished:
-        reporter.say(f"left out {len(unfinished)} unfinished, such as {unfinished[0].path}")
-    results: dict[tuple[str, int], Result] = {}
-    for run in runs:
-        if run in unfinished:
-            continue
-        try:
-            result = run.read_result()
-        except RunError as error:
-            if run.path in paths:
-                raise
-            reporter.say(f"left out: {error}")
-            continue
-        if models and result.model not in models:
-            continue
-        # The same run twice would count as two seeds without any deviation.
-        if results.setdefault((result.fingerprint, result.seed), result) is not result:
-            reporter.say(f"left out {run.path}: its configuration and seed are there already")
-    if not results:
-        raise RunError(f"no finished run {'of these models ' if models else ''}among {len(runs)}")
-    return list(results.values())
+    if reference and all(entry.first.model != reference for entry in entries):
+        raise RunError(f"no finished run of the reference '{reference}' is among those compared")
+    rows: list[dict[str, Any]] = []
+    notes: list[str] = []
+    for group in group_by_test_set(entries):
+        ordered = sorted(group, key=lambda entry: -entry.accuracy)
+        chosen = next((e for e in ordered if e.first.model == reference), ordered[0])
+        compared = compare_all(ordered, chosen, p_of=lambda difference: difference.p_value)
+        found = {id(entry): (difference, p) for entry, difference, p in compared}
+        for entry in ordered:
+            row = _summarise(entry)
+            if len(ordered) > 1:
+                row |= _judge(found.get(id(entry)), best=chosen is ordered[0])
+            rows.append(row)
+        notes += _mention_other_texts(group[0], entries)
+        notes += _explain(chosen, compared) + _check_floors(ordered) + _warn_of_small_labels(chosen)
+    return rows, list(dict.fromkeys(notes))
 
 
-def add_failures(
-    rows: Sequence[dict[str, Any]], failures: "Sequence[Failure]"
-) -> list[dict[str, Any]]:
-    """Add a row that says why for each configuration that could not be run."""
+def add_failures(rows: Sequence[dict[str, Any]], failures: Iterable[Any]) -> list[dict[str, Any]]:
+    """Add a row that says why for each `Failure` of an experiment."""
     failed = [
         {
             "dataset": failure.config.dataset.name,
@@ -93,43 +87,105 @@ def add_failures(
     return [*rows, *failed]
 
 
-def tabulate(results: Iterable[Result]) -> list[dict[str, Any]]:
-    """Summarise each configuration over its seeds, the most accurate of a dataset first.
-
-    Returns:
-        Rows with the keys of `COLUMNS`, and ``seeds``. ``accuracy_sd`` is None for one seed;
-        ``accuracy_interval`` is the mean over seeds of the ends of each run's interval.
-    """
-
-    def key(result: Result) -> tuple[str, str, str]:
-        return result.dataset, result.model, result.fingerprint
-
-    groups = [list(group) for _, group in groupby(sorted(results, key=key), key)]
-    rows = [_summarise(group) for group in groups]
-    return sorted(rows, key=lambda row: (row["dataset"], -row["accuracy"]))
-
-
-def _summarise(results: Sequence[Result]) -> dict[str, Any]:
-    first = results[0]
+def _summarise(entry: Entry) -> dict[str, Any]:
+    results, first = entry.results, entry.first
+    several = len(results) > 1
     accuracies = [result.evaluation.metrics["accuracy"] for result in results]
-    intervals = [result.evaluation.intervals["accuracy"] for result in results]
-
-    def mean_metric(name: str) -> float:
-        return statistics.fmean(result.evaluation.metrics[name] for result in results)
-
+    macro_f1_ends = zip(*(r.evaluation.intervals["macro_f1"] for r in results), strict=True)
+    interval = (
+        estimate(entry.correct.astype(float)).interval
+        if several
+        else first.evaluation.intervals["accuracy"]
+    )
     return {
         "dataset": first.dataset,
         "model": first.model,
         "fingerprint": first.fingerprint,
         "n_seeds": len(results),
-        "seeds": sorted(result.seed for result in results),
+        "seeds": [result.seed for result in results],
         "accuracy": statistics.fmean(accuracies),
-        "accuracy_sd": statistics.stdev(accuracies) if len(results) > 1 else None,
-        "accuracy_interval": [statistics.fmean(ends) for ends in zip(*intervals, strict=True)],
-        "macro_f1": mean_metric("macro_f1"),
-        "loss": mean_metric("loss"),
+        "accuracy_sd": statistics.stdev(accuracies) if several else None,
+        "accuracy_interval": [max(0.0, interval[0]), min(1.0, interval[1])],
+        "macro_f1": entry.mean_metric("macro_f1"),
+        "macro_f1_interval": [statistics.fmean(ends) for ends in macro_f1_ends],
+        "loss": entry.mean_metric("loss"),
         "majority_accuracy": first.evaluation.majority_accuracy,
         "n_examples": first.evaluation.n_examples,
         "parameters": first.parameters,
         "train_seconds": statistics.fmean(result.train_seconds for result in results),
     }
+
+
+def _judge(found: tuple[Difference, float] | None, *, best: bool) -> dict[str, Any]:
+    """Return the cells that compare a row with the reference, which has nothing to compare."""
+    if found is None:
+        return {"verdict": "best" if best else "reference"}
+    difference, p_value = found
+    better = "better" if difference.estimate.mean > 0 else "worse"
+    return {
+        "verdict": better if p_value < ALPHA else "not distinguishable",
+        "difference": difference.estimate.mean,
+        "difference_interval": list(difference.estimate.interval),
+        "p_value": p_value,
+    }
+
+
+def _mention_other_texts(entry: Entry, entries: Sequence[Entry]) -> list[str]:
+    """Say so where a dataset stands in the table with different test texts."""
+    dataset = entry.first.dataset
+    sizes = {
+        other.first.split_digest: other.first.evaluation.n_examples
+        for other in entries
+        if other.first.dataset == dataset
+    }
+    if len(sizes) == 1:
+        return []
+    counts = ", ".join(f"{size:,}" for size in sorted(sizes.values()))
+    return [f"{dataset} has {len(sizes)} test sets here ({counts} texts), each compared by itself"]
+
+
+def _explain(reference: Entry, compared: Sequence[tuple[Entry, Difference, float]]) -> list[str]:
+    """Say which models cannot be told from the reference, and what would tell them apart."""
+    notes = []
+    for entry, difference, p_value in compared:
+        if p_value < ALPHA:
+            continue
+        pair = f"{entry.first.model} and {reference.first.model} on {entry.first.dataset}"
+        needed = seeds_needed(difference.estimate, n_seeds=difference.n_seeds, alpha=ALPHA)
+        if difference.estimate.mean == 0:
+            advice = "they are equally accurate"
+        elif difference.n_seeds == 1:
+            advice = "train more seeds to see how much the seed does"
+        elif math.isinf(needed):
+            advice = "no number of seeds would tell, more test texts might"
+        else:
+            advice = f"about {max(needed, difference.n_seeds + 1):.0f} seeds would tell"
+        notes.append(f"{pair} cannot be told apart (p = {p_value:.2f}): {advice}")
+    return notes
+
+
+def _check_floors(entries: Sequence[Entry]) -> list[str]:
+    """Say which networks a linear model keeps up with, and which know no more than chance."""
+    floors = {entry.first.model: entry for entry in entries if _is_floor(entry)}
+    networks = [entry for entry in entries if not _is_floor(entry)]
+    notes = []
+    for name, claim in ((LINEAR_FLOOR, "does not beat"), (CHANCE_FLOOR, "is not above")):
+        if name not in floors:
+            continue
+        compared = compare_all([*networks, floors[name]], floors[name], p_of=lambda d: d.p_value)
+        failing = [e.first.model for e, d, p in compared if p >= ALPHA or d.estimate.mean < 0]
+        warning = "WARNING: " if name == CHANCE_FLOOR else ""
+        dataset = entries[0].first.dataset
+        notes += [f"{warning}{model} {claim} {name} on {dataset}" for model in failing]
+    return notes
+
+
+def _is_floor(entry: Entry) -> bool:
+    return entry.first.model in {LINEAR_FLOOR, CHANCE_FLOOR}
+
+
+def _warn_of_small_labels(entry: Entry) -> list[str]:
+    scores = entry.first.evaluation.per_class
+    few = sum(score.support < FEW_TEXTS for score in scores)
+    warning = f"{few} of {len(scores)} labels of {entry.first.dataset} have fewer than {FEW_TEXTS}"
+    return [f"{warning} test texts: macro F1 rests on them"] if few else []

@@ -16,7 +16,6 @@ from pydantic import (
     ConfigDict,
     Field,
     PositiveFloat,
-    PositiveInt,
     SerializeAsAny,
     ValidationError,
     ValidationInfo,
@@ -27,8 +26,14 @@ from textclf.errors import RequestError, unknown
 from textclf.registry import load_module
 from textclf.sources import Override, Tree
 
+SECTIONS = ("dataset", "text", "model", "training")
+
 RESULTS_VERSION = 1
 """Part of every fingerprint; raised when the same configuration would give other results."""
+
+
+Count = Annotated[int, Field(gt=0, le=1_000_000)]
+"""How many of something: bounded, so that a slip of the keyboard is refused at once."""
 
 
 class Section(BaseModel):
@@ -50,7 +55,7 @@ class DatasetOptions(Section):
     """Which texts; each dataset may add options of its own."""
 
     name: str = Field(description="a dataset that `textclf datasets` lists")
-    subset: PositiveInt | None = Field(
+    subset: Count | None = Field(
         default=None, description="use at most so many texts of each split, stratified by label"
     )
 
@@ -61,7 +66,7 @@ class TextConfig(Section):
     num_words: int = Field(
         default=20_000, ge=5, description="distinct ids, the four reserved ones included"
     )
-    sequence_length: PositiveInt = Field(default=200, description="ids for each text")
+    sequence_length: Count = Field(default=200, description="ids for each text")
     padding: Literal["pre", "post"] = Field(
         default="pre", description="where zeros fill up a short text"
     )
@@ -79,8 +84,8 @@ class ModelParameters(Section):
 class TrainingConfig(Section):
     """How the weights are fitted; the defaults are the published Reuters recipe."""
 
-    epochs: PositiveInt = Field(default=10, description="passes over the training texts")
-    batch_size: PositiveInt = Field(default=64, description="texts in each step")
+    epochs: Count = Field(default=10, description="passes over the training texts")
+    batch_size: Count = Field(default=64, description="texts in each step")
     learning_rate: PositiveFloat = Field(default=0.001, description="of Adam, at the first step")
     schedule: Literal["constant", "linear", "cosine", "exponential"] = Field(
         default="constant", description="how the learning rate falls; linear and cosine end at zero"
@@ -94,7 +99,7 @@ class TrainingConfig(Section):
     monitor: Literal["val_loss", "val_accuracy"] = Field(
         default="val_loss", description="what makes an epoch the best one"
     )
-    patience: PositiveInt | None = Field(
+    patience: Count | None = Field(
         default=None, description="stop after so many epochs without a better one"
     )
     keep_best: bool = Field(default=False, description="end with the weights of the best epoch")
@@ -137,7 +142,11 @@ def resolve(
     Raises:
         RequestError: an unknown key or name, a missing name, or a value out of its range.
     """
-    given = _merge({}, tree or {})
+    given = {key: value for key, value in (tree or {}).items() if value is not None}
+    for section, value in given.items():
+        if section in SECTIONS and not isinstance(value, dict):
+            example = "{name: NAME}" if section in {"dataset", "model"} else "keys and values"
+            raise RequestError(f"{source}: {section}: expected {example}, got {_shorten(value)}")
     for override in overrides:
         _set(given, override)
 
@@ -195,10 +204,9 @@ def _name_of(section: str, tree: Tree, where: Any) -> str:
         raise RequestError(
             f"no {section} given: use --{section} NAME, or '{section}: {{name: NAME}}'"
         )
-    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
-        raise RequestError(
-            f"{where(section)}: {section}: expected '{{name: NAME}}', got {_shorten(value)}"
-        )
+    if not isinstance(value.get("name"), str):
+        problem = f"expected '{{name: NAME}}', got {_shorten(value)}"
+        raise RequestError(f"{where(section)}: {section}: {problem}")
     return str(value["name"])
 
 

@@ -35,6 +35,17 @@ class Split:
     def __len__(self) -> int:
         return len(self.texts)
 
+    def digest(self, label_names: Sequence[str]) -> str:
+        """Return the SHA-256 over the texts and the names of their labels, in their order."""
+        digest = hashlib.sha256()
+        for text, label in zip(self.texts, self.labels, strict=True):
+            for part in (text, label_names[label]):
+                # Lone surrogates cannot be encoded strictly; lengths keep neighbours apart.
+                encoded = part.encode("utf-8", "surrogatepass")
+                digest.update(len(encoded).to_bytes(8, "little"))
+                digest.update(encoded)
+        return digest.hexdigest()
+
     def take(self, positions: IntArray) -> "Split":
         """Return the examples at ``positions``, with the index that they had."""
         texts = [self.texts[position] for position in positions]
@@ -70,15 +81,8 @@ class TextDataset:
     @property
     def digest(self) -> str:
         """SHA-256 over all texts, labels and label names, in their order."""
-        digest = hashlib.sha256(repr(self.label_names).encode())
-        for split in self.splits.values():
-            digest.update(split.labels.tobytes())
-            for text in split.texts:
-                # Lone surrogates cannot be encoded strictly; lengths keep neighbours apart.
-                encoded = text.encode("utf-8", "surrogatepass")
-                digest.update(len(encoded).to_bytes(8, "little"))
-                digest.update(encoded)
-        return digest.hexdigest()
+        splits = [split.digest(self.label_names) for split in self.splits.values()]
+        return hashlib.sha256(repr([self.label_names, *splits]).encode()).hexdigest()
 
     def subset(self, size: int | None) -> "TextDataset":
         """Return at most ``size`` texts of each split, stratified by label; all where None."""

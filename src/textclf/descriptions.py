@@ -1,9 +1,12 @@
 """Datasets, models and evaluations as documents and rows that commands print."""
 
+from dataclasses import asdict
 from typing import Any
 
 from textclf.config import DatasetOptions, ExperimentConfig
-from textclf.evaluation import Evaluation
+from textclf.datasets import load_dataset, load_label_names
+from textclf.evaluation import FEW_TEXTS, Evaluation
+from textclf.models import build_network, find_fit
 from textclf.registry import describe, list_names, load_module
 from textclf.tables import Column, number
 
@@ -29,11 +32,33 @@ CLASS_COLUMNS = (
     Column("precision", "precision", number(4), numeric=True),
     Column("recall", "recall", number(4), numeric=True),
     Column("f1", "F1", number(4), numeric=True),
+    Column("note", ""),
 )
 METRIC_COLUMNS = (
     Column("metric", "metric"),
     Column("value", "value", number(4), numeric=True),
     Column("interval", "95 %", lambda pair: f"{pair[0]:.4f}-{pair[1]:.4f}", numeric=True),
+)
+DIFFERENCE_COLUMNS = (
+    Column("label", "label"),
+    Column("both", "both right", number(), numeric=True),
+    Column("only_a", "only A", number(), numeric=True),
+    Column("only_b", "only B", number(), numeric=True),
+    Column("neither", "neither", number(), numeric=True),
+    Column("p_value", "p", number(4), numeric=True),
+)
+TEXT_COLUMNS = (
+    Column("label", "label"),
+    Column("confidence", "confidence", number(3), numeric=True),
+    Column("wrong_label", "the other's answer"),
+    Column("wrong_confidence", "confidence", number(3), numeric=True),
+    Column("text", "text", lambda text: " ".join(text.split())[:SAMPLE_CHARACTERS]),
+)
+REPRODUCTION_COLUMNS = (
+    Column("metric", "metric"),
+    Column("stored", "stored", number(6), numeric=True),
+    Column("reproduced", "reproduced", number(6), numeric=True),
+    Column("difference", "difference", lambda value: f"{value:+.6f}", numeric=True),
 )
 
 
@@ -48,8 +73,6 @@ def describe_dataset(name: str) -> dict[str, Any]:
     Raises:
         TextclfError: there is no such dataset, or it cannot be loaded.
     """
-    from textclf.datasets import load_dataset
-
     module = load_module("datasets", name)
     dataset = load_dataset(getattr(module, "Options", DatasetOptions)(name=name))
     counts = {
@@ -78,14 +101,18 @@ def describe_dataset(name: str) -> dict[str, Any]:
 
 
 def describe_model(config: ExperimentConfig) -> dict[str, Any]:
-    """Build the model of a configuration and return its layers and parameters."""
-    from textclf.datasets import load_label_names
-    from textclf.models import build_network
-
-    network = build_network(config, n_labels=len(load_label_names(config.dataset)))
-    return {
+    """Return the settings of a model; build it and add its layers, where it is a network."""
+    document = {
         "model": config.model.name,
         "dataset": config.dataset.name,
+        "summary": describe("models", config.model.name),
+        "settings": config.model.model_dump(mode="json", exclude={"name"}),
+    }
+    if find_fit(config.model.name):
+        return {**document, "parameters": None, "layers": []}
+    network = build_network(config, n_labels=len(load_label_names(config.dataset)))
+    return {
+        **document,
         "parameters": network.count_params(),
         "layers": [
             {
@@ -104,4 +131,12 @@ def list_metrics(evaluation: Evaluation) -> list[dict[str, Any]]:
     return [
         {"metric": name, "value": value, "interval": evaluation.intervals.get(name)}
         for name, value in evaluation.metrics.items()
+    ]
+
+
+def list_classes(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """Return a row for each label, with a note where it has too few texts to say much."""
+    return [
+        {**asdict(scores), "note": "few texts" if scores.support < FEW_TEXTS else None}
+        for scores in evaluation.per_class
     ]

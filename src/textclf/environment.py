@@ -1,9 +1,12 @@
-"""What a run was made with: versions, commit, platform, memory."""
+"""What a run was made with: versions, commit, machine, memory."""
 
+import contextlib
+import os
 import platform
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 PACKAGES = ("textclf", "tensorflow", "keras", "tensorflow-datasets", "numpy", "scikit-learn")
@@ -16,7 +19,18 @@ def describe_environment() -> dict[str, Any]:
         | {package: version(package) for package in PACKAGES},
         "commit": _read_commit(),
         "platform": platform.platform(),
+        "processor": _read_processor(),
+        "n_processors": os.cpu_count(),
     }
+
+
+def _read_processor() -> str:
+    """Return the processor's name, since kernels differ between processors."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
 
 
 def _read_commit() -> str | None:

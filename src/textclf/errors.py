@@ -24,9 +24,15 @@ class RunError(TextclfError):
     """A run directory cannot be read, written or used."""
 
 
+class GateError(TextclfError):
+    """What was checked is not good enough, or not the same."""
+
+    exit_code = 3
+
+
 def unknown(what: str, given: str, allowed: Iterable[str]) -> str:
     """Say that ``given`` is no known ``what``, which ones are, and which is nearest."""
     choices = sorted(allowed)
-    nearest = get_close_matches(given, choices, n=1)
+    nearest = get_close_matches(given.lower(), choices, n=1)
     hint = f"did you mean '{nearest[0]}'? " if nearest else ""
     return f"unknown {what} '{given}': {hint}choose from {', '.join(choices)}"

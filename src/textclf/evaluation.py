@@ -16,6 +16,8 @@ IntArray = npt.NDArray[np.int64]
 N_BINS = 15
 N_RESAMPLES = 2_000
 CONFIDENCE = 0.95
+FEW_TEXTS = 10
+"""A label with fewer test texts is marked: its scores are mostly chance."""
 SMALLEST_PROBABILITY = 1e-7
 """Probabilities below it count as it in the loss, as in Keras."""
 

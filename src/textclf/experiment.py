@@ -1,9 +1,7 @@
 """One configuration in, one finished run directory out: the only place that composes the steps."""
 
-import time
 import traceback
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,16 +16,13 @@ from textclf.datasets import load_dataset
 from textclf.environment import describe_environment, measure_peak_memory
 from textclf.errors import RequestError, TextclfError, unknown
 from textclf.evaluation import Evaluation, calibration_bins, evaluate
-from textclf.models import build_network
-from textclf.progress import Reporter
+from textclf.fitting import Fitted, fit
+from textclf.progress import Phases, Reporter
 from textclf.results import Predictions, Result
 from textclf.runs import RunDirectory
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from textclf.history import History
-    from textclf.text import TextClassifier
 
 
 @dataclass(frozen=True)
@@ -57,21 +52,6 @@ class Failure:
     reason: str
 
 
-@dataclass(frozen=True)
-class Trained:
-    """What training leaves.
-
-    Attributes:
-        classifier: raw text to probabilities.
-        history: its epochs.
-        probabilities: <float32>[test texts, labels].
-    """
-
-    classifier: "TextClassifier"
-    history: "History"
-    probabilities: Any
-
-
 def run_experiment(config: ExperimentConfig, run: RunDirectory, settings: Settings) -> Result:
     """Train, evaluate and write one run; report it where it is finished already.
 
@@ -85,7 +65,7 @@ def run_experiment(config: ExperimentConfig, run: RunDirectory, settings: Settin
         if run.is_finished and not settings.force:
             settings.reporter.say(f"finished before, --force repeats it: {run.path}")
             return run.read_result()
-        phases = _Phases(settings.reporter)
+        phases = Phases(settings.reporter)
         with phases("start", f"starting TensorFlow for {run.path}"):
             device = backend.start(settings.device)
         with phases("data", f"loading {config.dataset.name}"):
@@ -102,19 +82,24 @@ def run_experiment(config: ExperimentConfig, run: RunDirectory, settings: Settin
         if run.read_checkpoint() is None:
             run.write_meta(meta)
         run.check_dataset(dataset.digest)
-        trained = _train(config, dataset, run, settings, phases)
+        fitted = fit(config, dataset, run, phases=phases, tensorboard=settings.tensorboard)
         with phases("evaluate", "evaluating and drawing"):
-            evaluation = _evaluate(dataset, dataset.test, trained.probabilities)
-            run.write_pictures(_draw(config, dataset, trained, evaluation))
+            evaluation = _evaluate(dataset, dataset.test, fitted.probabilities)
+            run.write_pictures(_draw(config, dataset, fitted, evaluation))
         with phases("write", "writing the model and the predictions"):
-            run.write_model(trained.classifier)
+            run.write_model(fitted.classifier)
             run.write_predictions(
-                Predictions(dataset.test.index, dataset.test.labels, trained.probabilities)
+                Predictions(dataset.test.index, dataset.test.labels, fitted.probabilities)
             )
         run.write_meta(
-            {**meta, "seconds": phases.seconds, "peak_memory_bytes": measure_peak_memory()}
+            {
+                **meta,
+                "seconds": phases.seconds,
+                "peak_memory_bytes": measure_peak_memory(),
+                "test_evaluations": 1,
+            }
         )
-        result = _summarise(config, dataset, trained, evaluation)
+        result = _summarise(config, dataset, fitted, evaluation)
         run.finish(result)
         return result
 
@@ -130,16 +115,16 @@ def _check_class_weight(config: ExperimentConfig, dataset: TextDataset) -> None:
 
 def run_all(
     configs: Iterable[ExperimentConfig], root: Path, settings: Settings
-) -> tuple[list[Result], list[Failure]]:
+) -> tuple[list[tuple[RunDirectory, Result]], list[Failure]]:
     """Run each configuration below ``root`` that is not finished; one that fails stops no other."""
-    results: list[Result] = []
+    finished: list[tuple[RunDirectory, Result]] = []
     failures: list[Failure] = []
     runs = [(config, RunDirectory.of(config, root)) for config in configs]
     if not all(run.is_finished for _, run in runs):
         backend.start(settings.device)  # What is wrong for all of them is said once.
     for config, run in runs:
         try:
-            results.append(run_experiment(config, run, settings))
+            finished.append((run, run_experiment(config, run, settings)))
         except TextclfError as error:
             failures.append(Failure(config, str(error)))
         except Exception as error:
@@ -147,7 +132,7 @@ def run_all(
             traceback.print_exc()
             reason = str(error).strip().split("\n")[0]
             failures.append(Failure(config, f"{type(error).__name__}: {reason}"))
-    return results, failures
+    return finished, failures
 
 
 def evaluate_run(run: RunDirectory, *, split: str, reporter: Reporter) -> Evaluation:
@@ -168,46 +153,10 @@ def evaluate_run(run: RunDirectory, *, split: str, reporter: Reporter) -> Evalua
     run.check_dataset(dataset.digest)
     examples = dataset.splits[split]
     reporter.say(f"predicting {len(examples):,} texts")
-    return _evaluate(dataset, examples, classifier.predict_texts(examples.texts))
-
-
-def _train(
-    config: ExperimentConfig,
-    dataset: TextDataset,
-    run: RunDirectory,
-    settings: Settings,
-    phases: "_Phases",
-) -> Trained:
-    """Encode the texts, build the network, fit it, and predict the test texts."""
-    from textclf import text, training
-
-    with phases("text", f"encoding {sum(map(len, dataset.splits.values())):,} texts"):
-        encoder = text.build_encoder(config.text, dataset)
-        inputs = {name: text.encode(encoder, split.texts) for name, split in dataset.splits.items()}
-    with phases("build", f"building {config.model.name}"):
-        backend.set_seed(config.seed)
-        network = build_network(config, n_labels=len(dataset.label_names))
-    epochs, steps = config.training.epochs, config.training.count_steps(len(dataset.train))
-    with (
-        phases("train", f"training on {len(dataset.train):,} texts"),
-        settings.reporter.training(epochs=epochs, steps=steps) as display,
-    ):
-        history = training.train(
-            network,
-            training.TrainingData(
-                training.Examples(inputs["train"], dataset.train.labels),
-                training.Examples(inputs["validation"], dataset.validation.labels),
-                dataset.label_names,
-            ),
-            config.training,
-            seed=config.seed,
-            store=run,
-            callbacks=[display, *run.tensorboard(wanted=settings.tensorboard)],
-        )
-    with phases("predict", f"predicting {len(dataset.test):,} test texts"):
-        probabilities = text.predict(network, inputs["test"])
-    classifier = text.TextClassifier.without_optimizer(encoder, network, dataset.label_names)
-    return Trained(classifier, history, probabilities)
+    evaluation = _evaluate(dataset, examples, classifier.predict_texts(examples.texts))
+    if split == "test":
+        run.count_test_evaluation()
+    return evaluation
 
 
 def _evaluate(dataset: TextDataset, split: Split, probabilities: Any) -> Evaluation:
@@ -216,16 +165,17 @@ def _evaluate(dataset: TextDataset, split: Split, probabilities: Any) -> Evaluat
 
 
 def _draw(
-    config: ExperimentConfig, dataset: TextDataset, trained: Trained, evaluation: Evaluation
+    config: ExperimentConfig, dataset: TextDataset, fitted: Fitted, evaluation: Evaluation
 ) -> "dict[str, Figure]":
     from textclf import plots
 
     title = f"{config.model.name} on {config.dataset.name}, seed {config.seed}"
-    bins = calibration_bins(dataset.test.labels, trained.probabilities)
+    bins = calibration_bins(dataset.test.labels, fitted.probabilities)
     error = evaluation.metrics["expected_calibration_error"]
     accuracy = f"{title}: test accuracy {evaluation.metrics['accuracy']:.1%}"
+    history = {"history": plots.plot_history(fitted.history, title)} if fitted.history else {}
     return {
-        "history": plots.plot_history(trained.history, title),
+        **history,
         "confusion": plots.plot_confusion(
             evaluation.confusion_matrix, dataset.label_names, accuracy
         ),
@@ -234,34 +184,21 @@ def _draw(
 
 
 def _summarise(
-    config: ExperimentConfig, dataset: TextDataset, trained: Trained, evaluation: Evaluation
+    config: ExperimentConfig, dataset: TextDataset, fitted: Fitted, evaluation: Evaluation
 ) -> Result:
-    history = trained.history
+    history = fitted.history
+    epochs_run = len(history.rows) if history else 0
     return Result(
         dataset=config.dataset.name,
         model=config.model.name,
         fingerprint=config.fingerprint,
         seed=config.seed,
         split="test",
-        best_epoch=history.best_epoch,
-        epochs_run=len(history.rows),
-        parameters=trained.classifier.count_params(),
-        train_seconds=history.train_seconds,
-        examples_per_second=len(dataset.train) * len(history.rows) / history.train_seconds,
+        split_digest=dataset.test.digest(dataset.label_names),
+        best_epoch=history.best_epoch if history else None,
+        epochs_run=epochs_run,
+        parameters=fitted.classifier.count_params(),
+        train_seconds=fitted.train_seconds,
+        examples_per_second=len(dataset.train) * max(1, epochs_run) / fitted.train_seconds,
         evaluation=evaluation,
     )
-
-
-class _Phases:
-    """Says when a phase begins, and measures its seconds."""
-
-    def __init__(self, reporter: Reporter) -> None:
-        self.reporter = reporter
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, name: str, text: str) -> Iterator[None]:
-        self.reporter.say(text)
-        started = time.perf_counter()
-        yield
-        self.seconds[name] = round(time.perf_counter() - started, 3)

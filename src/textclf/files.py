@@ -5,6 +5,9 @@ import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from textclf.errors import RunError
 
@@ -42,3 +45,10 @@ def reading(path: Path, remedy: str) -> Iterator[None]:
 def cannot(verb: str, path: Path, error: OSError) -> str:
     """Say in one line what the system refused."""
     return f"cannot {verb} {path}: {error.strerror or error}; check the disk and the permissions"
+
+
+@contextlib.contextmanager
+def open_arrays(path: Path) -> Iterator[Any]:
+    """Open the arrays of a file; NumPy alone leaves a damaged one open, and refuses pickles."""
+    with path.open("rb") as file, np.load(file) as arrays:
+        yield arrays

@@ -24,7 +24,9 @@ def plot_history(history: "History", title: str) -> Figure:
 
     def draw(axis: Any, name: str, label: str, color: str, style: str) -> Any:
         values = [getattr(row, name) for row in history.rows]
-        return axis.plot(epochs, values, style, color=color, label=label, marker="o", ms=4)[0]
+        return axis.plot(
+            epochs, values, style, color=color, label=label, marker="o", ms=4, clip_on=False
+        )[0]
 
     lines = [
         draw(left, "loss", "train loss", LOSS, "--"),

@@ -1,5 +1,6 @@
 """Texts and a saved model to rows of labels and probabilities."""
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -39,6 +40,11 @@ def read_lines(stream: BinaryIO) -> list[str]:
         except UnicodeDecodeError as error:
             raise RequestError(f"line {place} of standard input is not UTF-8: {error}") from error
     return lines
+
+
+def decode_arguments(texts: Sequence[str]) -> list[str]:
+    """Read arguments as UTF-8, also where the locale is another one, such as C."""
+    return [os.fsencode(text).decode("utf-8", "surrogateescape") for text in texts]
 
 
 def check_texts(texts: Sequence[str]) -> None:

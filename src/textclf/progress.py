@@ -79,3 +79,19 @@ class _TrainingDisplay:
 def _format_metrics(logs: dict[str, float]) -> str:
     names = ("loss", "accuracy", "val_loss", "val_accuracy")
     return "  ".join(f"{name} {logs[name]:.4f}" for name in names if name in logs)
+
+
+class Phases:
+    """Says when a phase begins, and measures its seconds."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self.reporter = reporter
+        self.seconds: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def __call__(self, name: str, text: str) -> Iterator[None]:
+        """Print ``text``, and time what is done inside under ``name``."""
+        self.reporter.say(text)
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - started, 3)

@@ -41,4 +41,8 @@ def load_module(kind: str, name: str) -> ModuleType:
 
 def describe(kind: str, name: str) -> str:
     """Return the first line of the docstring of the module that defines ``name``."""
-    return (load_module(kind, name).__doc__ or "").strip().split("\n")[0]
+    try:
+        text = load_module(kind, name).__doc__ or ""
+    except Exception as error:  # One broken file must not hide the others from the list.
+        return f"cannot be imported: {type(error).__name__}: {error}"
+    return text.strip().split("\n")[0].replace("``", "")

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import TypeAdapter
 
 from textclf.errors import RunError
-from textclf.evaluation import ClassScores, Evaluation
+from textclf.evaluation import Evaluation
 
 SCHEMA_VERSION = 1
 """Of ``evaluation.json``; raised when a field changes its name or meaning."""
@@ -23,7 +24,8 @@ class Result:
         fingerprint: of the configuration but for the seed.
         seed: of this run.
         split: which texts were evaluated.
-        best_epoch: the first epoch with the best monitored value; epochs start at 1.
+        split_digest: of these texts with their labels, to know what may be compared.
+        best_epoch: the first epoch with the best monitored value, from 1; None without epochs.
         epochs_run: epochs trained; fewer than asked for after early stopping.
         parameters: numbers in the model.
         train_seconds: seconds of all epochs, validation included.
@@ -36,7 +38,8 @@ class Result:
     fingerprint: str
     seed: int
     split: str
-    best_epoch: int
+    split_digest: str
+    best_epoch: int | None
     epochs_run: int
     parameters: int
     train_seconds: float
@@ -51,19 +54,17 @@ class Result:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "Result":
-        """Rebuild a result from the content of ``evaluation.json``; KeyError where one lacks."""
+        """Rebuild a result; ValueError or KeyError where the content is damaged."""
         version = content["schema_version"]
         if version != SCHEMA_VERSION:
             raise RunError(
                 f"evaluation.json has schema_version {version}, but this textclf reads"
                 f" {SCHEMA_VERSION}; use the textclf that wrote it"
             )
-        scores = [ClassScores(**scores) for scores in content["per_class"]]
-        intervals = {name: (low, high) for name, (low, high) in content["intervals"].items()}
-        known = {**content, "per_class": scores, "intervals": intervals}
-        evaluation = Evaluation(**{field.name: known[field.name] for field in fields(Evaluation)})
-        own = {field.name for field in fields(cls)} - {"evaluation"}
-        return cls(**{name: content[name] for name in own}, evaluation=evaluation)
+        evaluation = {field.name: content[field.name] for field in fields(Evaluation)}
+        own = {field.name: content.get(field.name) for field in fields(cls)}
+        result: Result = TypeAdapter(cls).validate_python({**own, "evaluation": evaluation})
+        return result
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@
 import contextlib
 import csv
 import json
+import shlex
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, fields
@@ -17,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from textclf.config import ExperimentConfig, resolve
 from textclf.errors import RequestError, RunError
-from textclf.files import cannot, reading, write_whole
+from textclf.files import cannot, open_arrays, reading, write_whole
 from textclf.history import Checkpoint, EpochRow
 from textclf.results import Predictions, Result
 from textclf.sources import read_yaml
@@ -33,6 +34,7 @@ FILES = (
     "history.csv",
     "history.png",
     "model.keras",
+    "model.skops",
     "predictions.npz",
     "confusion.png",
     "calibration.png",
@@ -48,9 +50,8 @@ class RunDirectory:
     @classmethod
     def of(cls, config: ExperimentConfig, root: Path) -> "RunDirectory":
         """Return the place of a configuration's run below ``root``."""
-        seed = f"seed-{config.seed}"
-        names = (config.dataset.name, config.model.name, config.fingerprint, seed)
-        return cls(root.joinpath(*names))
+        place = root / config.dataset.name / config.model.name / config.fingerprint
+        return cls(place / f"seed-{config.seed}")
 
     @classmethod
     def list_below(cls, folder: Path) -> list["RunDirectory"]:
@@ -123,18 +124,17 @@ class RunDirectory:
                 temporary.write_text(config.to_yaml(), encoding="utf-8")
 
     def read_config(self) -> ExperimentConfig:
-        """Read the configuration of the run.
-
-        Raises:
-            RunError: there is none, or it is damaged.
-        """
+        """Read the configuration; RunError where there is none, or it is damaged."""
         path = self.path / "config.yaml"
         if not path.is_file():
             raise RunError(f"{self.path} is no run directory: it has no config.yaml")
         try:
-            return resolve(read_yaml(path), source=str(path))
+            tree = read_yaml(path)
+            if "seed" not in tree:  # The last key: without it the defaults would fill the gap.
+                raise RequestError(f"{path} is cut off: it has no seed")
+            return resolve(tree, source=str(path))
         except RequestError as error:
-            raise RunError(str(error)) from error
+            raise RunError(f"{error}; train with --force to replace the run") from error
 
     def write_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Keep what training needs to go on, and the history so far."""
@@ -155,7 +155,7 @@ class RunDirectory:
         path = self.path / "checkpoint.npz"
         if not path.is_file():
             return None
-        with reading(path, self._train("--force")), _load(path) as arrays:
+        with reading(path, self._train("--force")), open_arrays(path) as arrays:
             names = sorted(arrays.files)
             rows = [EpochRow(**row) for row in json.loads(str(arrays["rows"]))]
             return Checkpoint(
@@ -165,8 +165,8 @@ class RunDirectory:
             )
 
     def write_model(self, classifier: Any) -> None:
-        """Save the model that takes raw text."""
-        with write_whole(self.path / "model.keras") as temporary:
+        """Save the model that takes raw text: a Keras model, or a scikit-learn floor."""
+        with write_whole(self.path / f"model{classifier.file_suffix}") as temporary:
             classifier.save(temporary)
 
     def read_model(self) -> Any:
@@ -175,6 +175,13 @@ class RunDirectory:
         Raises:
             RunError: there is none, or it is damaged.
         """
+        path = self.path / "model.skops"
+        if path.is_file():
+            from textclf.floors import EstimatorClassifier
+
+            with reading(path, self._train("--force")):
+                return EstimatorClassifier.load(path)
+
         import keras
 
         import textclf.text  # noqa: F401 - registers the layers
@@ -197,7 +204,7 @@ class RunDirectory:
             RunError: there are none, or they are damaged.
         """
         path = self.path / "predictions.npz"
-        with reading(path, self._train("--force")), _load(path) as arrays:
+        with reading(path, self._train("--force")), open_arrays(path) as arrays:
             return Predictions(**{field.name: arrays[field.name] for field in fields(Predictions)})
 
     def write_pictures(self, pictures: "dict[str, Figure]") -> None:
@@ -220,6 +227,11 @@ class RunDirectory:
         with reading(path, self._train("--force")):
             meta: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             return meta
+
+    def count_test_evaluation(self) -> None:
+        """Note in ``meta.json`` that the test set was evaluated once more."""
+        meta = self.read_meta()
+        self.write_meta({**meta, "test_evaluations": meta.get("test_evaluations", 1) + 1})
 
     def check_dataset(self, digest: str) -> None:
         """Refuse a dataset that is not the one of this run, so that figures are not mixed.
@@ -262,8 +274,9 @@ class RunDirectory:
 
     def _train(self, *options: str) -> str:
         """Return the command that makes this run, or makes it again."""
-        words = ["textclf train --config", f"{self.path}/config.yaml", "--run-dir", str(self.path)]
-        return "run: " + " ".join([*words, *options])
+        config, path = str(self.path / "config.yaml"), str(self.path)
+        words = ["textclf", "train", "--config", config, "--run-dir", path, *options]
+        return f"run: {shlex.join(words)}"
 
     @property
     def _tensorboard(self) -> Path:
@@ -281,10 +294,3 @@ class RunDirectory:
     def _write_json(self, name: str, content: dict[str, Any]) -> None:
         with write_whole(self.path / name) as temporary:
             temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-
-@contextlib.contextmanager
-def _load(path: Path) -> Iterator[Any]:
-    """Open the arrays of a file; NumPy alone leaves a damaged one open, and refuses pickles."""
-    with path.open("rb") as file, np.load(file) as arrays:
-        yield arrays

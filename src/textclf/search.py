@@ -1,9 +1,12 @@
 """Finds run directories below folders that a user names."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from textclf.errors import RunError
+from textclf.progress import Reporter
+from textclf.registry import check_name
+from textclf.results import Result
 from textclf.runs import RunDirectory
 
 
@@ -24,6 +27,43 @@ def find_runs(paths: Iterable[Path]) -> list[RunDirectory]:
             )
         runs |= {run.path.resolve(): run for run in found}
     return list(runs.values())
+
+
+def read_finished(
+    paths: Sequence[Path], reporter: Reporter, *, models: Sequence[str] = ()
+) -> list[tuple[RunDirectory, Result]]:
+    """Read the results of finished runs.
+
+    Args:
+        paths: run directories, which must be finished, or folders, whose unfinished and damaged
+            runs are left out with a note.
+        reporter: is told what is left out.
+        models: only these; all where empty.
+
+    Raises:
+        RequestError: a model does not exist.
+        RunError: nothing was found, or a run that was named is not finished.
+    """
+    for model in models:
+        check_name("models", model)
+    runs = find_runs(paths)
+    finished: dict[tuple[str, int], tuple[RunDirectory, Result]] = {}
+    for run in runs:
+        try:
+            result = run.read_result()
+        except RunError as error:
+            if run.path in paths:
+                raise
+            reporter.say(f"left out: {error}")
+            continue
+        if models and result.model not in models:
+            continue
+        # The same run twice would count as two seeds without any deviation.
+        if finished.setdefault((result.fingerprint, result.seed), (run, result))[0] is not run:
+            reporter.say(f"left out {run.path}: its configuration and seed are there already")
+    if not finished:
+        raise RunError(f"no finished run {'of these models ' if models else ''}among {len(runs)}")
+    return list(finished.values())
 
 
 def find_finished_run(path: Path) -> RunDirectory:

@@ -76,6 +76,6 @@ def _parse_yaml(text: str, source: str) -> Any:
         mark = error.problem_mark
         place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         raise RequestError(f"{source}{place}: {error.problem}; correct the YAML") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except Exception as error:  # PyYAML raises many kinds for values such as `!!bool x`.
         reason = str(error).split("\n")[0] or type(error).__name__
         raise RequestError(f"{source}: {reason}; correct the YAML") from error

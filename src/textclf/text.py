@@ -133,6 +133,8 @@ class TextClassifier(keras.Model):  # type: ignore[misc]
         label_names: the name of each label.
     """
 
+    file_suffix = ".keras"
+
     def __init__(
         self, encoder: Any, network: Any, label_names: Sequence[str], **options: Any
     ) -> None:

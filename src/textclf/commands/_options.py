@@ -14,6 +14,22 @@ from textclf.tables import FORMATS, Column, format_table
 if TYPE_CHECKING:
     from textclf.config import ExperimentConfig
 
+
+class PathType(click.Path):
+    """A path that is not empty: Python would take that for the current folder."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return the path."""
+        if not str(value):
+            self.fail("the path is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = PathType()
+
 format_option = click.option(
     "--format",
     "style",
@@ -24,7 +40,7 @@ format_option = click.option(
 )
 run_root_option = click.option(
     "--run-root",
-    type=click.Path(path_type=Path),
+    type=PATH,
     default=Path("runs"),
     show_default=True,
     envvar="TEXTCLF_RUN_ROOT",
@@ -44,7 +60,7 @@ _config_options = (
     click.option(
         "--config",
         "config_path",
-        type=click.Path(path_type=Path),
+        type=PATH,
         metavar="FILE",
         help="Configuration file (YAML); options are stronger than it.",
     ),
@@ -81,6 +97,8 @@ def make_config(
     keys = {"dataset": "dataset.name", "model": "model.name", "seed": "seed"}
     for option, value in named.items():
         if value is not None:
+            if any(assignment.startswith(f"{keys[option]}=") for assignment in assignments):
+                raise click.UsageError(f"give either --{option} or --set {keys[option]}")
             overrides.append(Override(keys[option], value, f"--{option} {value}"))
     overrides += map(parse_override, assignments)
     tree = read_yaml(config_path) if config_path else {}
@@ -90,6 +108,15 @@ def make_config(
 def join_command() -> str:
     """Return the command line as the user could type it again."""
     return shlex.join(["textclf", *sys.argv[1:]])
+
+
+def print_comparison(rows: Sequence[Any], notes: Sequence[str], style: str) -> None:
+    """Print rows of a comparison, and for people the notes below them."""
+    from textclf.comparison import COLUMNS
+
+    print_table(rows, COLUMNS, style)
+    if notes and style in {"table", "markdown"}:
+        click.echo("\n" + "\n".join(f"- {note}" for note in notes))
 
 
 def print_table(rows: Sequence[Any], columns: Sequence[Column], style: str) -> None:

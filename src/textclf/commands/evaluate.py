@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from textclf.commands._options import (
+    PATH,
     device_option,
     format_option,
     print_table,
@@ -15,7 +16,7 @@ from textclf.commands._options import (
 
 
 @click.command(name="evaluate")
-@click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("run_path", metavar="RUN", type=PATH)
 @click.option(
     "--split",
     type=click.Choice(["train", "validation", "test"]),
@@ -36,7 +37,7 @@ def command(run_path: Path, split: str, device: str, quiet: bool, style: str) ->
     Example: textclf evaluate runs/bbc/mlp --split validation
     """
     from textclf import backend
-    from textclf.descriptions import CLASS_COLUMNS, METRIC_COLUMNS, list_metrics
+    from textclf.descriptions import CLASS_COLUMNS, METRIC_COLUMNS, list_classes, list_metrics
     from textclf.experiment import evaluate_run
     from textclf.progress import Reporter
     from textclf.search import find_finished_run
@@ -52,4 +53,4 @@ def command(run_path: Path, split: str, device: str, quiet: bool, style: str) ->
     if style != "csv":
         print_table(list_metrics(evaluation), METRIC_COLUMNS, style)
         click.echo()
-    print_table([asdict(scores) for scores in evaluation.per_class], CLASS_COLUMNS, style)
+    print_table(list_classes(evaluation), CLASS_COLUMNS, style)

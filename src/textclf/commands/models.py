@@ -46,6 +46,10 @@ def command(name: str | None, style: str, dataset: str | None, **config_values: 
     if style == "json":
         click.echo(json.dumps(document, indent=2))
         return
-    print_table(document["layers"], LAYER_COLUMNS, style)
+    if document["layers"]:
+        print_table(document["layers"], LAYER_COLUMNS, style)
     if style == "table":
-        click.echo(f"parameters: {document['parameters']:,}")
+        settings = ", ".join(f"{key} {value}" for key, value in document["settings"].items())
+        click.echo(f"settings: {settings or 'none'}")
+        if document["layers"]:
+            click.echo(f"parameters: {document['parameters']:,}")

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from textclf.commands._options import device_option, format_option, print_table
+from textclf.commands._options import PATH, device_option, format_option, print_table
 
 
 @click.command(name="predict")
-@click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("run_path", metavar="RUN", type=PATH)
 @click.argument("texts", metavar="TEXT...", nargs=-1, required=True)
 @click.option(
     "--top", type=click.IntRange(1), default=1, show_default=True, help="Labels for each text."
@@ -25,10 +25,16 @@ def command(run_path: Path, texts: tuple[str, ...], top: int, device: str, style
     Example: textclf predict runs/bbc/mlp "Shares fell as oil prices rose" --top 2
     """
     from textclf import backend
-    from textclf.predictions import COLUMNS, check_texts, predict_rows, read_lines
+    from textclf.predictions import (
+        COLUMNS,
+        check_texts,
+        decode_arguments,
+        predict_rows,
+        read_lines,
+    )
     from textclf.search import find_finished_run
 
-    lines = read_lines(sys.stdin.buffer) if texts == ("-",) else [*texts]
+    lines = read_lines(sys.stdin.buffer) if texts == ("-",) else decode_arguments(texts)
     run = find_finished_run(run_path)
     check_texts(lines)
     backend.start(device)

@@ -6,16 +6,19 @@ from typing import Any
 import click
 
 from textclf.commands._options import (
+    PATH,
     config_options,
     device_option,
     force_option,
     format_option,
     join_command,
     make_config,
-    print_table,
+    print_comparison,
     quiet_option,
     run_root_option,
 )
+
+COMMANDLINE = click.core.ParameterSource.COMMANDLINE
 
 
 @click.command(name="train")
@@ -25,7 +28,7 @@ from textclf.commands._options import (
 @config_options
 @click.option(
     "--run-dir",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Exactly where the run goes, instead of its place below the run root.",
 )
 @run_root_option
@@ -52,11 +55,14 @@ def command(
     \b
     Example: textclf train --model cnn --dataset reuters --seed 1
     """
-    from textclf.comparison import COLUMNS, tabulate
+    from textclf.comparison import tabulate
+    from textclf.entries import make_entries
     from textclf.experiment import Settings, run_experiment
     from textclf.progress import Reporter
     from textclf.runs import RunDirectory
 
+    if run_dir and click.get_current_context().get_parameter_source("run_root") == COMMANDLINE:
+        raise click.UsageError("give either --run-dir or --run-root")
     config = make_config(**config_values)
     run = RunDirectory(run_dir) if run_dir else RunDirectory.of(config, run_root)
     reporter = Reporter(quiet=quiet)
@@ -64,5 +70,5 @@ def command(
         reporter, device, tensorboard=tensorboard, force=force, command=join_command()
     )
     result = run_experiment(config, run, settings)
-    print_table(tabulate([result]), COLUMNS, style)
+    print_comparison(*tabulate(make_entries([(run, result)])), style)
     reporter.say(f"see {run.path}")

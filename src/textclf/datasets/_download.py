@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from textclf.errors import DataError, TextclfError
+from textclf.errors import DataError
 
 ALTERNATIVE = "or use --dataset bbc, which needs no download"
 
@@ -26,8 +26,6 @@ def downloading(what: str, folder: Path, *, remedy: str) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".textclf.lock"), contextlib.redirect_stdout(sys.stderr):
             yield
-    except TextclfError:
-        raise
     except Exception as error:  # Keras raises bare Exception, and tfds what its libraries raise.
         reason = str(error).split("\n")[0][:200] or type(error).__name__
         raise DataError(f"cannot get {what}: {reason}; {remedy}, {ALTERNATIVE}") from error

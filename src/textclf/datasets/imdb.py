@@ -4,8 +4,10 @@ The splits of the TensorFlow tutorial, in their official order: ``train[:60%]`` 
 ``train[60%:]`` validates (10,000), ``test`` tests (25,000).
 """
 
+import logging
 from typing import Any
 
+from textclf.backend import import_tensorflow
 from textclf.config import DatasetOptions
 from textclf.data import Split, TextDataset
 from textclf.datasets._download import cache_folder, downloading
@@ -34,8 +36,10 @@ def load(options: DatasetOptions) -> TextDataset:
     Raises:
         DataError: the dataset is not prepared, and cannot be downloaded.
     """
+    import_tensorflow()
     import tensorflow_datasets as tfds
 
+    logging.getLogger("absl").setLevel(logging.ERROR)  # It warns of a folder that is just new.
     folder = cache_folder("TFDS_DATA_DIR", "~/tensorflow_datasets")
     try:
         builder = tfds.builder("imdb_reviews/plain_text", data_dir=folder)
@@ -72,4 +76,7 @@ def _check_reachable(url: str) -> None:
     """Fail within seconds where there is no network; tfds alone retries for minutes."""
     import requests  # A dependency of tensorflow-datasets, which downloads with it.
 
-    requests.head(url, timeout=10, allow_redirects=True).raise_for_status()
+    try:
+        requests.head(url, timeout=10, allow_redirects=True).raise_for_status()
+    except requests.RequestException as error:
+        raise DataError(f"{url} cannot be reached ({type(error).__name__})") from error

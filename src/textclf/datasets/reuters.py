@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from textclf.backend import import_tensorflow
 from textclf.config import DatasetOptions
 from textclf.data import Split, TextDataset
 from textclf.datasets._download import cache_folder, downloading
@@ -41,6 +42,7 @@ FILES = {
 
 def label_names(options: DatasetOptions) -> tuple[str, ...]:  # noqa: ARG001 - all have the same
     """Return the topics, from Keras, since the file has numbers only."""
+    import_tensorflow()
     from keras.datasets import reuters
 
     return tuple(reuters.get_label_names())

@@ -1,13 +1,22 @@
 """Models: each file is one, found by its name.
 
-A model module has a docstring whose first line is its summary, ``Parameters`` and ``build``; and,
-where they suit it, ``DEFAULTS`` for other sections of the configuration.
+A model module has a docstring whose first line is its summary and ``Parameters``; and, where they
+suit it, ``DEFAULTS`` for other sections of the configuration. A network has ``build``, which makes
+a Keras model of token ids; any other classifier has ``fit``, which takes the parameters, the
+dataset and the seed, and uses neither the section ``text`` nor ``training``.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from textclf.config import ExperimentConfig
 from textclf.registry import load_module
+
+
+def find_fit(name: str) -> Callable[..., Any] | None:
+    """Return the ``fit`` of a model that is no network; None for a network."""
+    fit: Callable[..., Any] | None = getattr(load_module("models", name), "fit", None)
+    return fit
 
 
 def build_network(config: ExperimentConfig, *, n_labels: int) -> Any:

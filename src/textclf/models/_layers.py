@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
-from textclf.config import ModelParameters, TextConfig
+from textclf.config import Count, ModelParameters, TextConfig
 from textclf.errors import RequestError
 
 
 class SequenceParameters(ModelParameters):
     """Parameters of every model that starts with an embedding."""
 
-    embedding_dim: PositiveInt = Field(default=128, description="numbers for each word")
+    embedding_dim: Count = Field(default=128, description="numbers for each word")
 
 
 def embed_tokens(text: TextConfig, dim: int) -> tuple[Any, Any]:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
-from textclf.config import TextConfig
+from textclf.config import Count, TextConfig
 from textclf.models._layers import SequenceParameters, classify, convolve, embed_tokens
 
 
@@ -12,9 +12,9 @@ class Parameters(SequenceParameters):
     """Parameters of the layers; the defaults are the published Reuters recipe."""
 
     dropout: float = Field(default=0.2, ge=0, lt=1, description="before and after the features")
-    filters: PositiveInt = Field(default=256, description="number of filters")
-    kernel_size: PositiveInt = Field(default=3, description="words that a filter sees at once")
-    units: PositiveInt = Field(default=128, description="width of the hidden layer")
+    filters: Count = Field(default=256, description="number of filters")
+    kernel_size: Count = Field(default=3, description="words that a filter sees at once")
+    units: Count = Field(default=128, description="width of the hidden layer")
 
 
 def build(parameters: Parameters, *, text: TextConfig, n_labels: int) -> Any:

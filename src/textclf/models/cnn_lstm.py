@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
-from textclf.config import TextConfig
+from textclf.config import Count, TextConfig
 from textclf.errors import RequestError
 from textclf.models._layers import SequenceParameters, classify, convolve, embed_tokens
 
@@ -13,10 +13,10 @@ class Parameters(SequenceParameters):
     """Parameters of the layers; the defaults are the published Reuters recipe."""
 
     dropout: float = Field(default=0.2, ge=0, lt=1, description="after the embedding")
-    filters: PositiveInt = Field(default=256, description="number of filters")
-    kernel_size: PositiveInt = Field(default=3, description="words that a filter sees at once")
-    pool_size: PositiveInt = Field(default=4, description="positions that are pooled into one")
-    units: PositiveInt = Field(default=128, description="width of the recurrent state")
+    filters: Count = Field(default=256, description="number of filters")
+    kernel_size: Count = Field(default=3, description="words that a filter sees at once")
+    pool_size: Count = Field(default=4, description="positions that are pooled into one")
+    units: Count = Field(default=128, description="width of the recurrent state")
 
 
 def build(parameters: Parameters, *, text: TextConfig, n_labels: int) -> Any:

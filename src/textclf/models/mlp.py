@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
-from textclf.config import TextConfig
+from textclf.config import Count, TextConfig
 from textclf.models._layers import SequenceParameters, classify, embed_tokens
 
 
 class Parameters(SequenceParameters):
     """Parameters of the layers; the defaults are the published Reuters recipe."""
 
-    units: PositiveInt = Field(default=256, description="width of the hidden layer")
+    units: Count = Field(default=256, description="width of the hidden layer")
 
 
 def build(parameters: Parameters, *, text: TextConfig, n_labels: int) -> Any:

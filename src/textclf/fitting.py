@@ -1,0 +1,121 @@
+"""One configuration and its dataset to a fitted classifier: a network, or a scikit-learn floor."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from textclf import backend
+from textclf.config import ExperimentConfig
+from textclf.data import TextDataset
+from textclf.errors import TextclfError
+from textclf.history import History
+from textclf.models import build_network, find_fit
+from textclf.progress import Phases
+from textclf.runs import RunDirectory
+
+if TYPE_CHECKING:
+    from textclf.floors import EstimatorClassifier
+    from textclf.text import TextClassifier
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What fitting leaves.
+
+    Attributes:
+        classifier: raw text to probabilities.
+        history: the epochs of a network; None for a floor, which has none.
+        probabilities: <float32>[test texts, labels].
+        train_seconds: seconds of fitting; of a network, those of all epochs, resumed ones included.
+    """
+
+    classifier: "TextClassifier | EstimatorClassifier"
+    history: History | None
+    probabilities: npt.NDArray[np.float32]
+    train_seconds: float
+
+
+def fit(
+    config: ExperimentConfig,
+    dataset: TextDataset,
+    run: RunDirectory,
+    *,
+    phases: Phases,
+    tensorboard: bool = False,
+) -> Fitted:
+    """Fit the model of a configuration and predict the test texts; labels of these are not seen.
+
+    Args:
+        config: what to fit.
+        dataset: on which texts.
+        run: keeps checkpoints, and event files.
+        phases: is told what goes on.
+        tensorboard: whether to write event files.
+    """
+    fit_floor = find_fit(config.model.name)
+    if fit_floor is None:
+        return _fit_network(config, dataset, run, phases=phases, tensorboard=tensorboard)
+    with phases("train", f"fitting {config.model.name} on {len(dataset.train):,} texts"):
+        classifier = fit_floor(config.model, dataset, seed=config.seed)
+    with phases("predict", f"predicting {len(dataset.test):,} test texts"):
+        probabilities = classifier.predict_texts(dataset.test.texts)
+    return Fitted(classifier, None, probabilities, phases.seconds["train"])
+
+
+def _fit_network(
+    config: ExperimentConfig,
+    dataset: TextDataset,
+    run: RunDirectory,
+    *,
+    phases: Phases,
+    tensorboard: bool,
+) -> Fitted:
+    """Encode the texts, build the network, fit it, and predict the test texts."""
+    from textclf import text, training
+
+    with phases("text", f"encoding {sum(map(len, dataset.splits.values())):,} texts"):
+        encoder = text.build_encoder(config.text, dataset)
+        inputs = {name: text.encode(encoder, split.texts) for name, split in dataset.splits.items()}
+    with _enough_memory(), phases("build", f"building {config.model.name}"):
+        backend.set_seed(config.seed)
+        network = build_network(config, n_labels=len(dataset.label_names))
+    epochs, steps = config.training.epochs, config.training.count_steps(len(dataset.train))
+    with (
+        _enough_memory(),
+        phases("train", f"training on {len(dataset.train):,} texts"),
+        phases.reporter.training(epochs=epochs, steps=steps) as display,
+    ):
+        history = training.train(
+            network,
+            training.TrainingData(
+                training.Examples(inputs["train"], dataset.train.labels),
+                training.Examples(inputs["validation"], dataset.validation.labels),
+                dataset.label_names,
+            ),
+            config.training,
+            seed=config.seed,
+            store=run,
+            callbacks=[display, *run.tensorboard(wanted=tensorboard)],
+        )
+    with phases("predict", f"predicting {len(dataset.test):,} test texts"):
+        probabilities = text.predict(network, inputs["test"])
+    classifier = text.TextClassifier.without_optimizer(encoder, network, dataset.label_names)
+    return Fitted(classifier, history, probabilities, history.train_seconds)
+
+
+@contextlib.contextmanager
+def _enough_memory() -> Iterator[None]:
+    """Turn TensorFlow's many lines about memory into one."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        raise TextclfError(
+            "the model does not fit into memory: lower its sizes (textclf models NAME), or"
+            " --set training.batch_size"
+        ) from error

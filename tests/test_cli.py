@@ -306,15 +306,15 @@ def test_without_a_terminal_each_epoch_is_a_line(cli, smoke_run):
     assert "\x1b" not in answer.err
 
 
-def test_evaluate_repeats_the_stored_figures(cli, smoke_run):
-    stored = json.loads((smoke_run / "evaluation.json").read_text())
-    answer = cli("evaluate", smoke_run, "--format", "json")
+def test_evaluate_repeats_the_stored_figures(cli, run_copy):
+    stored = json.loads((run_copy / "evaluation.json").read_text())
+    answer = cli("evaluate", run_copy, "--format", "json")
     assert answer.code == 0
     assert answer.json["confusion_matrix"] == stored["confusion_matrix"]
     assert answer.json["metrics"] == pytest.approx(stored["metrics"], abs=1e-5)
-    rows = list(csv.DictReader(io.StringIO(cli("evaluate", smoke_run, "--format", "csv").out)))
+    rows = list(csv.DictReader(io.StringIO(cli("evaluate", run_copy, "--format", "csv").out)))
     assert [row["name"] for row in rows] == [scores["name"] for scores in stored["per_class"]]
-    validation = cli("evaluate", smoke_run, "--split", "validation", "--format", "json").json
+    validation = cli("evaluate", run_copy, "--split", "validation", "--format", "json").json
     assert validation["split"] == "validation"
     assert validation["confusion_matrix"] != stored["confusion_matrix"]
 

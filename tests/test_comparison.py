@@ -1,6 +1,7 @@
 """Comparisons of runs that the tests write themselves, without training anything."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -230,8 +231,6 @@ def test_gates_false_alarms_stay_at_alpha(tmp_path):
 
 
 def test_diff_lists_what_one_run_alone_got_right(cli, smoke_run, tmp_path):
-    import shutil
-
     other = RunDirectory(shutil.copytree(smoke_run, tmp_path / "other"))
     ours = RunDirectory(smoke_run).read_predictions()
     turned = np.roll(ours.probabilities, 1, axis=1)
@@ -258,8 +257,6 @@ def test_diff_lists_what_one_run_alone_got_right(cli, smoke_run, tmp_path):
 
 
 def test_reproduce_matches_exactly_and_names_what_differs(cli, smoke_run, tmp_path):
-    import shutil
-
     copy = shutil.copytree(smoke_run, tmp_path / "copy")
     answer = cli("reproduce", copy, "--device", "cpu", "--format", "json")
     assert answer.code == 0
@@ -286,8 +283,6 @@ def test_reproduce_matches_exactly_and_names_what_differs(cli, smoke_run, tmp_pa
 
 
 def test_looks_at_the_test_set_are_counted(cli, smoke_run, tmp_path):
-    import shutil
-
     run = RunDirectory(shutil.copytree(smoke_run, tmp_path / "copy"))
     assert run.read_meta()["test_evaluations"] == 1
     cli("evaluate", run.path)
@@ -295,8 +290,9 @@ def test_looks_at_the_test_set_are_counted(cli, smoke_run, tmp_path):
     assert run.read_meta()["test_evaluations"] == 2
 
 
-def test_small_labels_are_marked_by_evaluate(cli, smoke_run):
-    rows = cli("evaluate", smoke_run, "--format", "csv").out.splitlines()
+def test_small_labels_are_marked_by_evaluate(cli, smoke_run, tmp_path):
+    run = shutil.copytree(smoke_run, tmp_path / "copy")
+    rows = cli("evaluate", run, "--format", "csv").out.splitlines()
     assert rows[0] == "name,support,precision,recall,f1,note"
     notes = {int(row.split(",")[1]): row.split(",")[-1] for row in rows[1:]}
     assert all((note == "few texts") == (support < 10) for support, note in notes.items())

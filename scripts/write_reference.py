@@ -91,8 +91,15 @@ def format_allowed(schema: dict[str, Any]) -> Iterator[str]:
     elif schema["type"] == "object":
         yield "`{LABEL: number > 0, ...}`"
     else:
-        limits = [f"{sign} {schema[key]:,}" for key, sign in LIMITS.items() if key in schema]
+        limits = [
+            f"{sign} {format_number(schema[key])}" for key, sign in LIMITS.items() if key in schema
+        ]
         yield " ".join([schema["type"], ", ".join(limits)]).strip()
+
+
+def format_number(value: float) -> str:
+    """Return 1 for 1.0, whichever of them a version of pydantic gives."""
+    return f"{int(value):,}" if value == int(value) else str(value)
 
 
 def format_default(value: Any) -> str:

@@ -113,7 +113,13 @@ def table(title: str, section: type[BaseModel], inherited: type[BaseModel] | Non
     if not rows:
         return ""
     return "\n".join(
-        [f"## {title}\n", "| key | default | meaning |", "| --- | --- | --- |", *rows, ""]
+        [
+            f"## {title}\n",
+            "| key | default | allowed | meaning |",
+            "| --- | --- | --- | --- |",
+            *rows,
+            "",
+        ]
     )
 
 

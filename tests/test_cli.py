@@ -297,6 +297,16 @@ def test_tensorboard_files_are_written(cli, tmp_path):
     assert list(tmp_path.rglob("tensorboard/validation/events.out.tfevents*"))
 
 
+def test_settings_of_a_network_do_not_reach_the_floors(cli):
+    words = ["compare", "--dataset", "bbc", "--smoke", "--model", "mlp", "--format", "json"]
+    answer = cli(*words, "--set", "model.units=8", "--set", "text.num_words=300")
+    assert answer.code == 0
+    floors = {r["model"]: r["fingerprint"] for r in answer.json if r["model"] != "mlp"}
+    again = {r["model"]: r["fingerprint"] for r in cli(*words, "--set", "text.num_words=300").json}
+    assert set(floors) == {"majority", "tfidf-svc"}
+    assert floors.items() <= again.items()
+
+
 def test_quiet_prints_the_result_only(cli, run_copy):
     answer = cli("train", "--config", run_copy / "config.yaml", "--run-dir", run_copy, "--quiet")
     assert (answer.code, answer.err) == (0, "")

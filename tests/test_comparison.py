@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,11 +13,10 @@ from textclf.entries import (
     Entry,
     check_comparable,
     compare,
-    compare_all,
     group_by_test_set,
     make_entries,
 )
-from textclf.errors import GateError, RequestError, RunError
+from textclf.errors import GateError, RunError
 from textclf.evaluation import evaluate
 from textclf.gates import check_gate
 from textclf.results import Predictions, Result
@@ -115,12 +115,11 @@ def test_reference_may_be_chosen_and_must_be_there(tmp_path):
         rows_of(runs, reference="lstm")
 
 
-def test_models_with_different_numbers_of_seeds_are_compared_over_those_that_both_have(tmp_path):
+def test_models_with_different_numbers_of_seeds_are_compared_over_all_of_them(tmp_path):
     runs = write_runs(tmp_path, {"cnn": 0.9}) + write_runs(tmp_path, {"mlp": 0.6}, n_seeds=2)
     cnn, mlp = make_entries(runs)
     assert compare(mlp, cnn).n_seeds == 2
-    difference = (mlp.correct[:2].astype(int) - cnn.correct[:2]).mean()
-    assert compare(mlp, cnn).estimate.mean == pytest.approx(difference)
+    assert compare(mlp, cnn).estimate.mean == pytest.approx(mlp.accuracy - cnn.accuracy)
 
 
 def test_floors_are_told_in_words(tmp_path):
@@ -181,12 +180,14 @@ def test_predictions_that_do_not_belong_to_the_evaluation_are_refused(tmp_path):
     run, result = write_run(tmp_path, "cnn", answers(0.8))
     short = write_run(tmp_path / "x", "cnn", answers(0.8, n=200))[0].read_predictions()
     run.write_predictions(short)
-    with pytest.raises(RunError, match=r"has 200 texts, but evaluation\.json 300"):
+    with pytest.raises(
+        RunError, match=r"the predictions \(200 texts, accuracy .* are not those of evaluation"
+    ):
         make_entries([(run, result)])
 
 
 def test_gate_alarms_only_at_a_drop_that_is_large_and_no_noise(tmp_path):
-    baseline = write_runs(tmp_path / "base", {"cnn": 0.9})
+    [baseline] = make_entries(write_runs(tmp_path / "base", {"cnn": 0.9}))
 
     def gate(share, max_drop, root):
         entries = make_entries(write_runs(tmp_path / root, {"mlp": share}))
@@ -195,12 +196,10 @@ def test_gate_alarms_only_at_a_drop_that_is_large_and_no_noise(tmp_path):
     gate(0.95, 0.0, "better")
     gate(0.89, 0.0, "noise")
     gate(0.7, 0.3, "allowed")
-    alarm = r"worse than cnn by more than 0.05 .*: mlp lost 0\.[12]\d+ \(p"
+    alarm = r"worse than the baseline cnn by more than 0.05 .*: mlp lost 0\.[12]\d+ \(p"
     with pytest.raises(GateError, match=alarm):
         gate(0.7, 0.05, "worse")
-    two = write_runs(tmp_path / "two", {"cnn": 0.9, "mlp": 0.9})
-    with pytest.raises(RequestError, match="has to be one configuration, got 2: bbc/cnn, bbc/mlp"):
-        check_gate([], two, max_drop=0, alpha=0.05)
+    check_gate([baseline], baseline, max_drop=0, alpha=0.99)  # its own runs are left out
 
 
 def test_gate_on_the_command_line_exits_with_three(cli, tmp_path):
@@ -209,25 +208,46 @@ def test_gate_on_the_command_line_exits_with_three(cli, tmp_path):
     words = ["compare", "new", "--baseline", "base", "--format", "json"]
     answer = cli(*words)
     assert answer.code == 3
-    assert "worse than cnn by more than 0 and by more than noise" in answer.error_line
+    assert "worse than the baseline cnn by more than 0 and by more than noise" in answer.error_line
     assert answer.json[0]["model"] == "mlp"
     assert cli(*words, "--max-drop", "0.5").code == 0
+    # The same configuration, trained by other code: its fingerprint is that of the baseline.
+    write_runs(tmp_path / "worse", {"cnn": 0.6}, n_seeds=3)
+    answer = cli("compare", "worse", "--baseline", "base")
+    assert (answer.code, "cnn lost 0." in answer.error_line) == (3, True)
+    # Floors that stand beside a good model are no reason for an alarm.
+    write_runs(tmp_path / "good", {"cnn": 0.92, "majority": 0.3, "tfidf-svc": 0.5}, n_seeds=3)
+    answer = cli("compare", "good", "--baseline", "base")
+    assert answer.code == 0
+    assert "gate passed" in answer.err
+    assert "with 1 seed(s) the noise of seeds is hardly known" in answer.err
+    for words_of_mistake in (["--baseline", "good"], ["--baseline", "base", "--max-drop", "nan"]):
+        assert cli("compare", "new", *words_of_mistake).code == 2
+    assert "need --baseline" in cli("compare", "new", "--alpha", "0.1").error_line
     write_runs(tmp_path / "far", {"mlp": 0.6}, n_seeds=1, dataset="imdb")
     assert cli("compare", "far", "--baseline", "base").code == 1
 
 
 def test_gates_false_alarms_stay_at_alpha(tmp_path):
     rng = np.random.default_rng(8)
-    _, result = write_run(tmp_path, "cnn", answers(0.8, n=200))
+    _, result = write_run(tmp_path, "cnn", answers(0.8))
+    strangers = [(RunDirectory(tmp_path / str(i)),) * 3 for i in range(2)]
+    results = (result,) * 3
+
+    def train_and_answer(easy):
+        """Three seeds of a model that is as good as any other, but has its own easy texts."""
+        own, seeds = rng.normal(0, 0.8, 600), rng.normal(0, 0.04, (3, 1))
+        return easy + own + seeds + rng.normal(0, 0.6, (3, 600)) > 0
 
     alarms = 0
     for _ in range(1_000):
-        easy = rng.normal(0.9, 1, 200)
-        first, second = (easy + rng.normal(0, 0.7, (3, 200)) > 0 for _ in range(2))
-        ours, theirs = Entry((result,) * 3, first), Entry((result,) * 3, second)
-        [(_, difference, p_value)] = compare_all([ours], theirs, p_of=lambda d: d.p_below)
-        alarms += difference.estimate.mean < 0 and p_value < 0.05
-    assert alarms / 1_000 <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 1_000)
+        easy = rng.normal(0.9, 1.2, 600)
+        ours, theirs = (Entry(runs, results, train_and_answer(easy)) for runs in strangers)
+        try:
+            check_gate([ours], theirs, max_drop=0, alpha=0.05)
+        except GateError:
+            alarms += 1
+    assert 0.03 <= alarms / 1_000 <= 0.07
 
 
 def test_diff_lists_what_one_run_alone_got_right(cli, smoke_run, tmp_path):
@@ -235,6 +255,10 @@ def test_diff_lists_what_one_run_alone_got_right(cli, smoke_run, tmp_path):
     ours = RunDirectory(smoke_run).read_predictions()
     turned = np.roll(ours.probabilities, 1, axis=1)
     other.write_predictions(Predictions(ours.index, ours.label, turned))
+    result = other.read_result()
+    names = [scores.name for scores in result.evaluation.per_class]
+    evaluation = evaluate(ours.label, turned, names, majority_label=0)
+    other.finish(replace(result, evaluation=evaluation))
     document = cli("diff", smoke_run, other.path, "--top", "3", "--format", "json").json
     right = [p.argmax(axis=1) == ours.label for p in (ours.probabilities, turned)]
     counts = document["mcnemar"]
@@ -272,14 +296,14 @@ def test_reproduce_matches_exactly_and_names_what_differs(cli, smoke_run, tmp_pa
     (copy / "meta.json").write_text(json.dumps(meta))
     answer = cli("reproduce", copy, "--device", "cpu")
     assert answer.code == 0
-    assert "made with keras 3.0.0, now" in answer.err
+    assert "made with versions.keras 3.0.0, now" in answer.err
     config = (copy / "config.yaml").read_text()
     (copy / "config.yaml").write_text(
         config.replace("learning_rate: 0.001", "learning_rate: 0.002")
     )
     answer = cli("reproduce", copy, "--device", "cpu")
     assert answer.code == 3
-    assert "config.yaml was changed after the run" in answer.error_line
+    assert "training.learning_rate 0.001, now 0.002" in answer.error_line
 
 
 def test_looks_at_the_test_set_are_counted(cli, smoke_run, tmp_path):

@@ -8,12 +8,11 @@ from typing import Any
 from textclf.entries import Difference, Entry, compare_all, group_by_test_set
 from textclf.errors import RunError
 from textclf.evaluation import FEW_TEXTS
+from textclf.models import CHANCE_FLOOR, FLOORS, LINEAR_FLOOR
 from textclf.significance import estimate, seeds_needed
-from textclf.tables import Column, number
+from textclf.tables import Column, number, show_p_value
 
 ALPHA = 0.05
-LINEAR_FLOOR = "tfidf-svc"
-CHANCE_FLOOR = "majority"
 
 COLUMNS = (
     Column("dataset", "dataset"),
@@ -25,10 +24,9 @@ COLUMNS = (
     Column("accuracy_interval", "95 %", lambda pair: f"{pair[0]:.3f}-{pair[1]:.3f}", numeric=True),
     Column("verdict", "", numeric=True),
     Column("difference", "difference", lambda value: f"{value:+.4f}", numeric=True),
-    Column(
-        "p_value", "p", lambda value: "<0.001" if value < 0.001 else f"{value:.3f}", numeric=True
-    ),
+    Column("p_value", "p", show_p_value, numeric=True),
     Column("macro_f1", "macro F1", number(4), numeric=True),
+    Column("macro_f1_interval", "95 %", lambda pair: f"{pair[0]:.3f}-{pair[1]:.3f}", numeric=True),
     Column("loss", "loss", number(3), numeric=True),
     Column("train_seconds", "train s", number(1), numeric=True),
     Column("parameters", "parameters", number(), numeric=True),
@@ -60,15 +58,24 @@ def tabulate(
     for group in group_by_test_set(entries):
         ordered = sorted(group, key=lambda entry: -entry.accuracy)
         chosen = next((e for e in ordered if e.first.model == reference), ordered[0])
-        compared = compare_all(ordered, chosen, p_of=lambda difference: difference.p_value)
+        compared = compare_all(ordered, chosen, chosen=chosen is ordered[0])
         found = {id(entry): (difference, p) for entry, difference, p in compared}
+        beaten = {floor: _find_beaten(ordered, floor) for floor in (LINEAR_FLOOR, CHANCE_FLOOR)}
         for entry in ordered:
             row = _summarise(entry)
             if len(ordered) > 1:
                 row |= _judge(found.get(id(entry)), best=chosen is ordered[0])
+                row |= {
+                    "beats_linear_floor": beaten[LINEAR_FLOOR].get(id(entry)),
+                    "beats_chance_floor": beaten[CHANCE_FLOOR].get(id(entry)),
+                }
             rows.append(row)
         notes += _mention_other_texts(group[0], entries)
-        notes += _explain(chosen, compared) + _check_floors(ordered) + _warn_of_small_labels(chosen)
+        notes += (
+            _explain(chosen, compared)
+            + _explain_floors(ordered, beaten)
+            + _warn_of_small_labels(chosen)
+        )
     return rows, list(dict.fromkeys(notes))
 
 
@@ -92,11 +99,10 @@ def _summarise(entry: Entry) -> dict[str, Any]:
     several = len(results) > 1
     accuracies = [result.evaluation.metrics["accuracy"] for result in results]
     macro_f1_ends = zip(*(r.evaluation.intervals["macro_f1"] for r in results), strict=True)
-    interval = (
-        estimate(entry.correct.astype(float)).interval
-        if several
-        else first.evaluation.intervals["accuracy"]
-    )
+    over_seeds = estimate(entry.correct.astype(float))
+    # Without any variance the interval over seeds would be a point: texts still are a sample.
+    own = first.evaluation.intervals["accuracy"]
+    interval = over_seeds.interval if several and over_seeds.variance else own
     return {
         "dataset": first.dataset,
         "model": first.model,
@@ -151,7 +157,8 @@ def _explain(reference: Entry, compared: Sequence[tuple[Entry, Difference, float
         if p_value < ALPHA:
             continue
         pair = f"{entry.first.model} and {reference.first.model} on {entry.first.dataset}"
-        needed = seeds_needed(difference.estimate, n_seeds=difference.n_seeds, alpha=ALPHA)
+        alpha = ALPHA / len(compared)
+        needed = seeds_needed(difference.estimate, n_seeds=difference.n_seeds, alpha=alpha)
         if difference.estimate.mean == 0:
             advice = "they are equally accurate"
         elif difference.n_seeds == 1:
@@ -164,24 +171,29 @@ def _explain(reference: Entry, compared: Sequence[tuple[Entry, Difference, float
     return notes
 
 
-def _check_floors(entries: Sequence[Entry]) -> list[str]:
+def _find_beaten(ordered: Sequence[Entry], floor: str) -> dict[int, bool]:
+    """Say of each network, by its identity, whether it is better than the best floor of a name."""
+    best = next((entry for entry in ordered if entry.first.model == floor), None)
+    if best is None:
+        return {}
+    networks = [entry for entry in ordered if entry.first.model not in FLOORS]
+    return {
+        id(entry): p_value < ALPHA and difference.estimate.mean > 0
+        for entry, difference, p_value in compare_all(networks, best)
+    }
+
+
+def _explain_floors(ordered: Sequence[Entry], beaten: dict[str, dict[int, bool]]) -> list[str]:
     """Say which networks a linear model keeps up with, and which know no more than chance."""
-    floors = {entry.first.model: entry for entry in entries if _is_floor(entry)}
-    networks = [entry for entry in entries if not _is_floor(entry)]
     notes = []
-    for name, claim in ((LINEAR_FLOOR, "does not beat"), (CHANCE_FLOOR, "is not above")):
-        if name not in floors:
-            continue
-        compared = compare_all([*networks, floors[name]], floors[name], p_of=lambda d: d.p_value)
-        failing = [e.first.model for e, d, p in compared if p >= ALPHA or d.estimate.mean < 0]
-        warning = "WARNING: " if name == CHANCE_FLOOR else ""
-        dataset = entries[0].first.dataset
-        notes += [f"{warning}{model} {claim} {name} on {dataset}" for model in failing]
+    for floor, claim in ((LINEAR_FLOOR, "does not beat"), (CHANCE_FLOOR, "is not above")):
+        warning = "WARNING: " if floor == CHANCE_FLOOR else ""
+        notes += [
+            f"{warning}{entry.first.model} {claim} {floor} on {entry.first.dataset}"
+            for entry in ordered
+            if beaten[floor].get(id(entry)) is False
+        ]
     return notes
-
-
-def _is_floor(entry: Entry) -> bool:
-    return entry.first.model in {LINEAR_FLOOR, CHANCE_FLOOR}
 
 
 def _warn_of_small_labels(entry: Entry) -> list[str]:

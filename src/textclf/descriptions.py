@@ -8,7 +8,7 @@ from textclf.datasets import load_dataset, load_label_names
 from textclf.evaluation import FEW_TEXTS, Evaluation
 from textclf.models import build_network, find_fit
 from textclf.registry import describe, list_names, load_module
-from textclf.tables import Column, number
+from textclf.tables import Column, number, show_p_value
 
 N_SAMPLE_TEXTS = 3
 SAMPLE_CHARACTERS = 200
@@ -45,7 +45,7 @@ DIFFERENCE_COLUMNS = (
     Column("only_a", "only A", number(), numeric=True),
     Column("only_b", "only B", number(), numeric=True),
     Column("neither", "neither", number(), numeric=True),
-    Column("p_value", "p", number(4), numeric=True),
+    Column("p_value", "p", show_p_value, numeric=True),
 )
 TEXT_COLUMNS = (
     Column("label", "label"),

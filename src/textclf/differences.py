@@ -6,7 +6,7 @@ import numpy as np
 
 from textclf.data import TextDataset
 from textclf.datasets import load_dataset
-from textclf.entries import check_comparable
+from textclf.entries import check_comparable, read_correct
 from textclf.results import Predictions
 from textclf.runs import RunDirectory
 from textclf.significance import mcnemar_counts
@@ -30,6 +30,8 @@ def describe_difference(run_a: RunDirectory, run_b: RunDirectory, *, top: int) -
     """
     result_a, result_b = run_a.read_result(), run_b.read_result()
     check_comparable(result_a, result_b)
+    for run, result in ((run_a, result_a), (run_b, result_b)):
+        read_correct(run, result)  # Refuses predictions of another run.
     dataset = load_dataset(run_a.read_config().dataset)
     run_a.check_dataset(dataset.digest)
     labels = dataset.test.labels

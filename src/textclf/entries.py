@@ -19,10 +19,12 @@ class Entry:
     """One configuration with its finished seeds.
 
     Attributes:
+        runs: their directories.
         results: in the order of their seeds.
         correct: <bool>[seeds, texts], whether each answer was right.
     """
 
+    runs: tuple[RunDirectory, ...]
     results: tuple[Result, ...]
     correct: npt.NDArray[np.bool_]
 
@@ -49,7 +51,7 @@ class Difference:
         estimate: of the mean difference; above zero where the entry is better.
         p_value: two-sided; McNemar's for one seed.
         p_below: one-sided, of the hypothesis that the entry is not worse.
-        n_seeds: compared with as many of the other's.
+        n_seeds: of the model that has fewer.
     """
 
     estimate: Estimate
@@ -67,19 +69,27 @@ def make_entries(runs: Iterable[tuple[RunDirectory, Result]]) -> list[Entry]:
     entries = []
     for _, group in groupby(sorted(runs, key=lambda pair: (key(pair), pair[1].seed)), key):
         pairs = list(group)
-        answers = [_read_correct(run, result) for run, result in pairs]
+        answers = [read_correct(run, result) for run, result in pairs]
         _check_same_texts([result for _, result in pairs])
-        entries.append(Entry(tuple(result for _, result in pairs), np.stack(answers)))
+        runs, results = zip(*pairs, strict=True)
+        entries.append(Entry(runs, results, np.stack(answers)))
     return entries
 
 
-def _read_correct(run: RunDirectory, result: Result) -> npt.NDArray[np.bool_]:
+def read_correct(run: RunDirectory, result: Result) -> npt.NDArray[np.bool_]:
+    """Return whether each answer of a run was right, <bool>[texts].
+
+    Raises:
+        RunError: the predictions do not belong to the evaluation.
+    """
     predictions = run.read_predictions()
     correct = np.asarray(predictions.probabilities.argmax(axis=1) == predictions.label)
-    if len(correct) != result.evaluation.n_examples:
+    accuracy = result.evaluation.metrics["accuracy"]
+    if len(correct) != result.evaluation.n_examples or abs(correct.mean() - accuracy) > 1e-9:
         raise RunError(
-            f"{run.path}: predictions.npz has {len(correct)} texts, but evaluation.json"
-            f" {result.evaluation.n_examples}; repeat the run with --force"
+            f"{run.path}: the predictions ({len(correct)} texts, accuracy {correct.mean():.4f}) are"
+            f" not those of evaluation.json ({result.evaluation.n_examples}, {accuracy:.4f});"
+            " repeat the run with --force"
         )
     return correct
 
@@ -119,22 +129,36 @@ def _check_same_texts(results: Sequence[Result]) -> None:
 
 
 def compare(entry: Entry, other: Entry) -> Difference:
-    """Compare two entries over the same texts and as many seeds as both have."""
-    n_seeds = min(len(entry.results), len(other.results))
-    ours, theirs = entry.correct[:n_seeds], other.correct[:n_seeds]
-    difference = estimate(ours.astype(float) - theirs)
-    if n_seeds > 1:
+    """Compare two entries over the same texts, with all the seeds that each has."""
+    ours, theirs = entry.correct, other.correct
+    difference = estimate(ours.astype(float), theirs.astype(float))
+    n_seeds = min(len(ours), len(theirs))
+    if max(len(ours), len(theirs)) > 1 and difference.variance > 0:
         return Difference(difference, difference.p_value, difference.p_below, n_seeds)
+    # One seed each, or no variance at all: what is left is how many texts tell.
+    ours, theirs = ours[0], theirs[0]
     counts = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
-    two_sided, below = mcnemar_counts(*counts)
-    return Difference(difference, two_sided, below, n_seeds)
+    return Difference(difference, *mcnemar_counts(*counts), n_seeds)
 
 
 def compare_all(
-    entries: Sequence[Entry], other: Entry, *, p_of: Callable[[Difference], float]
+    entries: Sequence[Entry],
+    other: Entry,
+    *,
+    p_of: Callable[[Difference], float] = lambda difference: difference.p_value,
+    chosen: bool = False,
 ) -> list[tuple[Entry, Difference, float]]:
-    """Compare each entry with another one; p-values are corrected for their number (Holm)."""
+    """Compare each entry with another one, with p-values that are corrected for their number.
+
+    Args:
+        entries: all, the other one among them or not.
+        other: what they are compared with.
+        p_of: the p-value that is meant.
+        chosen: whether the other one was chosen by its result, as the best of all: then each pair
+            of entries might have been compared, and the correction is for all pairs.
+    """
     rest = [entry for entry in entries if entry is not other]
     differences = [compare(entry, other) for entry in rest]
-    corrected = holm([p_of(difference) for difference in differences])
+    n_tests = len(rest) * (len(rest) + 1) // 2 if chosen else len(rest)
+    corrected = holm([p_of(difference) for difference in differences], n_tests=n_tests)
     return list(zip(rest, differences, corrected, strict=True))

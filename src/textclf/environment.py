@@ -9,7 +9,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("textclf", "tensorflow", "keras", "tensorflow-datasets", "numpy", "scikit-learn")
+PACKAGES = (
+    "textclf",
+    "tensorflow",
+    "keras",
+    "tensorflow-datasets",
+    "numpy",
+    "scikit-learn",
+    "scipy",
+    "skops",
+)
 
 
 def describe_environment() -> dict[str, Any]:

@@ -15,6 +15,7 @@ IntArray = npt.NDArray[np.int64]
 
 N_BINS = 15
 N_RESAMPLES = 2_000
+METRICS = ("accuracy", "loss", "macro_f1", "weighted_f1", "expected_calibration_error")
 CONFIDENCE = 0.95
 FEW_TEXTS = 10
 """A label with fewer test texts is marked: its scores are mostly chance."""

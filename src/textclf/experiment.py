@@ -72,12 +72,14 @@ def run_experiment(config: ExperimentConfig, run: RunDirectory, settings: Settin
             dataset = load_dataset(config.dataset)
         _check_class_weight(config, dataset)
         # Only now, when nothing that the user can mend is in the way, is an earlier run replaced.
+        n_looks = run.count_test_evaluations()
         run.prepare(config, force=settings.force)
         meta = {
             **describe_environment(),
             "command": settings.command,
             "device": device,
             "dataset_digest": dataset.digest,
+            "config": config.model_dump(mode="json"),
         }
         if run.read_checkpoint() is None:
             run.write_meta(meta)
@@ -96,7 +98,7 @@ def run_experiment(config: ExperimentConfig, run: RunDirectory, settings: Settin
                 **meta,
                 "seconds": phases.seconds,
                 "peak_memory_bytes": measure_peak_memory(),
-                "test_evaluations": 1,
+                "test_evaluations": n_looks + 1,
             }
         )
         result = _summarise(config, dataset, fitted, evaluation)
@@ -155,7 +157,7 @@ def evaluate_run(run: RunDirectory, *, split: str, reporter: Reporter) -> Evalua
     reporter.say(f"predicting {len(examples):,} texts")
     evaluation = _evaluate(dataset, examples, classifier.predict_texts(examples.texts))
     if split == "test":
-        run.count_test_evaluation()
+        run.note_test_evaluation()
     return evaluation
 
 

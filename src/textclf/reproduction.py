@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from textclf.environment import describe_environment
+from textclf.datasets import load_dataset
 from textclf.errors import GateError
 from textclf.experiment import Settings, run_experiment
 from textclf.results import Result
@@ -30,24 +30,28 @@ def reproduce(run: RunDirectory, settings: Settings, *, tolerance: float) -> lis
     Raises:
         GateError: the configuration or the dataset has changed since, or a metric differs.
     """
-    stored, meta = run.read_result(), run.read_meta()
-    config = run.read_config()
-    if (config.fingerprint, config.seed) != (stored.fingerprint, stored.seed):
-        raise GateError(
-            f"{run.path}: config.yaml was changed after the run: its fingerprint is"
-            f" {config.fingerprint}, seed {config.seed}; evaluation.json says"
-            f" {stored.fingerprint}, seed {stored.seed}"
-        )
+    stored, meta, config = run.read_result(), run.read_meta(), run.read_config()
+    changed = list_differences(meta.get("config", {}), config.model_dump(mode="json"))
+    if changed or (config.fingerprint, config.seed) != (stored.fingerprint, stored.seed):
+        raise GateError(f"{run.path}: the configuration has changed since: {'; '.join(changed)}")
+    run.check_dataset(load_dataset(config.dataset).digest)
     with tempfile.TemporaryDirectory(prefix="textclf-") as folder:
         again = RunDirectory(Path(folder) / "run")
         result = run_experiment(config, again, replace(settings, force=False))
         meta_again = again.read_meta()
-    if meta["dataset_digest"] != meta_again["dataset_digest"]:
-        raise GateError(f"{run.path}: the dataset has changed since the run")
-    differences = list_differences(meta, {**describe_environment(), "device": meta_again["device"]})
+        predictions_again = again.read_predictions()
+    differences = list_differences(
+        *({field: found.get(field) for field in COMPARED} for found in (meta, meta_again))
+    )
     rows = _compare(stored, result)
     allowed = tolerance if differences else 0.0
-    broken = [row["metric"] for row in rows if abs(row["difference"]) > allowed]
+    # Written so that a metric that is no number is broken too.
+    broken = [row["metric"] for row in rows if not abs(row["difference"]) <= allowed]
+    same = (
+        run.read_predictions().probabilities.tobytes() == predictions_again.probabilities.tobytes()
+    )
+    if not differences and not broken and not same:
+        raise GateError(f"{run.path} is not reproduced: predictions differ in their last digits")
     if broken:
         why = f"; it was made with {'; '.join(differences)}" if differences else ""
         figures = ", ".join(
@@ -61,19 +65,15 @@ def reproduce(run: RunDirectory, settings: Settings, *, tolerance: float) -> lis
     return rows
 
 
-def list_differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Name what of the environment has changed, such as ``keras 3.14.0, now 3.15.1``."""
+def list_differences(then: dict[str, Any], now: dict[str, Any], *, prefix: str = "") -> list[str]:
+    """Name what has changed in a tree of values, such as ``versions.keras 3.14.0, now 3.15.1``."""
     differences = []
-    for field in COMPARED:
-        before, after = then.get(field), now.get(field)
+    for key in sorted(then.keys() | now.keys()):
+        before, after, name = then.get(key), now.get(key), f"{prefix}{key}"
         if isinstance(before, dict) and isinstance(after, dict):
-            differences += [
-                f"{name} {before.get(name)}, now {after.get(name)}"
-                for name in sorted(before.keys() | after.keys())
-                if before.get(name) != after.get(name)
-            ]
+            differences += list_differences(before, after, prefix=f"{name}.")
         elif before != after:
-            differences.append(f"{field} {before}, now {after}")
+            differences.append(f"{name} {before}, now {after}")
     return differences
 
 

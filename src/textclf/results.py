@@ -8,7 +8,7 @@ import numpy.typing as npt
 from pydantic import TypeAdapter
 
 from textclf.errors import RunError
-from textclf.evaluation import Evaluation
+from textclf.evaluation import METRICS, Evaluation
 
 SCHEMA_VERSION = 1
 """Of ``evaluation.json``; raised when a field changes its name or meaning."""
@@ -61,6 +61,9 @@ class Result:
                 f"evaluation.json has schema_version {version}, but this textclf reads"
                 f" {SCHEMA_VERSION}; use the textclf that wrote it"
             )
+        missing = [name for name in METRICS if name not in content["metrics"]]
+        if missing:
+            raise ValueError(f"metrics.{missing[0]} is missing")
         evaluation = {field.name: content[field.name] for field in fields(Evaluation)}
         own = {field.name: content.get(field.name) for field in fields(cls)}
         result: Result = TypeAdapter(cls).validate_python({**own, "evaluation": evaluation})

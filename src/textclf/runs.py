@@ -198,14 +198,13 @@ class RunDirectory:
             np.savez(temporary, **vars(predictions))
 
     def read_predictions(self) -> Predictions:
-        """Read the predictions for the test texts.
-
-        Raises:
-            RunError: there are none, or they are damaged.
-        """
+        """Read the predictions; RunError where there are none, or they are damaged."""
         path = self.path / "predictions.npz"
         with reading(path, self._train("--force")), open_arrays(path) as arrays:
-            return Predictions(**{field.name: arrays[field.name] for field in fields(Predictions)})
+            found = Predictions(**{field.name: arrays[field.name] for field in fields(Predictions)})
+            if not len(found.index) == len(found.label) == len(found.probabilities):
+                raise ValueError("arrays of different lengths")
+            return found
 
     def write_pictures(self, pictures: "dict[str, Figure]") -> None:
         """Save each picture under its name, as PNG."""
@@ -218,20 +217,22 @@ class RunDirectory:
         self._write_json("meta.json", meta)
 
     def read_meta(self) -> dict[str, Any]:
-        """Read how and on what the run was made.
-
-        Raises:
-            RunError: it is missing or damaged.
-        """
+        """Read how and on what the run was made; RunError where it is missing or damaged."""
         path = self.path / "meta.json"
         with reading(path, self._train("--force")):
             meta: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             return meta
 
-    def count_test_evaluation(self) -> None:
+    def count_test_evaluations(self) -> int:
+        """Return how often the test set was evaluated, also by runs that were replaced."""
+        there = (self.path / "meta.json").is_file()
+        return int(self.read_meta().get("test_evaluations", 0)) if there else 0
+
+    def note_test_evaluation(self) -> None:
         """Note in ``meta.json`` that the test set was evaluated once more."""
-        meta = self.read_meta()
-        self.write_meta({**meta, "test_evaluations": meta.get("test_evaluations", 1) + 1})
+        with self.lock():
+            looks = self.count_test_evaluations() + 1
+            self.write_meta({**self.read_meta(), "test_evaluations": looks})
 
     def check_dataset(self, digest: str) -> None:
         """Refuse a dataset that is not the one of this run, so that figures are not mixed.

@@ -1,7 +1,7 @@
 """What of a difference is noise: intervals and tests over the same test texts and several seeds.
 
 Every model predicted the same texts, so that models are compared text by text. The methods, their
-sources and a simulation of their error rates stand in ``docs/statistics.md``.
+sources and their simulated error rates stand in ``docs/statistics.md``.
 """
 
 import math
@@ -16,81 +16,98 @@ from scipy.special import bdtr, ndtri, stdtr, stdtrit
 FloatArray = npt.NDArray[np.floating[Any]]
 
 CONFIDENCE = 0.95
+POWER = 0.8
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over texts and seeds, with what is known of its error.
+    """A mean over texts and seeds, or the difference of two, with what is known of its error.
 
     Attributes:
         mean: over all texts and seeds.
-        text_variance: of the mean, from the draw of texts.
-        seed_variance: of the mean, from the draw of seeds; None for one seed.
-        degrees: degrees of freedom of the sum of both.
+        variance: of the mean, over other texts and other seeds.
+        degrees: degrees of freedom of the variance.
+        seed_variance: the part of the variance that more seeds make smaller.
     """
 
     mean: float
-    text_variance: float
-    seed_variance: float | None
+    variance: float
     degrees: float
-
-    @property
-    def standard_error(self) -> float:
-        """Standard deviation of the mean over other texts and other seeds."""
-        return math.sqrt(self.text_variance + (self.seed_variance or 0.0))
+    seed_variance: float
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Ends of the 95 % interval."""
-        reach = float(stdtrit(self.degrees, (1 + CONFIDENCE) / 2)) * self.standard_error
-        return self.mean - reach, self.mean + reach
+        """Ends of the 95 % interval, within [-1, 1]."""
+        reach = float(stdtrit(self.degrees, (1 + CONFIDENCE) / 2)) * math.sqrt(self.variance)
+        return max(-1.0, self.mean - reach), min(1.0, self.mean + reach)
 
     @property
     def p_below(self) -> float:
         """One-sided p-value of the hypothesis that the mean is not below zero."""
-        if self.standard_error == 0:
-            return 1.0 if self.mean >= 0 else 0.0
-        return float(stdtr(self.degrees, self.mean / self.standard_error))
+        if self.variance == 0:
+            return 0.0 if self.mean < 0 else 1.0
+        return float(stdtr(self.degrees, self.mean / math.sqrt(self.variance)))
 
     @property
     def p_value(self) -> float:
         """Two-sided p-value of the hypothesis that the mean is zero."""
-        if self.mean == 0:
-            return 1.0
-        return min(1.0, 2 * min(self.p_below, 1 - self.p_below))
+        return 1.0 if self.mean == 0 else min(1.0, 2 * min(self.p_below, 1 - self.p_below))
 
 
-def estimate(values: FloatArray) -> Estimate:
-    """Estimate the mean of a table of texts and seeds, both drawn at random.
+def estimate(ours: FloatArray, theirs: FloatArray | None = None) -> Estimate:
+    """Estimate a model's mean, or the difference of two models' means on the same texts.
 
-    The analysis of variance of two crossed random factors, with Satterthwaite's degrees of freedom
-    (Clark 1973; Satterthwaite 1946). With one seed, texts are the only factor.
+    Texts and seeds are random; texts are crossed with the models, seeds nested in each model. The
+    variance is the sum of mean squares of an analysis of variance, with Satterthwaite's degrees of
+    freedom (Clark 1973; Satterthwaite 1946). Where one model has one seed only, its seeds are taken
+    to vary like the other's.
 
     Args:
-        values: <float>[seeds, texts], such as 1 for a right and 0 for a wrong answer, or the
-            difference of two models' answers.
+        ours: <float>[seeds, texts], 1 for a right and 0 for a wrong answer.
+        theirs: <float>[other seeds, texts].
     """
-    n_seeds, n_texts = values.shape
-    mean = float(values.mean())
+    models = [ours] if theirs is None else [ours, theirs]
+    by_text = ours.mean(axis=0) - (0.0 if theirs is None else theirs.mean(axis=0))
+    mean, n_texts = float(by_text.mean()), len(by_text)
     if n_texts < 2:
-        return Estimate(mean, 0.0, None if n_seeds == 1 else 0.0, math.inf)
-    by_text, by_seed = values.mean(axis=0) - mean, values.mean(axis=1) - mean
-    squares = n_seeds * n_texts
-    text = n_seeds * float(by_text @ by_text) / (n_texts - 1)
-    if n_seeds == 1:
-        return Estimate(mean, text / squares, None, n_texts - 1)
-    seed = n_texts * float(by_seed @ by_seed) / (n_seeds - 1)
-    residuals = values - mean - by_text - by_seed[:, None]
-    n_residuals = (n_texts - 1) * (n_seeds - 1)
-    residual = float((residuals**2).sum()) / n_residuals
-    # What seeds add to the noise of single answers can be estimated below zero; the sum cannot be
-    # less than that noise.
-    variance = max(text + seed - residual, residual)
-    if variance == 0:
-        return Estimate(mean, 0.0, 0.0, math.inf)
-    weights = text**2 / (n_texts - 1) + seed**2 / (n_seeds - 1) + residual**2 / n_residuals
-    degrees = variance**2 / weights
-    return Estimate(mean, text / squares, (variance - text) / squares, degrees)
+        return Estimate(mean, math.inf, 1.0, 0.0)
+    text = float(by_text.var(ddof=1)) / n_texts
+    spreads = [_spread_seeds(model) for model in models if len(model) > 1]
+    if not spreads:
+        return Estimate(mean, text, n_texts - 1, 0.0)
+    variance, seeds, noise, weights = text, 0.0, 0.0, text**2 / (n_texts - 1)
+    for model in models:
+        spread = _spread_seeds(model) if len(model) > 1 else spreads[0]
+        share = 1 / (len(model) * n_texts)
+        variance += share * (spread.seed - spread.residual)
+        seeds += share * spread.seed
+        noise += share * spread.residual
+        weights += (share * spread.seed) ** 2 / spread.degrees
+        weights += (share * spread.residual) ** 2 / (spread.degrees * (n_texts - 1))
+    # What seeds add can be estimated below zero; the whole is no less than the noise of answers.
+    variance = max(variance, noise)
+    degrees = variance**2 / weights if weights else math.inf
+    return Estimate(mean, variance, degrees, seeds)
+
+
+@dataclass(frozen=True)
+class _Spread:
+    """Mean squares of one model's seeds, and of what neither texts nor seeds explain."""
+
+    seed: float
+    residual: float
+    degrees: int
+
+
+def _spread_seeds(values: FloatArray) -> _Spread:
+    n_seeds, n_texts = values.shape
+    by_seed = values.mean(axis=1) - values.mean()
+    residuals = values - values.mean(axis=0) - by_seed[:, None]
+    return _Spread(
+        seed=n_texts * float(by_seed @ by_seed) / (n_seeds - 1),
+        residual=float((residuals**2).sum()) / ((n_texts - 1) * (n_seeds - 1)),
+        degrees=n_seeds - 1,
+    )
 
 
 def mcnemar_counts(only_first: int, only_second: int) -> tuple[float, float]:
@@ -109,30 +126,36 @@ def mcnemar_counts(only_first: int, only_second: int) -> tuple[float, float]:
     return two_sided, float(bdtr(only_first, n_texts, 0.5))
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct p-values for their number (Holm 1979); the order is kept."""
+def holm(p_values: Sequence[float], *, n_tests: int | None = None) -> list[float]:
+    """Correct p-values for their number (Holm 1979); the order is kept.
+
+    Args:
+        p_values: of single tests.
+        n_tests: how many tests these were chosen from; their own number where None.
+    """
+    n_tests = n_tests or len(p_values)
     order = sorted(range(len(p_values)), key=lambda place: p_values[place])
     corrected = [0.0] * len(p_values)
     highest = 0.0
     for rank, place in enumerate(order):
-        highest = max(highest, (len(p_values) - rank) * p_values[place])
+        highest = max(highest, (n_tests - rank) * p_values[place])
         corrected[place] = min(1.0, highest)
     return corrected
 
 
 def seeds_needed(difference: Estimate, *, n_seeds: int, alpha: float) -> float:
-    """Return about how many seeds would tell a difference of this size from none.
+    """Return about how many seeds would tell a difference of this size, with a power of 80 %.
 
     Args:
         difference: of two models.
-        n_seeds: that it was estimated from.
-        alpha: error rate, after the correction for the number of models.
+        n_seeds: of each model that it was estimated from.
+        alpha: error rate of this one test.
 
     Returns:
         A number of seeds; infinity where more seeds would not do, but more test texts might.
     """
-    reach = (difference.mean / float(ndtri(1 - alpha / 2))) ** 2
-    # One seed's noise: what seeds add, and the part of the texts' noise that averages out.
-    seed_noise = max(0.0, difference.seed_variance or 0.0) * n_seeds
-    left = reach - difference.text_variance
-    return math.inf if left <= 0 else max(1.0, math.ceil(seed_noise / left))
+    reach = (difference.mean / float(ndtri(1 - alpha / 2) + ndtri(POWER))) ** 2
+    fixed = max(0.0, difference.variance - difference.seed_variance)
+    if reach <= fixed:
+        return math.inf
+    return math.ceil(n_seeds * difference.seed_variance / (reach - fixed))

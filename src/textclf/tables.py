@@ -42,6 +42,11 @@ def number(decimals: int = 0) -> Callable[[float], str]:
     return lambda value: f"{value:,.{decimals}f}"
 
 
+def show_p_value(value: float) -> str:
+    """Show a p-value with three decimals, and none as zero."""
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
 def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], style: str) -> str:
     """Format rows.
 

@@ -13,6 +13,7 @@ from textclf.tables import FORMATS, Column, format_table
 
 if TYPE_CHECKING:
     from textclf.config import ExperimentConfig
+    from textclf.progress import Reporter
 
 
 class PathType(click.Path):
@@ -110,13 +111,18 @@ def join_command() -> str:
     return shlex.join(["textclf", *sys.argv[1:]])
 
 
-def print_comparison(rows: Sequence[Any], notes: Sequence[str], style: str) -> None:
-    """Print rows of a comparison, and for people the notes below them."""
+def print_comparison(
+    rows: Sequence[Any], notes: Sequence[str], style: str, reporter: "Reporter"
+) -> None:
+    """Print rows of a comparison; the notes go below them, or beside what programs read."""
     from textclf.comparison import COLUMNS
 
     print_table(rows, COLUMNS, style)
     if notes and style in {"table", "markdown"}:
         click.echo("\n" + "\n".join(f"- {note}" for note in notes))
+    else:
+        for note in notes:
+            reporter.say(note)
 
 
 def print_table(rows: Sequence[Any], columns: Sequence[Column], style: str) -> None:

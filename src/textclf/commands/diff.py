@@ -43,3 +43,5 @@ def command(path_a: Path, path_b: Path, top: int, style: str) -> None:
         click.echo(f"\nonly {path} is right:\n")
         if document[side]:
             print_table(document[side], TEXT_COLUMNS, style)
+        else:
+            click.echo("none" if top else "not shown (--top 0)")

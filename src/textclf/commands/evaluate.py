@@ -31,7 +31,8 @@ def command(run_path: Path, split: str, device: str, quiet: bool, style: str) ->
     """Evaluate the saved model of a run again.
 
     It reads the raw texts of the dataset that the run was trained on. Prints the metrics, then each
-    label; CSV holds the labels, JSON everything. The run itself is not changed.
+    label; CSV holds the labels, JSON everything. Of the run only meta.json changes, which counts
+    looks at the test set.
 
     \b
     Example: textclf evaluate runs/bbc/mlp --split validation

@@ -70,5 +70,5 @@ def command(
         reporter, device, tensorboard=tensorboard, force=force, command=join_command()
     )
     result = run_experiment(config, run, settings)
-    print_comparison(*tabulate(make_entries([(run, result)])), style)
+    print_comparison(*tabulate(make_entries([(run, result)])), style, reporter)
     reporter.say(f"see {run.path}")

@@ -12,6 +12,11 @@ from typing import Any
 from textclf.config import ExperimentConfig
 from textclf.registry import load_module
 
+LINEAR_FLOOR = "tfidf-svc"
+CHANCE_FLOOR = "majority"
+FLOORS = (LINEAR_FLOOR, CHANCE_FLOOR)
+"""Models that take part whenever others are run for a comparison."""
+
 
 def find_fit(name: str) -> Callable[..., Any] | None:
     """Return the ``fit`` of a model that is no network; None for a network."""

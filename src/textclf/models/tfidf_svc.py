@@ -4,6 +4,7 @@ from pydantic import Field, PositiveFloat
 
 from textclf.config import Count, ModelParameters
 from textclf.data import TextDataset
+from textclf.errors import RequestError
 from textclf.floors import EstimatorClassifier
 
 
@@ -31,7 +32,10 @@ def fit(parameters: Parameters, dataset: TextDataset, *, seed: int) -> Estimator
         ),
         LinearSVC(C=parameters.C, random_state=seed),
     )
-    pipeline.fit(dataset.train.texts, dataset.train.labels)
+    try:
+        pipeline.fit(dataset.train.texts, dataset.train.labels)
+    except ValueError as error:  # No word is left, or there is one label only.
+        raise RequestError(f"tfidf-svc cannot be fitted: {str(error).splitlines()[0]}") from error
     classifier = EstimatorClassifier(pipeline, dataset.label_names)
     classifier.calibrate(dataset.validation)
     return classifier

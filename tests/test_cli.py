@@ -297,6 +297,31 @@ def test_tensorboard_files_are_written(cli, tmp_path):
     assert list(tmp_path.rglob("tensorboard/validation/events.out.tfevents*"))
 
 
+def test_an_interrupted_comparison_repeats_nothing_that_is_finished(cli, tmp_path, monkeypatch):
+    from textclf import fitting
+
+    build = fitting.build_network
+
+    def build_or_stop(config, **sizes):
+        if config.model.name == "cnn":
+            raise KeyboardInterrupt
+        return build(config, **sizes)
+
+    monkeypatch.setattr(fitting, "build_network", build_or_stop)
+    words = ["compare", "--dataset", "bbc", "--smoke", "--model", "mlp", "--model", "cnn"]
+    words += ["--set", "text.num_words=300", "--format", "json"]
+    answer = cli(*words)
+    assert (answer.code, answer.out) == (130, "")
+    [first] = tmp_path.rglob("evaluation.json")
+    written = first.stat().st_mtime_ns
+    monkeypatch.setattr(fitting, "build_network", build)
+    answer = cli(*words)
+    assert answer.code == 0
+    assert len(answer.json) == 4
+    assert answer.err.count("finished before") == 1
+    assert first.stat().st_mtime_ns == written
+
+
 def test_settings_of_a_network_do_not_reach_the_floors(cli):
     words = ["compare", "--dataset", "bbc", "--smoke", "--model", "mlp", "--format", "json"]
     answer = cli(*words, "--set", "model.units=8", "--set", "text.num_words=300")

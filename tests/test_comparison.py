@@ -13,7 +13,6 @@ from textclf.entries import (
     Entry,
     check_comparable,
     compare,
-    group_by_test_set,
     make_entries,
 )
 from textclf.errors import GateError, RunError
@@ -148,7 +147,6 @@ def test_label_orders_may_differ(tmp_path):
     ours = write_run(tmp_path, "cnn", answers(0.8))[1]
     theirs = write_run(tmp_path, "mlp", answers(0.8), names=("c", "a", "b"))[1]
     check_comparable(ours, theirs)
-    assert len(group_by_test_set(make_entries([]))) == 0
 
 
 @pytest.mark.parametrize(
@@ -184,6 +182,20 @@ def test_predictions_that_do_not_belong_to_the_evaluation_are_refused(tmp_path):
         RunError, match=r"the predictions \(200 texts, accuracy .* are not those of evaluation"
     ):
         make_entries([(run, result)])
+
+
+def test_damaged_predictions_of_a_folder_are_left_out_with_a_note(cli, tmp_path):
+    good = write_run(tmp_path / "runs", "cnn", answers(0.8))[0]
+    damaged = write_run(tmp_path / "runs", "mlp", answers(0.8))[0]
+    (damaged.path / "predictions.npz").write_bytes(b"PK")
+    answer = cli("compare", "--format", "json")
+    assert (answer.code, [row["model"] for row in answer.json]) == (0, ["cnn"])
+    assert "left out: runs/bbc/mlp/" in answer.err
+    answer = cli("compare", damaged.path)
+    assert answer.code == 1
+    assert "predictions.npz is damaged" in answer.error_line
+    (good.path / "predictions.npz").unlink()
+    assert "no finished run with its predictions is left" in cli("compare").err
 
 
 def test_gate_alarms_only_at_a_drop_that_is_large_and_no_noise(tmp_path):

@@ -60,19 +60,40 @@ class Difference:
     n_seeds: int
 
 
-def make_entries(runs: Iterable[tuple[RunDirectory, Result]]) -> list[Entry]:
-    """Gather finished runs by configuration, reading their predictions."""
+def make_entries(
+    runs: Iterable[tuple[RunDirectory, Result]],
+    *,
+    leave_out: Callable[[str], None] | None = None,
+) -> list[Entry]:
+    """Gather finished runs by configuration, reading their predictions.
+
+    Args:
+        runs: with their results.
+        leave_out: is told of runs whose predictions are damaged, which then are left out.
+
+    Raises:
+        RunError: predictions are damaged, and ``leave_out`` is None, or no run is left.
+    """
 
     def key(pair: tuple[RunDirectory, Result]) -> tuple[str, str, str]:
         return pair[1].dataset, pair[1].model, pair[1].fingerprint
 
     entries = []
     for _, group in groupby(sorted(runs, key=lambda pair: (key(pair), pair[1].seed)), key):
-        pairs = list(group)
-        answers = [read_correct(run, result) for run, result in pairs]
-        _check_same_texts([result for _, result in pairs])
-        runs, results = zip(*pairs, strict=True)
-        entries.append(Entry(runs, results, np.stack(answers)))
+        found: list[tuple[RunDirectory, Result, npt.NDArray[np.bool_]]] = []
+        for run, result in group:
+            try:
+                found.append((run, result, read_correct(run, result)))
+            except RunError as error:
+                if leave_out is None:
+                    raise
+                leave_out(f"left out: {error}")
+        if found:
+            _check_same_texts([result for _, result, _ in found])
+            directories, results, answers = zip(*found, strict=True)
+            entries.append(Entry(directories, results, np.stack(answers)))
+    if not entries:
+        raise RunError("no finished run with its predictions is left to compare")
     return entries
 
 

@@ -78,8 +78,9 @@ def command(
     Example: textclf compare --dataset bbc --model mlp --model cnn --seeds 3
     """
     from textclf.comparison import add_failures, tabulate
-    from textclf.entries import make_entries
+    from textclf.entries import check_comparable, make_entries
     from textclf.progress import Reporter
+    from textclf.runs import RunDirectory
 
     if baseline is None and (max_drop, alpha) != (None, None):
         raise click.UsageError("--max-drop and --alpha need --baseline, the run to compare with")
@@ -91,8 +92,11 @@ def command(
     # Before anything is trained: a wrong baseline must not be noticed hours later.
     reference_runs = _read_baseline(baseline, reporter) if baseline else None
     runs, failures = _get_runs(paths, run_root, device, reporter, **wanted)
-    entries = make_entries(runs)
-    _refuse_named_strangers(paths, entries)
+    named = bool(paths) and all(RunDirectory(path).is_begun for path in paths)
+    entries = make_entries(runs, leave_out=None if named else reporter.say) if runs else []
+    if named:
+        for entry in entries[1:]:  # In a folder, each test set is a comparison by itself.
+            check_comparable(entries[0].first, entry.first)
     rows, notes = tabulate(entries, reference=reference) if entries else ([], [])
     print_comparison(add_failures(rows, failures), notes, style, reporter)
     if failures:
@@ -131,16 +135,6 @@ def _get_runs(
 
     settings = Settings(reporter, device, command=join_command())
     return run_all(_make_configs(**wanted), run_root, settings)
-
-
-def _refuse_named_strangers(paths: Sequence[Path], entries: Sequence[Any]) -> None:
-    """Refuse runs that were named one by one, and cannot be compared; of a folder, each its own."""
-    from textclf.entries import check_comparable
-    from textclf.runs import RunDirectory
-
-    if paths and all(RunDirectory(path).is_begun for path in paths):
-        for entry in entries[1:]:
-            check_comparable(entries[0].first, entry.first)
 
 
 def _check_gate(

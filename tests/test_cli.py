@@ -322,6 +322,20 @@ def test_an_interrupted_comparison_repeats_nothing_that_is_finished(cli, tmp_pat
     assert first.stat().st_mtime_ns == written
 
 
+@pytest.mark.parametrize("content", ["", "[]", "{", None])
+def test_force_repairs_a_run_whose_meta_json_is_damaged(cli, run_copy, content):
+    path = run_copy / "meta.json"
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+    answer = cli("evaluate", run_copy)
+    assert answer.code == 1
+    assert "--force" in answer.error_line
+    words = ["train", "--config", run_copy / "config.yaml", "--run-dir", run_copy, "--force"]
+    assert cli(*words).code == 0
+    assert json.loads(path.read_text())["test_evaluations"] == 1
+
+
 def test_settings_of_a_network_do_not_reach_the_floors(cli):
     words = ["compare", "--dataset", "bbc", "--smoke", "--model", "mlp", "--format", "json"]
     answer = cli(*words, "--set", "model.units=8", "--set", "text.num_words=300")

@@ -66,44 +66,67 @@ def run_experiment(config: ExperimentConfig, run: RunDirectory, settings: Settin
             settings.reporter.say(f"finished before, --force repeats it: {run.path}")
             return run.read_result()
         phases = Phases(settings.reporter)
-        with phases("start", f"starting TensorFlow for {run.path}"):
-            device = backend.start(settings.device)
-        with phases("data", f"loading {config.dataset.name}"):
-            dataset = load_dataset(config.dataset)
-        _check_class_weight(config, dataset)
-        # Only now, when nothing that the user can mend is in the way, is an earlier run replaced.
-        n_looks = run.count_test_evaluations()
-        run.prepare(config, force=settings.force)
-        meta = {
-            **describe_environment(),
-            "command": settings.command,
-            "device": device,
-            "dataset_digest": dataset.digest,
-            "config": config.model_dump(mode="json"),
-        }
-        if run.read_checkpoint() is None:
-            run.write_meta(meta)
-        run.check_dataset(dataset.digest)
+        dataset, meta = _prepare(config, run, settings, phases)
         fitted = fit(config, dataset, run, phases=phases, tensorboard=settings.tensorboard)
-        with phases("evaluate", "evaluating and drawing"):
-            evaluation = _evaluate(dataset, dataset.test, fitted.probabilities)
-            run.write_pictures(_draw(config, dataset, fitted, evaluation))
-        with phases("write", "writing the model and the predictions"):
-            run.write_model(fitted.classifier)
-            run.write_predictions(
-                Predictions(dataset.test.index, dataset.test.labels, fitted.probabilities)
-            )
-        run.write_meta(
-            {
-                **meta,
-                "seconds": phases.seconds,
-                "peak_memory_bytes": measure_peak_memory(),
-                "test_evaluations": n_looks + 1,
-            }
+        return _record(config, dataset, run, fitted, phases, meta)
+
+
+def _prepare(
+    config: ExperimentConfig, run: RunDirectory, settings: Settings, phases: Phases
+) -> tuple[TextDataset, dict[str, Any]]:
+    """Start TensorFlow, load the dataset, and make the directory ready; return what meta.json says.
+
+    An earlier run is replaced last, when nothing that the user can mend is in the way.
+    """
+    with phases("start", f"starting TensorFlow for {run.path}"):
+        device = backend.start(settings.device)
+    with phases("data", f"loading {config.dataset.name}"):
+        dataset = load_dataset(config.dataset)
+    _check_class_weight(config, dataset)
+    n_looks = run.count_test_evaluations()
+    run.prepare(config, force=settings.force)
+    meta = {
+        **describe_environment(),
+        "command": settings.command,
+        "device": device,
+        "dataset_digest": dataset.digest,
+        "config": config.model_dump(mode="json"),
+        "test_evaluations": n_looks,
+    }
+    if run.read_checkpoint() is None:
+        run.write_meta(meta)
+    run.check_dataset(dataset.digest)
+    return dataset, meta
+
+
+def _record(
+    config: ExperimentConfig,
+    dataset: TextDataset,
+    run: RunDirectory,
+    fitted: Fitted,
+    phases: Phases,
+    meta: dict[str, Any],
+) -> Result:
+    """Evaluate on the test texts and write all files, the result last."""
+    with phases("evaluate", "evaluating and drawing"):
+        evaluation = _evaluate(dataset, dataset.test, fitted.probabilities)
+        run.write_pictures(_draw(config, dataset, fitted, evaluation))
+    with phases("write", "writing the model and the predictions"):
+        run.write_model(fitted.classifier)
+        run.write_predictions(
+            Predictions(dataset.test.index, dataset.test.labels, fitted.probabilities)
         )
-        result = _summarise(config, dataset, fitted, evaluation)
-        run.finish(result)
-        return result
+    run.write_meta(
+        {
+            **meta,
+            "seconds": phases.seconds,
+            "peak_memory_bytes": measure_peak_memory(),
+            "test_evaluations": meta["test_evaluations"] + 1,
+        }
+    )
+    result = _summarise(config, dataset, fitted, evaluation)
+    run.finish(result)
+    return result
 
 
 def _check_class_weight(config: ExperimentConfig, dataset: TextDataset) -> None:

@@ -147,11 +147,7 @@ class RunDirectory:
             np.savez(temporary, rows=np.array(json.dumps(rows)), **arrays)  # type: ignore[arg-type]
 
     def read_checkpoint(self) -> Checkpoint | None:
-        """Return where an interrupted run stopped; None where it has to start.
-
-        Raises:
-            RunError: the checkpoint is damaged.
-        """
+        """Return where an interrupted run stopped, None at the start; RunError if damaged."""
         path = self.path / "checkpoint.npz"
         if not path.is_file():
             return None
@@ -220,13 +216,17 @@ class RunDirectory:
         """Read how and on what the run was made; RunError where it is missing or damaged."""
         path = self.path / "meta.json"
         with reading(path, self._train("--force")):
-            meta: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            meta = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(meta, dict):
+                raise ValueError("expected keys and values")
             return meta
 
     def count_test_evaluations(self) -> int:
         """Return how often the test set was evaluated, also by runs that were replaced."""
-        there = (self.path / "meta.json").is_file()
-        return int(self.read_meta().get("test_evaluations", 0)) if there else 0
+        try:
+            return int(self.read_meta().get("test_evaluations", 0))
+        except RunError:  # A missing or damaged file must not keep --force from replacing it.
+            return 0
 
     def note_test_evaluation(self) -> None:
         """Note in ``meta.json`` that the test set was evaluated once more."""

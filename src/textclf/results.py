@@ -1,6 +1,7 @@
 """What a finished run says of itself: its result and its predictions."""
 
 from dataclasses import asdict, dataclass, fields
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -66,8 +67,13 @@ class Result:
             raise ValueError(f"metrics.{missing[0]} is missing")
         evaluation = {field.name: content[field.name] for field in fields(Evaluation)}
         own = {field.name: content.get(field.name) for field in fields(cls)}
-        result: Result = TypeAdapter(cls).validate_python({**own, "evaluation": evaluation})
-        return result
+        return _make_checker().validate_python({**own, "evaluation": evaluation})
+
+
+@cache
+def _make_checker() -> TypeAdapter[Result]:
+    """Make what checks the types of a result; once, since that takes longer than reading one."""
+    return TypeAdapter(Result)
 
 
 @dataclass(frozen=True)

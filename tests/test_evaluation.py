@@ -94,3 +94,17 @@ def test_calibrated_predictions_have_a_small_error():
     labels, probabilities = simulate(n=20_000)
     metrics = evaluate(labels, probabilities, NAMES, majority_label=0).metrics
     assert metrics["expected_calibration_error"] < 0.015
+
+
+def test_macro_f1_interval_is_corrected_where_draws_miss_rare_labels():
+    # Twelve labels with two texts each, one of them found: many draws miss some of these labels.
+    confusion = np.diag([200] + [1] * 12)
+    confusion[1:, 0] = 1
+    rng = np.random.default_rng(12)
+    cells = rng.multinomial(confusion.sum(), confusion.ravel() / confusion.sum(), size=4_000)
+    scores = macro_f1(cells.reshape(-1, *confusion.shape))
+    bias = stats.norm.ppf(np.mean(scores < macro_f1(confusion)))
+    corrected = np.quantile(scores, stats.norm.cdf([2 * bias - 1.96, 2 * bias + 1.96]))
+    plain = np.quantile(scores, [0.025, 0.975])
+    assert np.abs(corrected - plain).min() > 0.1
+    assert macro_f1_interval(confusion) == pytest.approx(corrected, abs=0.02)

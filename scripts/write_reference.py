@@ -60,11 +60,19 @@ def format_help(command: click.Command, name: str) -> str:
 def write_cli() -> str:
     """Return the text of docs/cli.md."""
     sections = [CLI_HEAD]
-    for name in registry.list_names("commands"):
-        command = registry.load_module("commands", name).command
+    for name, command in list_commands():
         help_text = format_help(command, name)
         sections.append(f"## textclf {name}\n\n```text\n{help_text}\n```\n")
     return "\n".join(sections)
+
+
+def list_commands() -> Iterator[tuple[str, click.Command]]:
+    """Yield all commands with their names; after a group come its own, such as ``hub info``."""
+    for name in registry.list_names("commands"):
+        command = registry.load_module("commands", name).command
+        yield name, command
+        for own_name, own_command in getattr(command, "commands", {}).items():
+            yield f"{name} {own_name}", own_command
 
 
 def list_keys(section: type[BaseModel], inherited: type[BaseModel] | None) -> Iterator[str]:

@@ -1,11 +1,16 @@
 """What the tests share: the command line in this process, a small dataset, real-data marks."""
 
+import functools
+import hashlib
+import http.server
 import json
 import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from textclf import backend
@@ -85,6 +90,48 @@ def make_dataset(n_labels: int = 3) -> TextDataset:
 @pytest.fixture
 def dataset() -> TextDataset:
     return make_dataset()
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A local web server; returns its address, and the folder that it serves."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+
+    class QuietHandler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *words):
+            pass
+
+    handler = functools.partial(QuietHandler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as http_server:
+        thread = threading.Thread(target=http_server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{http_server.server_port}/", folder
+        http_server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hub_cache(tmp_path_factory) -> Path:
+    """A cache that holds the default text embedding of ``hub``, as if it had been downloaded.
+
+    It is laid out as gnews-swivel-20dim (20,000 words and one row for all others, 20 numbers each),
+    with random numbers in it.
+    """
+    from textclf.hub import SHORT_NAMES, TFHUB
+    from textclf.vectors import Vectors, write_text_embedding
+
+    folder = tmp_path_factory.mktemp("tfhub")
+    # Processes that tests start use it too; nothing reaches the caches of who runs the tests.
+    os.environ["TFHUB_CACHE_DIR"] = str(folder)
+    os.environ["TEXTCLF_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
+    words = [word for words in WORDS.values() for word in words]
+    tokens = tuple(words + [f"word{i}" for i in range(20_000 - len(words))])
+    matrix = np.random.default_rng(0).normal(size=(len(tokens), 20)).astype(np.float32)
+    address = TFHUB + SHORT_NAMES["gnews-swivel-20dim"]
+    place = folder / hashlib.sha1(address.encode()).hexdigest()  # As tensorflow_hub names it.
+    write_text_embedding(Vectors(tokens, matrix), place)
+    return folder
 
 
 @pytest.fixture(scope="session")

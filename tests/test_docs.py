@@ -54,6 +54,9 @@ def test_command_in_a_document_parses(line):
     if name.startswith("-"):
         return
     command = group.get_command(click.Context(group), name)
+    while isinstance(command, click.Group):
+        name, *words = words
+        command = command.commands[name]
     with command.make_context(name, words) as context:
         config_path = context.params.get("config_path")
     if config_path and config_path.parent.name == "configs":

@@ -1,9 +1,6 @@
 """Fetching what is not there: from a local server, and without any network."""
 
-import functools
 import hashlib
-import http.server
-import threading
 
 import pytest
 
@@ -12,25 +9,6 @@ from textclf.datasets import imdb, load_dataset, reuters
 from textclf.errors import DataError
 
 CONTENT = b"not really wires, but bytes with a known hash"
-
-
-@pytest.fixture
-def server(tmp_path):
-    """A local web server; returns its address, and the folder that it serves."""
-    folder = tmp_path / "served"
-    folder.mkdir()
-
-    class QuietHandler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *words):
-            pass
-
-    handler = functools.partial(QuietHandler, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as http_server:
-        thread = threading.Thread(target=http_server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{http_server.server_port}/", folder
-        http_server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -101,7 +101,7 @@ def test_corrupted_reuters_file_is_one_line(cli, tmp_path, monkeypatch, damage):
 
 
 def test_damaged_imdb_records_are_one_line(cli, tmp_path, monkeypatch):
-    from textclf.datasets._download import cache_folder
+    from textclf.downloads import cache_folder
 
     there = cache_folder("TFDS_DATA_DIR", "~/tensorflow_datasets") / "imdb_reviews"
     folder = tmp_path / "tfds"

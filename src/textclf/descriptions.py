@@ -1,10 +1,13 @@
 """Datasets, models and evaluations as documents and rows that commands print."""
 
+import math
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from textclf.config import DatasetOptions, ExperimentConfig
 from textclf.datasets import load_dataset, load_label_names
+from textclf.errors import EmbeddingError
 from textclf.evaluation import FEW_TEXTS, Evaluation
 from textclf.models import build_network, find_fit
 from textclf.registry import describe, list_names, load_module
@@ -53,6 +56,15 @@ TEXT_COLUMNS = (
     Column("wrong_label", "the other's answer"),
     Column("wrong_confidence", "confidence", number(3), numeric=True),
     Column("text", "text", lambda text: " ".join(text.split())[:SAMPLE_CHARACTERS]),
+)
+EMBEDDING_COLUMNS = (
+    Column("handle", "handle"),
+    Column("dim", "dimension", number(), numeric=True),
+    Column("vocabulary_size", "words", number(), numeric=True),
+    Column("weights", "weights", number(), numeric=True),
+    Column("trainable", "trainable", lambda value: "yes" if value else "no"),
+    Column("bytes", "MB", lambda value: f"{value / 1e6:,.1f}", numeric=True),
+    Column("folder", "folder"),
 )
 REPRODUCTION_COLUMNS = (
     Column("metric", "metric"),
@@ -106,13 +118,17 @@ def describe_model(config: ExperimentConfig) -> dict[str, Any]:
         "model": config.model.name,
         "dataset": config.dataset.name,
         "summary": describe("models", config.model.name),
-        "settings": config.model.model_dump(mode="json", exclude={"name"}),
+        "settings": config.model.model_dump(mode="json", exclude={"name"}, exclude_none=True),
     }
+    unbuilt = {**document, "parameters": None, "layers": [], "note": None}
     if find_fit(config.model.name):
-        return {**document, "parameters": None, "layers": []}
-    network = build_network(config, n_labels=len(load_label_names(config.dataset)))
+        return unbuilt
+    try:
+        network = build_network(config, n_labels=len(load_label_names(config.dataset)))
+    except EmbeddingError as error:  # Its settings, which mend that, are shown all the same.
+        return {**unbuilt, "note": str(error)}
     return {
-        **document,
+        **unbuilt,
         "parameters": network.count_params(),
         "layers": [
             {
@@ -124,6 +140,35 @@ def describe_model(config: ExperimentConfig) -> dict[str, Any]:
             for layer in network.layers
         ],
     }
+
+
+def describe_embedding(handle: str, folder: Path) -> list[dict[str, Any]]:
+    """Return a row about the text embedding in a folder, which a handle stands for.
+
+    The size of the vocabulary is None where the embedding has no ``assets/tokens.txt``, the file in
+    which hub's text embeddings keep their words.
+
+    Raises:
+        EmbeddingError: it is no text embedding.
+    """
+    from textclf.embedding import TextEmbedding
+    from textclf.vectors import TOKENS_FILE
+
+    embedding = TextEmbedding(folder)
+    weights = embedding.describe_weights()
+    tokens_path = folder / "assets" / TOKENS_FILE
+    tokens = tokens_path.read_bytes().splitlines() if tokens_path.is_file() else None
+    return [
+        {
+            "handle": handle,
+            "dim": embedding.dim,
+            "vocabulary_size": None if tokens is None else len(tokens),
+            "weights": sum(math.prod(weight["shape"]) for weight in weights),
+            "trainable": any(weight["trainable"] for weight in weights),
+            "bytes": sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
+            "folder": str(folder),
+        }
+    ]
 
 
 def list_metrics(evaluation: Evaluation) -> list[dict[str, Any]]:

@@ -20,6 +20,10 @@ class DataError(TextclfError):
     """A dataset cannot be found, fetched or read."""
 
 
+class EmbeddingError(TextclfError):
+    """A text embedding cannot be found, fetched, read or used."""
+
+
 class RunError(TextclfError):
     """A run directory cannot be read, written or used."""
 

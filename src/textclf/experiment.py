@@ -16,7 +16,7 @@ from textclf.datasets import load_dataset
 from textclf.environment import describe_environment, measure_peak_memory
 from textclf.errors import RequestError, TextclfError, unknown
 from textclf.evaluation import Evaluation, calibration_bins, evaluate
-from textclf.fitting import Fitted, fit
+from textclf.fitting import Fitted, build, fit
 from textclf.progress import Phases, Reporter
 from textclf.results import Predictions, Result
 from textclf.runs import RunDirectory
@@ -46,10 +46,23 @@ class Settings:
 
 @dataclass(frozen=True)
 class Failure:
-    """A configuration that could not be run, and why in one line."""
+    """A configuration that could not be run, and why.
+
+    Attributes:
+        config: what could not be run.
+        error: why; a `TextclfError`, or a bug whose traceback was printed.
+    """
 
     config: ExperimentConfig
-    reason: str
+    error: Exception
+
+    @property
+    def reason(self) -> str:
+        """Why in one line."""
+        if isinstance(self.error, TextclfError):
+            return str(self.error)
+        first_line = str(self.error).strip().split("\n")[0]
+        return f"{type(self.error).__name__}: {first_line}"
 
 
 def run_experiment(config: ExperimentConfig, run: RunDirectory, settings: Settings) -> Result:
@@ -66,15 +79,15 @@ def run_experiment(config: ExperimentConfig, run: RunDirectory, settings: Settin
             settings.reporter.say(f"finished before, --force repeats it: {run.path}")
             return run.read_result()
         phases = Phases(settings.reporter)
-        dataset, meta = _prepare(config, run, settings, phases)
-        fitted = fit(config, dataset, run, phases=phases, tensorboard=settings.tensorboard)
+        dataset, network, meta = _prepare(config, run, settings, phases)
+        fitted = fit(config, dataset, network, run, phases=phases, tensorboard=settings.tensorboard)
         return _record(config, dataset, run, fitted, phases, meta)
 
 
 def _prepare(
     config: ExperimentConfig, run: RunDirectory, settings: Settings, phases: Phases
-) -> tuple[TextDataset, dict[str, Any]]:
-    """Start TensorFlow, load the dataset, and make the directory ready; return what meta.json says.
+) -> tuple[TextDataset, Any, dict[str, Any]]:
+    """Start TensorFlow, load the dataset, build the network, and make the directory ready.
 
     An earlier run is replaced last, when nothing that the user can mend is in the way.
     """
@@ -83,6 +96,7 @@ def _prepare(
     with phases("data", f"loading {config.dataset.name}"):
         dataset = load_dataset(config.dataset)
     _check_class_weight(config, dataset)
+    network = build(config, dataset, phases=phases)
     n_looks = run.count_test_evaluations()
     run.prepare(config, force=settings.force)
     meta = {
@@ -96,7 +110,7 @@ def _prepare(
     if run.read_checkpoint() is None:
         run.write_meta(meta)
     run.check_dataset(dataset.digest)
-    return dataset, meta
+    return dataset, network, meta
 
 
 def _record(
@@ -151,12 +165,11 @@ def run_all(
         try:
             finished.append((run, run_experiment(config, run, settings)))
         except TextclfError as error:
-            failures.append(Failure(config, str(error)))
+            failures.append(Failure(config, error))
         except Exception as error:
             # A bug, perhaps in a user's own model: its traceback must be seen.
             traceback.print_exc()
-            reason = str(error).strip().split("\n")[0]
-            failures.append(Failure(config, f"{type(error).__name__}: {reason}"))
+            failures.append(Failure(config, error))
     return finished, failures
 
 

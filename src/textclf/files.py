@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,14 +19,46 @@ def write_whole(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{os.getpid()}-{path.name}")
     try:
         yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+        _flush(temporary)
         temporary.replace(path)
     except OSError as error:
         raise RunError(cannot("write", path, error)) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def write_whole_folder(path: Path) -> Iterator[Path]:
+    """Make a temporary folder beside ``path``; rename it to ``path`` when all is written."""
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        # One of the same name is a leftover: no other process has this number.
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        yield temporary
+        for file_path in temporary.rglob("*"):
+            if file_path.is_file():
+                _flush(file_path)
+        temporary.replace(path)
+    except OSError as error:
+        raise RunError(cannot("write", path, error)) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what killed processes left of a file or folder; its lock has to be held."""
+    for leftover in path.parent.glob(f".*-{path.name}"):
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 @contextlib.contextmanager
@@ -38,7 +71,7 @@ def reading(path: Path, remedy: str) -> Iterator[None]:
     except OSError as error:
         raise RunError(cannot("read", path, error)) from error
     except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        reason = str(error).split("\n")[0][:120]
+        reason = " ".join(str(error).split())[:300]
         raise RunError(f"{path} is damaged ({type(error).__name__}: {reason}); {remedy}") from error
 
 

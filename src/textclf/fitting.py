@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,9 +39,23 @@ class Fitted:
     train_seconds: float
 
 
+def build(config: ExperimentConfig, dataset: TextDataset, *, phases: Phases) -> Any:
+    """Build the network of a configuration; None for a floor, which has none.
+
+    Raises:
+        TextclfError: it cannot be built as configured.
+    """
+    if find_fit(config.model.name):
+        return None
+    with _enough_memory(), phases("build", f"building {config.model.name}"):
+        backend.set_seed(config.seed)
+        return build_network(config, n_labels=len(dataset.label_names))
+
+
 def fit(
     config: ExperimentConfig,
     dataset: TextDataset,
+    network: Any,
     run: RunDirectory,
     *,
     phases: Phases,
@@ -52,13 +66,14 @@ def fit(
     Args:
         config: what to fit.
         dataset: on which texts.
+        network: what `build` returned.
         run: keeps checkpoints, and event files.
         phases: is told what goes on.
         tensorboard: whether to write event files.
     """
     fit_floor = find_fit(config.model.name)
     if fit_floor is None:
-        return _fit_network(config, dataset, run, phases=phases, tensorboard=tensorboard)
+        return _fit_network(config, dataset, network, run, phases=phases, tensorboard=tensorboard)
     with phases("train", f"fitting {config.model.name} on {len(dataset.train):,} texts"):
         classifier = fit_floor(config.model, dataset, seed=config.seed)
     with phases("predict", f"predicting {len(dataset.test):,} test texts"):
@@ -69,20 +84,18 @@ def fit(
 def _fit_network(
     config: ExperimentConfig,
     dataset: TextDataset,
+    network: Any,
     run: RunDirectory,
     *,
     phases: Phases,
     tensorboard: bool,
 ) -> Fitted:
-    """Encode the texts, build the network, fit it, and predict the test texts."""
+    """Encode the texts, fit the network, and predict the test texts."""
     from textclf import text, training
 
     with phases("text", f"encoding {sum(map(len, dataset.splits.values())):,} texts"):
-        encoder = text.build_encoder(config.text, dataset)
+        encoder, network = text.split_encoder(network, config.text, dataset)
         inputs = {name: text.encode(encoder, split.texts) for name, split in dataset.splits.items()}
-    with _enough_memory(), phases("build", f"building {config.model.name}"):
-        backend.set_seed(config.seed)
-        network = build_network(config, n_labels=len(dataset.label_names))
     epochs, steps = config.training.epochs, config.training.count_steps(len(dataset.train))
     with (
         _enough_memory(),

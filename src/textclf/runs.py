@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from textclf.config import ExperimentConfig, resolve
 from textclf.errors import RequestError, RunError
-from textclf.files import cannot, open_arrays, reading, write_whole
+from textclf.files import cannot, open_arrays, reading, remove_leftovers, write_whole
 from textclf.history import Checkpoint, EpochRow
 from textclf.results import Predictions, Result
 from textclf.sources import read_yaml
@@ -115,8 +115,7 @@ class RunDirectory:
         for name in FILES:
             if force:
                 (self.path / name).unlink(missing_ok=True)
-            for leftover in self.path.glob(f".*-{name}"):
-                leftover.unlink(missing_ok=True)
+            remove_leftovers(self.path / name)
         if force:
             shutil.rmtree(self._tensorboard, ignore_errors=True)
         if not self.is_begun:
@@ -166,7 +165,7 @@ class RunDirectory:
             classifier.save(temporary)
 
     def read_model(self) -> Any:
-        """Load the model that takes raw text, running no code out of the file.
+        """Load the model that takes raw text, running no Python code out of the file.
 
         Raises:
             RunError: there is none, or it is damaged.

@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from textclf.config import TextConfig
 from textclf.data import TextDataset
+from textclf.embedding import HubEmbedding  # noqa: F401 - registered with Keras
 
 START_ID = 1
 UNKNOWN_ID = 2
@@ -193,6 +194,20 @@ def build_encoder(config: TextConfig, dataset: TextDataset) -> TextEncoder:
     return TextEncoder(**config.model_dump(), vocabulary=vocabulary)
 
 
+def split_encoder(network: Any, config: TextConfig, dataset: TextDataset) -> tuple[Any, Any]:
+    """Return what is computed once for each text, and the network that takes its output.
+
+    A network of token ids follows a `TextEncoder`. Of a network of raw texts, the first layer is
+    computed once if it is frozen; if it is trainable, the network takes the texts themselves.
+    """
+    if network.inputs[0].dtype != "string":
+        return build_encoder(config, dataset), network
+    first = network.layers[1]
+    if first.trainable:
+        return keras.layers.Identity(name="texts"), network
+    return first, keras.Model(first.output, network.outputs, name=network.name)
+
+
 def count_words(texts: Sequence[str], *, at_most: int) -> tuple[str, ...]:
     """Return the most frequent words, equally frequent ones in alphabetical order."""
     counts: Counter[bytes] = Counter()
@@ -211,5 +226,6 @@ def encode(encoder: Any, texts: Sequence[str]) -> npt.NDArray[Any]:
 
 def predict(network: Any, inputs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     """Return the network's probabilities, <float32>[inputs, labels]."""
-    probabilities: npt.NDArray[np.float32] = network.predict(inputs, batch_size=256, verbose=0)
+    batches = tf.data.Dataset.from_tensor_slices(inputs).batch(256)
+    probabilities: npt.NDArray[np.float32] = network.predict(batches, verbose=0)
     return probabilities

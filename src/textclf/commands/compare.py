@@ -92,6 +92,8 @@ def command(
     # Before anything is trained: a wrong baseline must not be noticed hours later.
     reference_runs = _read_baseline(baseline, reporter) if baseline else None
     runs, failures = _get_runs(paths, run_root, device, reporter, **wanted)
+    if not (wanted["models"] or wanted["config_path"]):
+        failures = _leave_out(failures, reporter)
     named = bool(paths) and all(RunDirectory(path).is_begun for path in paths)
     entries = make_entries(runs, leave_out=None if named else reporter.say) if runs else []
     if named:
@@ -135,6 +137,19 @@ def _get_runs(
 
     settings = Settings(reporter, device, command=join_command())
     return run_all(_make_configs(**wanted), run_root, settings)
+
+
+def _leave_out(failures: Sequence[Any], reporter: Any) -> list[Any]:
+    """Leave out models, which nobody named, whose text embedding cannot be had; say so."""
+    from textclf.errors import EmbeddingError
+
+    kept = []
+    for failure in failures:
+        if isinstance(failure.error, EmbeddingError):
+            reporter.say(f"{failure.config.model.name} is left out: {failure.reason}")
+        else:
+            kept.append(failure)
+    return kept
 
 
 def _check_gate(

@@ -53,3 +53,5 @@ def command(name: str | None, style: str, dataset: str | None, **config_values: 
         click.echo(f"settings: {settings or 'none'}")
         if document["layers"]:
             click.echo(f"parameters: {document['parameters']:,}")
+    if document["note"]:
+        click.echo(f"not built: {document['note']}", err=True)

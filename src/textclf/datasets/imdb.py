@@ -10,7 +10,7 @@ from typing import Any
 from textclf.backend import import_tensorflow
 from textclf.config import DatasetOptions
 from textclf.data import Split, TextDataset
-from textclf.datasets._download import cache_folder, downloading
+from textclf.downloads import ANOTHER_DATASET, cache_folder, downloading
 from textclf.errors import DataError
 
 ABOUT = {
@@ -46,8 +46,9 @@ def load(options: DatasetOptions) -> TextDataset:
     except Exception as error:  # tfds raises what the parser of its own metadata raises.
         raise DataError(_damaged(folder / "imdb_reviews", error)) from error
     if not builder.is_prepared():
+        what = f"imdb_reviews ({builder.data_dir} is not there)"
         remedy = f"copy a prepared imdb_reviews/plain_text/{builder.version} into {folder}"
-        with downloading(f"imdb_reviews ({builder.data_dir} is not there)", folder, remedy=remedy):
+        with downloading(what, folder, DataError, remedy=f"{remedy}, {ANOTHER_DATASET}"):
             _check_reachable(URL)
             builder.download_and_prepare()
     try:
@@ -79,4 +80,4 @@ def _check_reachable(url: str) -> None:
     try:
         requests.head(url, timeout=10, allow_redirects=True).raise_for_status()
     except requests.RequestException as error:
-        raise DataError(f"{url} cannot be reached ({type(error).__name__})") from error
+        raise ConnectionError(f"{url} cannot be reached ({type(error).__name__})") from error

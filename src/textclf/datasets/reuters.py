@@ -13,8 +13,8 @@ import numpy as np
 from textclf.backend import import_tensorflow
 from textclf.config import DatasetOptions
 from textclf.data import Split, TextDataset
-from textclf.datasets._download import cache_folder, downloading
 from textclf.datasets._npz import read_rows
+from textclf.downloads import ANOTHER_DATASET, cache_folder, downloading
 from textclf.errors import DataError
 
 ABOUT = {
@@ -88,8 +88,9 @@ def _fetch(file_name: str) -> None:
     if path.is_file() and _hash(path, algorithm) == expected:
         return
     state = "is damaged" if path.is_file() else "is not there"
-    remedy = f"put {ORIGIN}{file_name} into {path.parent}"
-    with downloading(f"{file_name} ({path} {state})", path.parent, remedy=remedy):
+    what = f"{file_name} ({path} {state})"
+    remedy = f"put {ORIGIN}{file_name} into {path.parent}, {ANOTHER_DATASET}"
+    with downloading(what, path.parent, DataError, remedy=remedy):
         import keras
 
         keras.utils.get_file(

@@ -3,7 +3,8 @@
 A model module has a docstring whose first line is its summary and ``Parameters``; and, where they
 suit it, ``DEFAULTS`` for other sections of the configuration. A network has ``build``, which makes
 a Keras model of token ids; any other classifier has ``fit``, which takes the parameters, the
-dataset and the seed, and uses neither the section ``text`` nor ``training``.
+dataset and the seed, and uses neither the section ``text`` nor ``training``. A network may also
+take raw texts: then its input has the type ``string``.
 """
 
 from collections.abc import Callable
@@ -25,10 +26,11 @@ def find_fit(name: str) -> Callable[..., Any] | None:
 
 
 def build_network(config: ExperimentConfig, *, n_labels: int) -> Any:
-    """Build the Keras model of a configuration: token ids to class probabilities.
+    """Build the Keras model of a configuration: token ids, or raw texts, to class probabilities.
 
     Returns:
-        keras.Model, <int32>[batch, sequence_length] to <float32>[batch, n_labels].
+        keras.Model, <int32>[batch, sequence_length], or <string>[batch], to
+        <float32>[batch, n_labels].
     """
     module = load_module("models", config.model.name)
     return module.build(config.model, text=config.text, n_labels=n_labels)

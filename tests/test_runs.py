@@ -143,12 +143,12 @@ def test_prepare_removes_leftovers_and_with_force_the_run(run):
 
 
 def test_history_is_whole_when_the_last_checkpoint_was_not_written(tmp_path, monkeypatch):
-    import textclf.runs
+    import textclf.checkpoints
 
     run = RunDirectory(tmp_path)
     rows = [EpochRow(i, 0.1, 0.2, 0.3, 0.4, 0.001, 1.0) for i in (1, 2)]
     run.write_checkpoint(Checkpoint(rows[:1], [], []))
-    monkeypatch.setattr(textclf.runs.np, "savez", lambda *a, **k: 1 / 0)
+    monkeypatch.setattr(textclf.checkpoints.np, "savez", lambda *a, **k: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run.write_checkpoint(Checkpoint(rows, [], []))
     assert len((tmp_path / "history.csv").read_text().splitlines()) == 3
@@ -209,9 +209,11 @@ def test_damaged_files_are_one_line(run, name, damage):
     assert "\n" not in str(info.value)
 
 
-def test_another_schema_version_is_refused(run):
-    path = run.path / "evaluation.json"
-    path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 99'))
+def test_another_schema_version_is_refused(run, monkeypatch):
+    result = run.read_result()
+    monkeypatch.setattr("textclf.results.SCHEMA_VERSION", 99)
+    run.finish(result, run.read_meta())
+    monkeypatch.undo()
     with pytest.raises(RunError, match="has schema_version 99, but this textclf reads 1"):
         run.read_result()
 

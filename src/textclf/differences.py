@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from textclf.data import TextDataset
 from textclf.datasets import load_dataset
-from textclf.entries import check_comparable, read_correct
+from textclf.entries import check_comparable
 from textclf.results import Result
 from textclf.runs import RunDirectory
 from textclf.significance import mcnemar_counts
@@ -64,7 +64,6 @@ class _Answers:
     """One run's answers, as labels of the dataset whatever order of labels the run had."""
 
     def __init__(self, run: RunDirectory, result: Result, dataset: TextDataset) -> None:
-        read_correct(run, result)  # Refuses predictions of another run.
         predictions = run.read_predictions()
         names = [scores.name for scores in result.evaluation.per_class]
         order = np.array([dataset.label_names.index(name) for name in names])

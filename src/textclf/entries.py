@@ -83,7 +83,7 @@ def make_entries(
         found: list[tuple[RunDirectory, Result, npt.NDArray[np.bool_]]] = []
         for run, result in group:
             try:
-                found.append((run, result, read_correct(run, result)))
+                found.append((run, result, read_correct(run)))
             except RunError as error:
                 if leave_out is None:
                     raise
@@ -97,22 +97,10 @@ def make_entries(
     return entries
 
 
-def read_correct(run: RunDirectory, result: Result) -> npt.NDArray[np.bool_]:
-    """Return whether each answer of a run was right, <bool>[texts].
-
-    Raises:
-        RunError: the predictions do not belong to the evaluation.
-    """
+def read_correct(run: RunDirectory) -> npt.NDArray[np.bool_]:
+    """Return whether each answer of a run was right, <bool>[texts]; RunError if damaged."""
     predictions = run.read_predictions()
-    correct = np.asarray(predictions.probabilities.argmax(axis=1) == predictions.label)
-    accuracy = result.evaluation.metrics["accuracy"]
-    if len(correct) != result.evaluation.n_examples or abs(correct.mean() - accuracy) > 1e-9:
-        raise RunError(
-            f"{run.path}: the predictions ({len(correct)} texts, accuracy {correct.mean():.4f}) are"
-            f" not those of evaluation.json ({result.evaluation.n_examples}, {accuracy:.4f});"
-            " repeat the run with --force"
-        )
-    return correct
+    return np.asarray(predictions.probabilities.argmax(axis=1) == predictions.label)
 
 
 def group_by_test_set(entries: Sequence[Entry]) -> list[list[Entry]]:

@@ -130,16 +130,16 @@ def _record(
         run.write_predictions(
             Predictions(dataset.test.index, dataset.test.labels, fitted.probabilities)
         )
-    run.write_meta(
+    result = _summarise(config, dataset, fitted, evaluation)
+    run.finish(
+        result,
         {
             **meta,
             "seconds": phases.seconds,
             "peak_memory_bytes": measure_peak_memory(),
             "test_evaluations": meta["test_evaluations"] + 1,
-        }
+        },
     )
-    result = _summarise(config, dataset, fitted, evaluation)
-    run.finish(result)
     return result
 
 

@@ -1,6 +1,7 @@
 """Files that are whole or not there, and what goes wrong with them in one line."""
 
 import contextlib
+import json
 import os
 import shutil
 import zipfile
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from textclf.errors import RunError
 
@@ -26,6 +28,38 @@ def write_whole(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    with write_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def format_json(content: dict[str, Any]) -> str:
+    """Return the text of a JSON file."""
+    return json.dumps(content, indent=2) + "\n"
+
+
+@contextlib.contextmanager
+def lock_folder(path: Path) -> Iterator[None]:
+    """Hold a folder, which is made where it is missing, for this process alone.
+
+    Raises:
+        RunError: it cannot be written, or another process holds it.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path / ".lock", timeout=0)
+        lock.acquire()
+    except Timeout as error:
+        raise RunError(f"{path} is in use by another process; wait for it") from error
+    except OSError as error:
+        raise RunError(cannot("write", path, error)) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextlib.contextmanager

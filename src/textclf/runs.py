@@ -4,22 +4,30 @@
 """
 
 import contextlib
-import csv
 import json
 import shlex
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 
+from textclf.checkpoints import read_checkpoint, write_checkpoint
 from textclf.config import ExperimentConfig, resolve
 from textclf.errors import RequestError, RunError
-from textclf.files import cannot, open_arrays, reading, remove_leftovers, write_whole
-from textclf.history import Checkpoint, EpochRow
+from textclf.files import (
+    format_json,
+    lock_folder,
+    open_arrays,
+    reading,
+    remove_leftovers,
+    write_text,
+    write_whole,
+)
+from textclf.history import Checkpoint
+from textclf.integrity import find_changes, format_sealed, hash_bytes, hash_file, read_sealed
 from textclf.results import Predictions, Result
 from textclf.sources import read_yaml
 
@@ -39,6 +47,11 @@ FILES = (
     "confusion.png",
     "calibration.png",
 )
+
+
+LAST = ("evaluation.json", "checkpoint.npz", "meta.json")
+SEALED = tuple(name for name in FILES if name not in LAST)
+"""What is there, with its final content, before ``meta.json`` and ``evaluation.json`` are."""
 
 
 class RunDirectory:
@@ -75,18 +88,8 @@ class RunDirectory:
         Raises:
             RunError: it cannot be written, or another process holds it.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.path / ".lock", timeout=0)
-            lock.acquire()
-        except Timeout as error:
-            raise RunError(f"{self.path} is in use by another process; wait for it") from error
-        except OSError as error:
-            raise RunError(cannot("write", self.path, error)) from error
-        try:
+        with lock_folder(self.path):
             yield
-        finally:
-            lock.release()
 
     def check(self, config: ExperimentConfig, *, force: bool) -> None:
         """Refuse a directory that is no run, or holds another one; ``force`` accepts any run.
@@ -119,8 +122,7 @@ class RunDirectory:
         if force:
             shutil.rmtree(self._tensorboard, ignore_errors=True)
         if not self.is_begun:
-            with write_whole(self.path / "config.yaml") as temporary:
-                temporary.write_text(config.to_yaml(), encoding="utf-8")
+            write_text(self.path / "config.yaml", config.to_yaml())
 
     def read_config(self) -> ExperimentConfig:
         """Read the configuration; RunError where there is none, or it is damaged."""
@@ -137,27 +139,15 @@ class RunDirectory:
 
     def write_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Keep what training needs to go on, and the history so far."""
-        rows = [asdict(row) for row in checkpoint.rows]
-        arrays = {f"variable_{i:04}": array for i, array in enumerate(checkpoint.variables)}
-        arrays |= {f"best_{i:04}": array for i, array in enumerate(checkpoint.best)}
-        # The history first: training that goes on from the checkpoint does not write it again.
-        self._write_history(rows)
-        with write_whole(self.path / "checkpoint.npz") as temporary:
-            np.savez(temporary, rows=np.array(json.dumps(rows)), **arrays)  # type: ignore[arg-type]
+        write_checkpoint(self.path / "checkpoint.npz", self.path / "history.csv", checkpoint)
 
     def read_checkpoint(self) -> Checkpoint | None:
         """Return where an interrupted run stopped, None at the start; RunError if damaged."""
         path = self.path / "checkpoint.npz"
         if not path.is_file():
             return None
-        with reading(path, self._train("--force")), open_arrays(path) as arrays:
-            names = sorted(arrays.files)
-            rows = [EpochRow(**row) for row in json.loads(str(arrays["rows"]))]
-            return Checkpoint(
-                rows,
-                [arrays[name] for name in names if name.startswith("variable_")],
-                [arrays[name] for name in names if name.startswith("best_")],
-            )
+        with reading(path, self._train("--force")):
+            return read_checkpoint(path)
 
     def write_model(self, classifier: Any) -> None:
         """Save the model that takes raw text: a Keras model, or a scikit-learn floor."""
@@ -170,21 +160,17 @@ class RunDirectory:
         Raises:
             RunError: there is none, or it is damaged.
         """
-        path = self.path / "model.skops"
-        if path.is_file():
+        if (self.path / "model.skops").is_file():
             from textclf.floors import EstimatorClassifier
 
-            with reading(path, self._train("--force")):
+            with self._reading("model.skops") as path:
                 return EstimatorClassifier.load(path)
 
         import keras
 
         import textclf.text  # noqa: F401 - registers the layers
 
-        path = self.path / "model.keras"
-        if not path.is_file():  # Keras would say so in a ValueError of many lines.
-            raise RunError(f"{path} is not there; {self._train('--force')}")
-        with reading(path, self._train("--force")):
+        with self._reading("model.keras") as path:
             return keras.models.load_model(path, compile=False, safe_mode=True)
 
     def write_predictions(self, predictions: Predictions) -> None:
@@ -194,8 +180,7 @@ class RunDirectory:
 
     def read_predictions(self) -> Predictions:
         """Read the predictions; RunError where there are none, or they are damaged."""
-        path = self.path / "predictions.npz"
-        with reading(path, self._train("--force")), open_arrays(path) as arrays:
+        with self._reading("predictions.npz") as path, open_arrays(path) as arrays:
             found = Predictions(**{field.name: arrays[field.name] for field in fields(Predictions)})
             if not len(found.index) == len(found.label) == len(found.probabilities):
                 raise ValueError("arrays of different lengths")
@@ -209,16 +194,13 @@ class RunDirectory:
 
     def write_meta(self, meta: dict[str, Any]) -> None:
         """Save how and on what the run was made."""
-        self._write_json("meta.json", meta)
+        write_text(self.path / "meta.json", format_sealed(meta))
 
     def read_meta(self) -> dict[str, Any]:
         """Read how and on what the run was made; RunError where it is missing or damaged."""
         path = self.path / "meta.json"
         with reading(path, self._train("--force")):
-            meta = json.loads(path.read_text(encoding="utf-8"))
-            if not isinstance(meta, dict):
-                raise ValueError("expected keys and values")
-            return meta
+            return read_sealed(path.read_text(encoding="utf-8"))
 
     def count_test_evaluations(self) -> int:
         """Return how often the test set was evaluated, also by runs that were replaced."""
@@ -253,9 +235,14 @@ class RunDirectory:
         folder = str(self._tensorboard)
         return [keras.callbacks.TensorBoard(folder, write_graph=False)] if wanted else []
 
-    def finish(self, result: Result) -> None:
-        """Save the result, which makes the run a finished one, and drop the checkpoint."""
-        self._write_json("evaluation.json", result.to_json())
+    def finish(self, result: Result, meta: dict[str, Any]) -> None:
+        """Save how the run was made, with digests of its files; then the result, which ends it."""
+        evaluation = format_json(result.to_json())
+        written = [name for name in SEALED if (self.path / name).is_file()]
+        digests = {name: hash_file(self.path / name) for name in written}
+        digests["evaluation.json"] = hash_bytes(evaluation.encode())
+        self.write_meta({**meta, "digests": digests})
+        write_text(self.path / "evaluation.json", evaluation)
         (self.path / "checkpoint.npz").unlink(missing_ok=True)
 
     def read_result(self) -> Result:
@@ -264,12 +251,8 @@ class RunDirectory:
         Raises:
             RunError: the run is not finished, or its ``evaluation.json`` is damaged.
         """
-        path = self.path / "evaluation.json"
-        if not path.is_file():
-            raise RunError(
-                f"{self.path} is not finished: it has no evaluation.json; {self._train()}"
-            )
-        with reading(path, self._train("--force")):
+        self._check_finished()
+        with self._reading("evaluation.json") as path:
             return Result.from_json(json.loads(path.read_text(encoding="utf-8")))
 
     def _train(self, *options: str) -> str:
@@ -282,15 +265,36 @@ class RunDirectory:
     def _tensorboard(self) -> Path:
         return self.path / "tensorboard"
 
-    def _write_history(self, rows: list[dict[str, Any]]) -> None:
-        with (
-            write_whole(self.path / "history.csv") as temporary,
-            temporary.open("w", newline="") as file,
-        ):
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
+    def find_damage(self) -> list[str]:
+        """Return what is wrong with the files of a finished run, a line each; none if all is well.
 
-    def _write_json(self, name: str, content: dict[str, Any]) -> None:
-        with write_whole(self.path / name) as temporary:
-            temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        Raises:
+            RunError: the run is not finished.
+        """
+        self._check_finished()
+        try:
+            digests = self.read_meta()["digests"]
+        except (RunError, KeyError) as error:
+            return [f"meta.json: {error}"]
+        present = {name for name in FILES if (self.path / name).is_file()} - {"meta.json"}
+        return find_changes(self.path, present, digests)
+
+    @contextlib.contextmanager
+    def _reading(self, name: str) -> Iterator[Path]:
+        """Give the path of a file, if it still is what a finished run wrote.
+
+        Raises:
+            RunError: it has changed since, or what is done inside finds it damaged.
+        """
+        path = self.path / name
+        digests = self.read_meta().get("digests", {}) if self.is_finished else None
+        with reading(path, self._train("--force")):
+            if digests is not None and hash_file(path) != digests.get(name):
+                raise ValueError("it has changed since it was written")
+            yield path
+
+    def _check_finished(self) -> None:
+        if not self.is_finished:
+            raise RunError(
+                f"{self.path} is not finished: it has no evaluation.json; {self._train()}"
+            )

@@ -1,0 +1,116 @@
+"""Damaged files of finished runs: each is said, and none gives a wrong figure."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from textclf.errors import RunError
+from textclf.integrity import format_sealed, read_sealed
+from textclf.runs import FILES, RunDirectory
+
+
+@pytest.fixture
+def run(smoke_run, tmp_path):
+    return RunDirectory(shutil.copytree(smoke_run, tmp_path / "runs" / "copy"))
+
+
+def flip(content, bit):
+    changed = bytearray(content)
+    changed[bit // 8] ^= 1 << (bit % 8)
+    return bytes(changed)
+
+
+def damage(content):
+    """Yield a name and the content for damages at places that are spread over the file."""
+    random = np.random.default_rng(0)
+    for bit in random.integers(0, 8 * len(content), 12):
+        yield f"bit {bit}", flip(content, bit)
+    for length in {0, 1, len(content) // 2, len(content) - 1}:
+        yield f"cut to {length}", content[:length]
+
+
+def test_a_run_as_it_was_written_is_ok(cli, run):
+    assert run.find_damage() == []
+    answer = cli("runs", "check", run.path, "--format", "json")
+    assert answer.code == 0
+    assert answer.json == [{"run": str(run.path), "state": "ok", "problem": None}]
+    cli("evaluate", run.path)  # Counts a look at the test set in meta.json.
+    assert run.find_damage() == []
+
+
+FINISHED = [name for name in FILES if name not in {"checkpoint.npz", "model.skops"}]
+
+
+@pytest.mark.parametrize("name", FINISHED)
+def test_every_bit_counts(run, name):
+    path = run.path / name
+    content = path.read_bytes()
+    for what, changed in damage(content):
+        path.write_bytes(changed)
+        assert any(problem.startswith(name) for problem in run.find_damage()), what
+    path.unlink()
+    if name == "evaluation.json":
+        assert not run.is_finished
+    else:
+        assert any(problem.startswith(name) for problem in run.find_damage())
+    path.write_bytes(content)
+    assert run.find_damage() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("evaluation.json", RunDirectory.read_result),
+        ("predictions.npz", RunDirectory.read_predictions),
+        ("model.keras", RunDirectory.read_model),
+        ("meta.json", RunDirectory.read_result),
+        ("meta.json", RunDirectory.read_model),
+    ],
+)
+def test_what_gives_figures_is_not_read_when_it_has_changed(run, name, read):
+    path = run.path / name
+    content = path.read_bytes()
+    for _, changed in damage(content):
+        path.write_bytes(changed)
+        with pytest.raises(RunError) as info:
+            read(run)
+        assert f"{path} is damaged" in str(info.value)
+        assert "\n" not in str(info.value)
+
+
+def test_a_model_that_was_put_there_is_not_loaded(run):
+    shutil.copy(run.path / "model.keras", run.path / "model.skops")
+    assert run.find_damage() == ["model.skops is of another run"]
+    with pytest.raises(RunError, match=r"model.skops is damaged .*it has changed since"):
+        run.read_model()
+
+
+def test_check_names_what_is_broken_and_changes_nothing(cli, run, tmp_path):
+    broken = RunDirectory(shutil.copytree(run.path, tmp_path / "runs" / "broken"))
+    (broken.path / "history.csv").write_text("epoch,loss\n")
+    (broken.path / "confusion.png").unlink()
+    unfinished = shutil.copytree(run.path, tmp_path / "runs" / "unfinished")
+    (unfinished / "evaluation.json").unlink()
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    answer = cli("runs", "check", "--run-root", "runs", "--format", "json")
+    assert answer.code == 3
+    assert [(row["run"], row["state"], row["problem"]) for row in answer.json] == [
+        ("runs/broken", "damaged", "confusion.png is missing"),
+        ("runs/broken", "damaged", "history.csv has changed since it was written"),
+        ("runs/copy", "ok", None),
+        ("runs/unfinished", "unfinished", None),
+    ]
+    assert "1 of 3 runs are damaged; train them again, such as: textclf train" in answer.error_line
+    after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert after == before
+
+
+def test_a_record_is_sealed_by_all_that_is_in_it():
+    text = format_sealed({"b": [1, 2.5, None], "a": {"text": "é"}})
+    record = read_sealed(text)
+    assert format_sealed(record) == text
+    assert (record["b"], record["a"]) == ([1, 2.5, None], {"text": "é"})
+    for changed in (text.replace("2.5", "2.6"), text[:-1], text.replace(": ", ":"), "[]", "null"):
+        with pytest.raises(ValueError, match="has changed since it was written"):
+            read_sealed(changed)

@@ -152,8 +152,17 @@ def test_label_smoothing_keeps_answers_from_becoming_certain():
 
 def test_a_loss_that_is_no_number_stops_with_what_to_try():
     store = MemoryStore()
-    with pytest.raises(TextclfError, match=r"is (nan|inf) in epoch 1: .* lower --set training"):
+    place = r"loss is (nan|inf) in step 2 of epoch 1: .* lower --set training"
+    with pytest.raises(TextclfError, match=place):
         fit(store, learning_rate=1e38)
+    assert store.written == []
+
+
+def test_a_validation_loss_that_is_no_number_leaves_no_checkpoint():
+    store = MemoryStore()
+    # The only step of the epoch starts from good weights, and leaves bad ones.
+    with pytest.raises(TextclfError, match=r"val_loss is (nan|inf) in epoch 1: training diverged"):
+        fit(store, learning_rate=1e38, batch_size=len(DATA.train.labels))
     assert store.written == []
 
 

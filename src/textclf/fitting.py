@@ -13,6 +13,7 @@ from textclf.config import ExperimentConfig
 from textclf.data import TextDataset
 from textclf.errors import TextclfError
 from textclf.history import History
+from textclf.interrupts import finish_the_step
 from textclf.models import build_network, find_fit
 from textclf.progress import Phases
 from textclf.runs import RunDirectory
@@ -101,6 +102,7 @@ def _fit_network(
         _enough_memory(),
         phases("train", f"training on {len(dataset.train):,} texts"),
         phases.reporter.training(epochs=epochs, steps=steps) as display,
+        finish_the_step(phases.reporter) as interruption,
     ):
         history = training.train(
             network,
@@ -112,7 +114,7 @@ def _fit_network(
             config.training,
             seed=config.seed,
             store=run,
-            callbacks=[display, *run.tensorboard(wanted=tensorboard)],
+            callbacks=[display, interruption, *run.tensorboard(wanted=tensorboard)],
         )
     with phases("predict", f"predicting {len(dataset.test):,} test texts"):
         probabilities = text.predict(network, inputs["test"])

@@ -210,6 +210,12 @@ class _EpochKeeper(keras.callbacks.Callback):  # type: ignore[misc]
         """Start the clock."""
         self.started = time.perf_counter()
 
+    def on_train_batch_end(self, step: int, logs: dict[str, float]) -> None:
+        """Stop at the first loss that is no number; the checkpoint of the last epoch stays."""
+        if not math.isfinite(logs["loss"]):
+            epoch = len(self.history.rows) + 1
+            raise _diverged("loss", logs["loss"], f"step {step + 1} of epoch {epoch}", self.model)
+
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Do all that is said above."""
         row = EpochRow(
@@ -221,7 +227,9 @@ class _EpochKeeper(keras.callbacks.Callback):  # type: ignore[misc]
             learning_rate=float(self.model.optimizer.learning_rate),
             seconds=time.perf_counter() - self.started,
         )
-        _check_finite(row)
+        for name, value in asdict(row).items():
+            if not math.isfinite(value):
+                raise _diverged(name, value, f"epoch {row.epoch}", self.model)
         self.history.rows.append(row)
         if self.config.keep_best and self.history.best_epoch == row.epoch:
             self.best = [variable.numpy() for variable in self.model.variables]
@@ -231,13 +239,12 @@ class _EpochKeeper(keras.callbacks.Callback):  # type: ignore[misc]
             self.model.stop_training = True
 
 
-def _check_finite(row: EpochRow) -> None:
-    broken = [name for name, value in asdict(row).items() if not math.isfinite(value)]
-    if broken:
-        raise TextclfError(
-            f"{broken[0]} is {getattr(row, broken[0])} in epoch {row.epoch}: training diverged;"
-            f" try a lower --set training.learning_rate (now {row.learning_rate:g})"
-        )
+def _diverged(name: str, value: float, place: str, network: Any) -> TextclfError:
+    rate = float(network.optimizer.learning_rate)
+    return TextclfError(
+        f"{name} is {value} in {place}: training diverged; try a lower --set"
+        f" training.learning_rate (now {rate:g})"
+    )
 
 
 def _all_variables(network: Any) -> list[Any]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from textclf.archives import load_model
 from textclf.checkpoints import read_checkpoint, write_checkpoint
 from textclf.config import ExperimentConfig, resolve
 from textclf.errors import RequestError, RunError
@@ -166,12 +167,8 @@ class RunDirectory:
             with self._reading("model.skops") as path:
                 return EstimatorClassifier.load(path)
 
-        import keras
-
-        import textclf.text  # noqa: F401 - registers the layers
-
         with self._reading("model.keras") as path:
-            return keras.models.load_model(path, compile=False, safe_mode=True)
+            return load_model(path)
 
     def write_predictions(self, predictions: Predictions) -> None:
         """Save the predictions for the test texts."""

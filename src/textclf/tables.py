@@ -12,6 +12,8 @@ MIN_TEXT_WIDTH = 20
 GAP = 3
 """Characters between two columns."""
 
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
 FORMATS = ("table", "markdown", "csv", "json")
 
 
@@ -78,10 +80,15 @@ def _format_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(keys)
     for row in rows:
-        values = [row.get(key) for key in keys]
-        nested = (list, tuple, dict)
-        writer.writerow([json.dumps(v) if isinstance(v, nested) else v for v in values])
+        writer.writerow([_format_csv_cell(row.get(key)) for key in keys])
     return text.getvalue().rstrip("\n")
+
+
+def _format_csv_cell(value: Any) -> Any:
+    if isinstance(value, (list, tuple, dict)):
+        return json.dumps(value)
+    # A spreadsheet would take such text, which may come from a stranger, for a formula.
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
 
 
 def _format_markdown(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> str:

@@ -1,0 +1,100 @@
+"""Files from strangers: nothing in them runs, and nothing leads out of its folder."""
+
+import json
+import shutil
+import zipfile
+
+import keras
+import pytest
+
+from textclf.archives import check_model_file
+from textclf.errors import RequestError, RunError
+from textclf.runs import RunDirectory
+from textclf.sources import read_yaml
+from textclf.tables import Column, format_table
+
+
+@pytest.fixture
+def run(smoke_run, tmp_path):
+    return RunDirectory(shutil.copytree(smoke_run, tmp_path / "copy"))
+
+
+def rewrite(run, change=lambda config: config, extra=()):
+    """Change the model of a run, and its digests, as a forger would."""
+    path = run.path / "model.keras"
+    result, meta = run.read_result(), run.read_meta()
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    files["config.json"] = json.dumps(change(json.loads(files["config.json"]))).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in [*files.items(), *extra]:
+            archive.writestr(name, content)
+    run.finish(result, meta)
+    assert run.find_damage() == []
+
+
+def test_models_of_this_project_are_not_refused(run):
+    check_model_file(run.path / "model.keras")
+    rewrite(run)
+    assert run.read_model().label_names[0] == "business"
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        ({"class_name": "Lambda", "module": "keras.layers"}, "its Lambda layer can run any code"),
+        ({"class_name": "TFSMLayer", "module": "keras.layers"}, "its TFSMLayer layer can run any"),
+        ({"class_name": "system", "module": "os"}, "it names system of os, and only layers of"),
+        ({"class_name": "Evil", "module": "kerasevil"}, "it names Evil of kerasevil, and only"),
+        ({"class_name": "Evil", "module": "textclf_evil.x"}, "it names Evil of textclf_evil.x"),
+    ],
+)
+def test_a_model_that_would_run_code_is_refused(cli, run, layer, message):
+    def hide(config):
+        layers = config["config"]["network"]["config"]["layers"]
+        layers[1]["config"] = {"deeper": [{"inside": {**layer, "config": {}}}]}
+        return config
+
+    rewrite(run, hide)
+    for words in (["predict", run.path, "some text"], ["evaluate", run.path]):
+        answer = cli(*words)
+        assert answer.code == 1
+        assert f"model.keras is refused: {message}" in answer.error_line
+
+
+def test_a_real_lambda_is_refused_before_keras_sees_it(run, tmp_path):
+    network = keras.Sequential([keras.Input((3,)), keras.layers.Lambda(lambda x: x + 1)])
+    network.save(run.path / "model.keras")
+    run.finish(run.read_result(), run.read_meta())
+    with pytest.raises(RunError, match="its Lambda layer can run any code"):
+        run.read_model()
+
+
+@pytest.mark.parametrize(
+    "name", ["../evil", "assets/../../evil", "/tmp/evil", "assets\\..\\..\\evil"]
+)
+def test_a_file_that_would_lie_outside_is_refused(run, name):
+    rewrite(run, extra=[(name, b"x")])
+    with pytest.raises(RunError, match="would lie outside its folder"):
+        run.read_model()
+    assert not (run.path.parent / "evil").exists()
+
+
+def test_yaml_makes_no_objects(tmp_path):
+    path = tmp_path / "config.yaml"
+    target = tmp_path / "target"
+    path.write_text(f"!!python/object/apply:os.system ['touch {target}']")
+    with pytest.raises(RequestError) as info:
+        read_yaml(path)
+    assert str(path) in str(info.value)
+    assert "\n" not in str(info.value)
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+def test_text_in_csv_is_no_formula(text):
+    rows = [{"text": text, "number": -1.5, "more": [text]}]
+    lines = format_table(rows, [Column("text", "text")], "csv")
+    cell = lines.split("\n", 1)[1]
+    assert cell.lstrip('"').startswith(f"'{text}")
+    assert ",-1.5," in cell

@@ -97,8 +97,8 @@ def check_model(model: str, root: Path, kills: int, jobs: int, seed: int) -> int
     phases = finish(model, root / model / "undisturbed")
     expected = read_outcome(root / model / "undisturbed")
     chooser = random.Random(f"{seed} {model}")  # noqa: S311 - nothing is kept secret
-    choices = [divmod(i, len(phases))[1] for i in range(kills)]
-    cases = [(place, chooser.uniform(0, phases[place][1])) for place in choices]
+    places = [i * len(phases) // kills for i in range(kills)]
+    cases = [(place, chooser.uniform(0, phases[place][1])) for place in places]
 
     def disturb(i: int) -> tuple[str, list[str]]:
         folder = root / model / f"killed-{i}"

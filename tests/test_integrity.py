@@ -35,6 +35,7 @@ def test_a_run_as_it_was_written_is_ok(cli, run):
     answer = cli("runs", "check", run.path, "--format", "json")
     assert answer.code == 0
     assert answer.json == [{"run": str(run.path), "state": "ok", "problem": None}]
+    (run.path / "checkpoint.npz").write_bytes(b"of a process that was killed at the very end")
     cli("evaluate", run.path)  # Counts a look at the test set in meta.json.
     assert run.find_damage() == []
 

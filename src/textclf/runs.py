@@ -273,7 +273,9 @@ class RunDirectory:
             digests = self.read_meta()["digests"]
         except (RunError, KeyError) as error:
             return [f"meta.json: {error}"]
-        present = {name for name in FILES if (self.path / name).is_file()} - {"meta.json"}
+        # A checkpoint stays where the process was killed at the very end; nothing reads it again.
+        sealed = {*SEALED, "evaluation.json"}
+        present = {name for name in sealed if (self.path / name).is_file()}
         return find_changes(self.path, present, digests)
 
     @contextlib.contextmanager

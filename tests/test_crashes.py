@@ -1,0 +1,67 @@
+"""Runs that are killed, and disks that are full."""
+
+import errno
+import os
+
+import pytest
+from test_docs import load_script
+
+from textclf import files
+from textclf.runs import RunDirectory
+
+
+def test_a_killed_run_ends_like_an_undisturbed_one(tmp_path, monkeypatch, capsys):
+    script = load_script("kill_runs")
+    small = ["--set", "text.num_words=300", "--set", "model.units=8"]
+    monkeypatch.setattr(script, "OPTIONS", [*script.OPTIONS, *small])
+    assert script.check_model("mlp", tmp_path, kills=2, jobs=2, seed=0) == 0
+    row = capsys.readouterr().out
+    assert row.startswith("| mlp | 2 | 0 | ")
+    # Half of them were killed after some epochs.
+    assert "epoch" in row
+
+
+WORDS = ["train", "--model", "majority", "--dataset", "bbc", "--smoke", "--run-dir", "run"]
+
+
+def test_a_full_disk_at_any_write_is_one_line_and_a_later_run_succeeds(cli, tmp_path, monkeypatch):
+    flush = files._flush
+    run = RunDirectory(tmp_path / "run")
+    for n_writes in range(100):
+        writes = 0
+
+        def fail_after(path, allowed=n_writes):
+            nonlocal writes
+            writes += 1
+            if writes > allowed:
+                path.write_bytes(path.read_bytes()[:10])
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            flush(path)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(files, "_flush", fail_after)
+            answer = cli(*WORDS, "--quiet", "--force")
+        if answer.code == 0:
+            break
+        assert answer.code == 1
+        assert "No space left on device; check the disk" in answer.error_line
+        assert not run.is_finished
+        assert not [path for path in run.path.glob(".*") if path.name != ".lock"]
+        assert cli(*WORDS, "--quiet").code == 0
+        assert run.find_damage() == []
+    # Configuration, meta, two pictures, model, predictions, meta again, evaluation.
+    assert n_writes == 8
+
+
+@pytest.mark.parametrize("place", ["run", "run/below"])
+def test_a_folder_that_vanishes_is_one_line(cli, place, tmp_path, monkeypatch):
+    write = RunDirectory.write_pictures
+
+    def vanish(self, pictures):
+        self.path.rename(tmp_path / "moved")
+        write(self, pictures)
+
+    monkeypatch.setattr(RunDirectory, "write_pictures", vanish)
+    answer = cli(*WORDS[:-1], place, "--quiet")
+    assert answer.code == 1
+    assert f"cannot write {place}/confusion.png: No such file or directory" in answer.error_line

@@ -109,7 +109,8 @@ def check_model(model: str, root: Path, kills: int, jobs: int, seed: int) -> int
 
     with ThreadPoolExecutor(jobs) as pool:
         outcomes = list(pool.map(disturb, range(kills)))
-    counts = collections.Counter(" ".join(phase.split()[:2]) for phase, _ in outcomes)
+    words = (phase.split() for phase, _ in outcomes)
+    counts = collections.Counter(" ".join(w[: 2 if w[0] == "epoch" else 1]) for w in words)
     broken = [(phase, names) for phase, names in outcomes if names]
     where = ", ".join(f"{phase} {count}" for phase, count in sorted(counts.items()))
     print(f"| {model} | {kills} | {len(broken)} | {where} |", flush=True)

@@ -1,8 +1,8 @@
 """Kills training runs at random moments, starts them again, and compares them to undisturbed ones.
 
-Every network is killed (SIGKILL) in every phase, and then trained to its end by the same command.
-Weights, history, predictions and evaluation must be those of a run that was never killed, to the
-last byte; seconds aside.
+Every network is killed (SIGKILL) in its phases one after the other, and then trained to its end by
+the same command. Weights, history, predictions and evaluation must be those of a run that was
+never killed, to the last byte; seconds aside.
 
 Example: python scripts/kill_runs.py --kills 30 --jobs 2
 """
@@ -12,6 +12,7 @@ import collections
 import csv
 import json
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -60,7 +61,10 @@ def read_lines(stream: IO[str] | None) -> Any:
 
 
 def kill(model: str, folder: Path, place: int, delay: float) -> str:
-    """Kill a run ``delay`` seconds after its line number ``place``; return that line."""
+    """Kill a run ``delay`` seconds after its line number ``place``; return that line.
+
+    Where it came to its end before, say so: such a run was not killed.
+    """
     last = "before its first line"
     with start(model, folder) as process:
         for i, (line, _) in enumerate(read_lines(process.stderr)):
@@ -69,7 +73,7 @@ def kill(model: str, folder: Path, place: int, delay: float) -> str:
                 break
         time.sleep(delay)
         process.kill()
-    return last
+    return last if process.returncode == -signal.SIGKILL else "ended before"
 
 
 def read_outcome(folder: Path) -> dict[str, Any]:

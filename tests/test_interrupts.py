@@ -1,5 +1,6 @@
 """Ctrl-C while training."""
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ COMMAND = Path(sys.executable).with_name("textclf")
 def test_the_first_ends_the_step_and_the_second_the_process(capsys):
     before = signal.getsignal(signal.SIGINT)
     reporter = Reporter(console=Console(file=sys.stdout))
-    with finish_the_step(reporter) as callback:
+    with contextlib.suppress(KeyboardInterrupt), finish_the_step(reporter) as callback:
         callback.on_train_batch_end(0, {})
         signal.raise_signal(signal.SIGINT)
         assert "finishing the step" in capsys.readouterr().out
@@ -27,6 +28,15 @@ def test_the_first_ends_the_step_and_the_second_the_process(capsys):
             with pytest.raises(KeyboardInterrupt):
                 end(1, {})
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_one_that_comes_after_the_last_step_is_not_lost():
+    def train():
+        with finish_the_step(Reporter(quiet=True)):
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train()
 
 
 def test_nothing_changes_outside_the_main_thread():

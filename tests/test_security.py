@@ -62,6 +62,43 @@ def test_a_model_that_would_run_code_is_refused(cli, run, layer, message):
         assert f"model.keras is refused: {message}" in answer.error_line
 
 
+def test_a_model_that_is_no_text_classifier_is_refused(run):
+    network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    network.save(run.path / "model.keras")
+    run.finish(run.read_result(), run.read_meta())
+    with pytest.raises(RunError, match="it holds a Sequential, and no text classifier"):
+        run.read_model()
+
+
+def enlarge(config):
+    config["config"]["network"]["config"]["layers"][3]["config"]["units"] = 2**40
+    return config
+
+
+def forget_a_type(config):
+    layer = config["config"]["network"]["config"]["layers"][3]
+    layer["class_name"], layer["module"] = "__typespec__", "keras.layers"
+    return config
+
+
+@pytest.mark.parametrize("change", [enlarge, forget_a_type, lambda config: [], lambda c: 1])
+def test_damage_with_digests_that_fit_is_one_line(run, change):
+    rewrite(run, change)
+    with pytest.raises(RunError) as info:
+        run.read_model()
+    assert "model.keras is damaged" in str(info.value)
+    assert "\n" not in str(info.value)
+
+
+@pytest.mark.parametrize("digests", [None, 5, []])
+def test_a_record_without_digests_is_one_line(run, digests):
+    run.write_meta({**run.read_meta(), "digests": digests})
+    for read in (run.read_result, run.read_model):
+        with pytest.raises(RunError, match=r"meta.json has no digests; run: textclf train"):
+            read()
+    assert run.find_damage()[0].startswith(f"{run.path / 'meta.json'} has no digests")
+
+
 def test_a_real_lambda_is_refused_before_keras_sees_it(run, tmp_path):
     network = keras.Sequential([keras.Input((3,)), keras.layers.Lambda(lambda x: x + 1)])
     network.save(run.path / "model.keras")

@@ -16,13 +16,24 @@ REFUSED_CLASSES = ("Lambda", "TFSMLayer")
 
 
 def load_model(path: Path) -> Any:
-    """Load a ``model.keras`` that `check_model_file` does not refuse."""
+    """Load a ``model.keras`` that `check_model_file` does not refuse.
+
+    Raises:
+        ValueError: it is damaged, or no text classifier; libraries raise others of `files.DAMAGE`.
+    """
     check_model_file(path)
     import keras
+    import tensorflow as tf
 
-    import textclf.text  # noqa: F401 - registers the layers
+    from textclf.text import TextClassifier  # Registers the layers.
 
-    return keras.models.load_model(path, compile=False, safe_mode=True)
+    try:
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
+    except tf.errors.OpError as error:
+        raise ValueError(error.message) from error
+    if not isinstance(model, TextClassifier):
+        raise ValueError(f"it holds a {type(model).__name__}, and no text classifier")
+    return model
 
 
 def check_model_file(path: Path) -> None:
@@ -30,7 +41,7 @@ def check_model_file(path: Path) -> None:
 
     Raises:
         RunError: it names such a class or module, or holds a file with such a path.
-        ValueError: it is damaged.
+        ValueError: it is damaged; libraries raise others of `files.DAMAGE`.
     """
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():

@@ -21,17 +21,18 @@ def write_checkpoint(path: Path, history_path: Path, checkpoint: Checkpoint) -> 
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
+    # With the names of all arrays: where the directory of the file is damaged, some could be lost.
+    head = json.dumps({"rows": rows, "names": list(arrays)})
     with write_whole(path) as temporary:
-        np.savez(temporary, rows=np.array(json.dumps(rows)), **arrays)  # type: ignore[arg-type]
+        np.savez(temporary, head=np.array(head), **arrays)  # type: ignore[arg-type]
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint; ValueError, KeyError or BadZipFile where it is damaged."""
+    """Read a checkpoint; ValueError or another error of `files.DAMAGE` where it is damaged."""
     with open_arrays(path) as arrays:
-        names = sorted(arrays.files)
-        rows = [EpochRow(**row) for row in json.loads(str(arrays["rows"]))]
+        head = json.loads(str(arrays["head"]))
         return Checkpoint(
-            rows,
-            [arrays[name] for name in names if name.startswith("variable_")],
-            [arrays[name] for name in names if name.startswith("best_")],
+            [EpochRow(**row) for row in head["rows"]],
+            [arrays[name] for name in head["names"] if name.startswith("variable_")],
+            [arrays[name] for name in head["names"] if name.startswith("best_")],
         )

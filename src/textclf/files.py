@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ def write_whole(path: Path) -> Iterator[Path]:
         yield temporary
         _flush(temporary)
         temporary.replace(path)
+        _flush_names(path.parent)
     except OSError as error:
         raise RunError(cannot("write", path, error)) from error
     finally:
@@ -75,6 +77,7 @@ def write_whole_folder(path: Path) -> Iterator[Path]:
             if file_path.is_file():
                 _flush(file_path)
         temporary.replace(path)
+        _flush_names(path.parent)
     except OSError as error:
         raise RunError(cannot("write", path, error)) from error
     finally:
@@ -88,6 +91,16 @@ def remove_leftovers(path: Path) -> None:
             shutil.rmtree(leftover, ignore_errors=True)
         else:
             leftover.unlink(missing_ok=True)
+
+
+def _flush_names(folder: Path) -> None:
+    """Let new names reach the disk in their order: a run's last file means that all are there."""
+    if os.name == "posix":  # Elsewhere a folder cannot be opened.
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _flush(path: Path) -> None:
@@ -104,9 +117,16 @@ def reading(path: Path, remedy: str) -> Iterator[None]:
         raise RunError(f"{path} is not there; {remedy}") from error
     except OSError as error:
         raise RunError(cannot("read", path, error)) from error
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         reason = " ".join(str(error).split())[:300]
         raise RunError(f"{path} is damaged ({type(error).__name__}: {reason}); {remedy}") from error
+
+
+DAMAGE = (
+    *(ValueError, KeyError, TypeError, AttributeError, EOFError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+"""What libraries raise while they read a damaged file; RuntimeError stands for its children too."""
 
 
 def cannot(verb: str, path: Path, error: OSError) -> str:

@@ -21,6 +21,7 @@ def finish_the_step(reporter: Reporter) -> Iterator[Any]:
     asked = threading.Event()
 
     def ask(number: int, frame: Any) -> None:  # noqa: ARG001 - Python's signature
+        reporter.console.show_cursor()  # A live bar hides it, and may not get to its end.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         asked.set()
         reporter.say("finishing the step; Ctrl-C again stops at once")
@@ -37,3 +38,5 @@ def finish_the_step(reporter: Reporter) -> Iterator[Any]:
         yield keras.callbacks.LambdaCallback(on_train_batch_end=stop, on_test_batch_end=stop)
     finally:
         signal.signal(signal.SIGINT, before)
+    if asked.is_set():  # It came after the last step.
+        raise KeyboardInterrupt

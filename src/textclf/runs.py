@@ -49,7 +49,6 @@ FILES = (
     "calibration.png",
 )
 
-
 LAST = ("evaluation.json", "checkpoint.npz", "meta.json")
 SEALED = tuple(name for name in FILES if name not in LAST)
 """What is there, with its final content, before ``meta.json`` and ``evaluation.json`` are."""
@@ -84,11 +83,7 @@ class RunDirectory:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the directory, which is made where it is missing, for this process alone.
-
-        Raises:
-            RunError: it cannot be written, or another process holds it.
-        """
+        """Hold the directory, which is made where it is missing, for this process alone."""
         with lock_folder(self.path):
             yield
 
@@ -117,12 +112,13 @@ class RunDirectory:
     def prepare(self, config: ExperimentConfig, *, force: bool) -> None:
         """Remove what a killed process left behind, and with ``force`` an earlier run's files."""
         for name in FILES:
-            if force:
+            # Killed here, it is still a run, and meta.json still counts looks at the test set.
+            if force and name not in {"config.yaml", "meta.json"}:
                 (self.path / name).unlink(missing_ok=True)
             remove_leftovers(self.path / name)
         if force:
             shutil.rmtree(self._tensorboard, ignore_errors=True)
-        if not self.is_begun:
+        if force or not self.is_begun:
             write_text(self.path / "config.yaml", config.to_yaml())
 
     def read_config(self) -> ExperimentConfig:
@@ -270,12 +266,11 @@ class RunDirectory:
         """
         self._check_finished()
         try:
-            digests = self.read_meta()["digests"]
-        except (RunError, KeyError) as error:
-            return [f"meta.json: {error}"]
-        # A checkpoint stays where the process was killed at the very end; nothing reads it again.
-        sealed = {*SEALED, "evaluation.json"}
-        present = {name for name in sealed if (self.path / name).is_file()}
+            digests = self._read_digests()
+        except RunError as error:
+            return [str(error)]
+        # A checkpoint may stay where the process was killed at the very end.
+        present = {n for n in (*SEALED, "evaluation.json") if (self.path / n).is_file()}
         return find_changes(self.path, present, digests)
 
     @contextlib.contextmanager
@@ -286,11 +281,17 @@ class RunDirectory:
             RunError: it has changed since, or what is done inside finds it damaged.
         """
         path = self.path / name
-        digests = self.read_meta().get("digests", {}) if self.is_finished else None
+        digests = self._read_digests() if self.is_finished else None
         with reading(path, self._train("--force")):
             if digests is not None and hash_file(path) != digests.get(name):
                 raise ValueError("it has changed since it was written")
             yield path
+
+    def _read_digests(self) -> dict[str, str]:
+        digests = self.read_meta().get("digests")
+        if not isinstance(digests, dict):
+            raise RunError(f"{self.path / 'meta.json'} has no digests; {self._train('--force')}")
+        return digests
 
     def _check_finished(self) -> None:
         if not self.is_finished:

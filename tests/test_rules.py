@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "data": {"errors"},
     "downloads": {"errors"},
     "embedding": {"errors"},
-    "hub": {"downloads", "errors", "files", "vectors"},
+    "hub": {"downloads", "errors", "files", "integrity", "vectors"},
     "vectors": {"errors", "files", "text"},
     "text": {"config", "data", "embedding"},
     "evaluation": set(),

@@ -18,18 +18,24 @@ from textclf.errors import RunError
 
 @contextlib.contextmanager
 def write_whole(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside ``path``; rename it to ``path`` when all is written."""
+    """Give a temporary name beside ``path``; rename it to ``path`` when all is written.
+
+    What is written may be a file, or a folder of files.
+    """
     temporary = path.with_name(f".{os.getpid()}-{path.name}")
     try:
+        _remove(temporary)  # A leftover: no other process has this number.
         yield temporary
-        _flush(temporary)
+        for written in (temporary, *temporary.rglob("*")):
+            if not written.is_dir():
+                _flush(written)
         temporary.replace(path)
         _flush_names(path.parent)
     except OSError as error:
         raise RunError(cannot("write", path, error)) from error
     finally:
         with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+            _remove(temporary)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -64,33 +70,17 @@ def lock_folder(path: Path) -> Iterator[None]:
         lock.release()
 
 
-@contextlib.contextmanager
-def write_whole_folder(path: Path) -> Iterator[Path]:
-    """Make a temporary folder beside ``path``; rename it to ``path`` when all is written."""
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        # One of the same name is a leftover: no other process has this number.
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        yield temporary
-        for file_path in temporary.rglob("*"):
-            if file_path.is_file():
-                _flush(file_path)
-        temporary.replace(path)
-        _flush_names(path.parent)
-    except OSError as error:
-        raise RunError(cannot("write", path, error)) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
 def remove_leftovers(path: Path) -> None:
     """Remove what killed processes left of a file or folder; its lock has to be held."""
     for leftover in path.parent.glob(f".*-{path.name}"):
-        if leftover.is_dir():
-            shutil.rmtree(leftover, ignore_errors=True)
-        else:
-            leftover.unlink(missing_ok=True)
+        _remove(leftover)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _flush_names(folder: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from textclf.downloads import cache_folder, downloading, own_cache
 from textclf.errors import EmbeddingError, unknown
 from textclf.files import remove_leftovers
+from textclf.integrity import hash_file
 
 GRAPH_FILE = "saved_model.pb"
 GLOVE = "glove"
@@ -100,9 +101,8 @@ def hash_embedding(folder: Path) -> str:
     paths = [folder / GRAPH_FILE, *folder.glob("variables/*"), *folder.glob("assets/**/*")]
     try:
         for path in sorted(path for path in paths if path.is_file()):
-            with path.open("rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
-            digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
+            name = path.relative_to(folder).as_posix()
+            digest.update(f"{name} {hash_file(path)}\n".encode())
     except OSError as error:
         raise EmbeddingError(f"cannot read {error.filename}: {error.strerror}") from error
     return digest.hexdigest()

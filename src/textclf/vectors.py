@@ -16,7 +16,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from textclf.errors import EmbeddingError
-from textclf.files import write_whole_folder
+from textclf.files import write_whole
 from textclf.text import tokenize
 
 TOKENS_FILE = "tokens.txt"
@@ -171,12 +171,13 @@ def write_text_embedding(vectors: Vectors, folder: Path) -> None:
     """
     rows = np.concatenate([vectors.matrix, vectors.matrix.mean(axis=0, keepdims=True)])
     with (
-        write_whole_folder(folder) as temporary,
+        write_whole(folder) as temporary,
         tempfile.TemporaryDirectory() as assets,
     ):
         tokens_path = Path(assets) / TOKENS_FILE
         tokens_path.write_text("\n".join(vectors.tokens), encoding="utf-8")
         model = _build_model(tokens_path, rows, n_tokens=len(vectors.tokens))
+        temporary.mkdir(parents=True)
         try:
             tf.saved_model.save(model, str(temporary), signatures=model.__call__)
         except tf.errors.OpError as error:

@@ -82,18 +82,11 @@ def command(
     from textclf.progress import Reporter
     from textclf.runs import RunDirectory
 
-    if baseline is None and (max_drop, alpha) != (None, None):
-        raise click.UsageError("--max-drop and --alpha need --baseline, the run to compare with")
-    gate = {"max_drop": max_drop or 0.0, "alpha": alpha or 0.05}
-    for option, value in gate.items():
-        if math.isnan(value):
-            raise click.UsageError(f"--{option.replace('_', '-')} nan is no number")
+    gate = _make_gate(baseline, max_drop, alpha)
     reporter = Reporter(quiet=quiet)
     # Before anything is trained: a wrong baseline must not be noticed hours later.
     reference_runs = _read_baseline(baseline, reporter) if baseline else None
     runs, failures = _get_runs(paths, run_root, device, reporter, **wanted)
-    if not (wanted["models"] or wanted["config_path"]):
-        failures = _leave_out(failures, reporter)
     named = bool(paths) and all(RunDirectory(path).is_begun for path in paths)
     entries = make_entries(runs, leave_out=None if named else reporter.say) if runs else []
     if named:
@@ -105,6 +98,19 @@ def command(
         sys.exit(1)
     if reference_runs:
         _check_gate(entries, reference_runs, reporter, models=wanted["models"], **gate)
+
+
+def _make_gate(
+    baseline: Path | None, max_drop: float | None, alpha: float | None
+) -> dict[str, float]:
+    """Return how strict the gate is, from its options."""
+    if baseline is None and (max_drop, alpha) != (None, None):
+        raise click.UsageError("--max-drop and --alpha need --baseline, the run to compare with")
+    gate = {"max_drop": max_drop or 0.0, "alpha": alpha or 0.05}
+    for option, value in gate.items():
+        if math.isnan(value):
+            raise click.UsageError(f"--{option.replace('_', '-')} nan is no number")
+    return gate
 
 
 def _read_baseline(path: Path, reporter: Any) -> Any:
@@ -136,7 +142,10 @@ def _get_runs(
     from textclf.experiment import Settings, run_all
 
     settings = Settings(reporter, device, command=join_command())
-    return run_all(_make_configs(**wanted), run_root, settings)
+    runs, failures = run_all(_make_configs(**wanted), run_root, settings)
+    if not (wanted["models"] or wanted["config_path"]):
+        failures = _leave_out(failures, reporter)
+    return runs, failures
 
 
 def _leave_out(failures: Sequence[Any], reporter: Any) -> list[Any]:

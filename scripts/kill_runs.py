@@ -2,7 +2,8 @@
 
 Every network is killed (SIGKILL) in its phases one after the other, and then trained to its end by
 the same command. Weights, history, predictions and evaluation must be those of a run that was
-never killed, to the last byte; seconds aside.
+never killed, to the last byte; seconds aside. With --replace, it is finished runs that are killed
+while train --force replaces them.
 
 Example: python scripts/kill_runs.py --kills 30 --jobs 2
 """
@@ -12,6 +13,7 @@ import collections
 import csv
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -33,10 +35,11 @@ NETWORKS = [name for name in list_names("models") if find_fit(name) is None]
 TIMED = ("train_seconds", "examples_per_second")
 
 
-def start(model: str, folder: Path) -> subprocess.Popen[str]:
+def start(model: str, folder: Path, *options: str) -> subprocess.Popen[str]:
     """Start the training of a model into a run directory."""
     extra = ["--set", "model.handle=glove"] if model == "hub" else []
-    words = [str(COMMAND), "train", "--model", model, *OPTIONS, *extra, "--run-dir", str(folder)]
+    words = [str(COMMAND), "train", "--model", model, *OPTIONS, *extra, *options]
+    words += ["--run-dir", str(folder)]
     return subprocess.Popen(
         words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, bufsize=1
     )
@@ -60,13 +63,13 @@ def read_lines(stream: IO[str] | None) -> Any:
         yield line.strip(), time.monotonic()
 
 
-def kill(model: str, folder: Path, place: int, delay: float) -> str:
+def kill(model: str, folder: Path, place: int, delay: float, *options: str) -> str:
     """Kill a run ``delay`` seconds after its line number ``place``; return that line.
 
     Where it came to its end before, say so: such a run was not killed.
     """
     last = "before its first line"
-    with start(model, folder) as process:
+    with start(model, folder, *options) as process:
         for i, (line, _) in enumerate(read_lines(process.stderr)):
             last = line
             if i == place:
@@ -96,17 +99,22 @@ def read_outcome(folder: Path) -> dict[str, Any]:
     }
 
 
-def check_model(model: str, root: Path, kills: int, jobs: int, seed: int) -> int:
+def check_model(
+    model: str, root: Path, *, kills: int, jobs: int, seed: int, replace: bool = False
+) -> int:
     """Kill a model ``kills`` times; print and return how many runs came out differently."""
-    phases = finish(model, root / model / "undisturbed")
-    expected = read_outcome(root / model / "undisturbed")
+    undisturbed = root / model / "undisturbed"
+    phases = finish(model, undisturbed)
+    expected = read_outcome(undisturbed)
     chooser = random.Random(f"{seed} {model}")  # noqa: S311 - nothing is kept secret
     places = [i * len(phases) // kills for i in range(kills)]
     cases = [(place, chooser.uniform(0, phases[place][1])) for place in places]
 
     def disturb(i: int) -> tuple[str, list[str]]:
         folder = root / model / f"killed-{i}"
-        phase = kill(model, folder, *cases[i])
+        if replace:
+            shutil.copytree(undisturbed, folder)
+        phase = kill(model, folder, *cases[i], *(["--force"] if replace else []))
         finish(model, folder)
         found = read_outcome(folder)
         return phase, [name for name, value in expected.items() if found[name] != value]
@@ -129,14 +137,13 @@ def main() -> None:
     parser.add_argument("--model", action="append", choices=NETWORKS, help="default: all")
     parser.add_argument("--kills", type=int, default=30, help="of each model")
     parser.add_argument("--jobs", type=int, default=1, help="runs at once")
+    parser.add_argument("--replace", action="store_true", help="kill runs that replace others")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
-    options = parser.parse_args()
+    options = vars(parser.parse_args())
+    models = options.pop("model") or NETWORKS
     print("| model | kills | different | killed in |\n| --- | ---: | ---: | --- |", flush=True)
     with tempfile.TemporaryDirectory(prefix="textclf-") as root:
-        broken = [
-            check_model(model, Path(root), options.kills, options.jobs, options.seed)
-            for model in options.model or NETWORKS
-        ]
+        broken = [check_model(model, Path(root), **options) for model in models]
     sys.exit(1 if sum(broken) else 0)
 
 

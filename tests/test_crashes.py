@@ -2,6 +2,9 @@
 
 import errno
 import os
+import shutil
+import subprocess
+import sys
 
 import pytest
 from test_docs import load_script
@@ -19,6 +22,39 @@ def test_a_killed_run_ends_like_an_undisturbed_one(tmp_path, monkeypatch, capsys
     assert row.startswith("| mlp | 2 | 0 | ")
     # Half of them were killed after some epochs.
     assert "epoch" in row
+
+
+def test_a_damaged_run_gives_no_wrong_figure(smoke_run, tmp_path):
+    script = load_script("damage_runs")
+    for name in ("one", "two"):
+        shutil.copytree(smoke_run, tmp_path / "runs" / name)
+    shutil.copytree(smoke_run, tmp_path / "whole")
+    # One is cut, the others have another bit: each command says so, or does not need the file.
+    counts = script.check_file("predictions.npz", tmp_path / "runs", 7)
+    assert counts == {
+        "compare": {"said": 7},
+        "evaluate": {"right": 7},
+        "predict": {"right": 7},
+        "runs check": {"said": 7},
+    }
+    counts = script.check_file("config.yaml", tmp_path / "runs", 7)
+    assert not any(count["WRONG"] for count in counts.values())
+    assert counts["runs check"] == {"said": 7}
+
+
+def test_two_processes_download_and_build_once():
+    script = load_script("race_caches").__file__
+    words = [sys.executable, script, "--processes", "2", "--rounds", "1"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines()]
+    counts = [(what, count) for what, _, count in rows[2:]]
+    assert counts == [
+        ("built", "1"),
+        ("done", "2"),
+        *[("downloaded", "1")] * 3,
+        *[(what, "2") for what in ("embedding/1", "glove", "reuters")],  # Both got the same.
+    ]
+    assert done.returncode == 0
 
 
 WORDS = ["train", "--model", "majority", "--dataset", "bbc", "--smoke", "--run-dir", "run"]

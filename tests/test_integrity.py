@@ -92,6 +92,8 @@ def test_check_names_what_is_broken_and_changes_nothing(cli, run, tmp_path):
     broken = RunDirectory(shutil.copytree(run.path, tmp_path / "runs" / "broken"))
     (broken.path / "history.csv").write_text("epoch,loss\n")
     (broken.path / "confusion.png").unlink()
+    lost = RunDirectory(shutil.copytree(run.path, tmp_path / "runs" / "lost"))
+    (lost.path / "config.yaml").unlink()
     unfinished = shutil.copytree(run.path, tmp_path / "runs" / "unfinished")
     (unfinished / "evaluation.json").unlink()
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
@@ -101,9 +103,10 @@ def test_check_names_what_is_broken_and_changes_nothing(cli, run, tmp_path):
         ("runs/broken", "damaged", "confusion.png is missing"),
         ("runs/broken", "damaged", "history.csv has changed since it was written"),
         ("runs/copy", "ok", None),
+        ("runs/lost", "damaged", "config.yaml is missing"),
         ("runs/unfinished", "unfinished", None),
     ]
-    assert "1 of 3 runs are damaged; train them again, such as: textclf train" in answer.error_line
+    assert "2 of 4 runs are damaged; train them again, such as: textclf train" in answer.error_line
     after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert after == before
 

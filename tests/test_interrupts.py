@@ -65,6 +65,7 @@ def test_an_interrupted_command_leaves_a_state_to_go_on_from(tmp_path):
         rest = process.stderr.read()
     assert process.returncode == 130
     assert "finishing the step; Ctrl-C again stops at once" in rest
+    assert "the same command goes on after the last whole epoch" in rest
     assert rest.splitlines()[-1] == "textclf: interrupted"
     assert (tmp_path / "run" / "checkpoint.npz").is_file()
     assert not (tmp_path / "run" / "evaluation.json").exists()

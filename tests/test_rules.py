@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "text": {"config", "data", "embedding"},
     "evaluation": set(),
     "history": set(),
-    "files": {"errors"},
+    "files": {"errors", "limits"},
     "results": {"errors", "evaluation"},
     "archives": {"errors", "text"},
     "runs": {
@@ -47,9 +47,10 @@ MAY_IMPORT = {
     "integrity": {"files"},
     "interrupts": {"progress"},
     "search": {"errors", "progress", "registry", "results", "runs"},
-    "sources": {"errors"},
+    "sources": {"errors", "limits"},
+    "limits": {"errors"},
     "progress": set(),
-    "predictions": {"errors", "tables", "text"},
+    "predictions": {"errors", "limits", "tables", "text"},
     "descriptions": {
         "config",
         "datasets",

@@ -1,13 +1,16 @@
 """Files from strangers: nothing in them runs, and nothing leads out of its folder."""
 
+import io
 import json
 import shutil
 import zipfile
 
 import keras
+import numpy as np
 import pytest
 
 from textclf.archives import check_model_file
+from textclf.config import resolve
 from textclf.errors import RequestError, RunError
 from textclf.runs import RunDirectory
 from textclf.sources import read_yaml
@@ -126,6 +129,76 @@ def test_yaml_makes_no_objects(tmp_path):
     assert str(path) in str(info.value)
     assert "\n" not in str(info.value)
     assert not target.exists()
+
+
+@pytest.mark.parametrize("place", ["dataset", "seed", "training: {epochs", "model: {name"])
+def test_aliases_in_yaml_do_not_fill_the_memory(tmp_path, place):
+    # Nine lists of nine lists ...: its text has more characters than any memory bytes.
+    bomb = "&a0 [lol]"
+    for depth in range(1, 14):
+        bomb = f"&a{depth} [{bomb}, {', '.join([f'*a{depth - 1}'] * 8)}]"
+    path = tmp_path / "config.yaml"
+    names = {"dataset": "{name: bbc}", "model": "{name: mlp}"}
+    lines = [f"{key}: {name}" for key, name in names.items() if not place.startswith(key)]
+    path.write_text("\n".join([*lines, f"{place}: {bomb}{'}' if '{' in place else ''}"]))
+    with pytest.raises(RequestError) as info:
+        resolve(read_yaml(path), source=str(path))
+    assert len(str(info.value)) < 300
+
+
+@pytest.mark.parametrize("name", ["predictions.npz", "model.keras", "evaluation.json"])
+def test_a_file_that_unpacks_to_more_than_the_limit_is_refused(cli, run, name, monkeypatch):
+    path = run.path / name
+    if path.suffix == ".json":
+        path.write_bytes(path.read_bytes() + b" " * 3_500_000)
+    else:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("bomb", bytes(3_500_000))
+        assert path.stat().st_size < 10_000
+    monkeypatch.setenv("TEXTCLF_MAX_FILE_MB", "2")
+    command = ["compare", run.path] if name != "model.keras" else ["predict", run.path, "text"]
+    answer = cli(*command)
+    assert answer.code == 1
+    assert f"{name} has 3." in answer.error_line
+    assert "MB, more than the limit of 2 MB; if you trust it: TEXTCLF_MAX_FILE_MB=4" in (
+        answer.error_line
+    )
+    monkeypatch.setenv("TEXTCLF_MAX_FILE_MB", "4")
+    assert "it has changed since it was written" in cli(*command).error_line
+
+
+def test_a_text_above_the_limit_is_refused_and_the_limit_can_be_raised(cli, run, monkeypatch):
+    text = "word " * 30_000
+    monkeypatch.setenv("TEXTCLF_MAX_TEXT_MB", "0.1")
+    answer = cli("predict", run.path, "short", text)
+    assert answer.code == 2
+    assert answer.error_line == (
+        "text 2 of 2 has 0.1 MB, more than the limit of 0.1 MB;"
+        " if you trust it: TEXTCLF_MAX_TEXT_MB=1"
+    )
+    monkeypatch.setenv("TEXTCLF_MAX_TEXT_MB", "1")
+    assert cli("predict", run.path, "short", text).code == 0
+
+
+@pytest.mark.parametrize("value", ["", "many", "0", "-1", "nan"])
+def test_a_limit_that_is_no_number_is_one_line(cli, run, monkeypatch, value):
+    monkeypatch.setenv("TEXTCLF_MAX_FILE_MB", value)
+    answer = cli("compare", run.path)
+    assert answer.code == 2
+    assert answer.error_line == f"TEXTCLF_MAX_FILE_MB={value}: expected megabytes, such as 100"
+
+
+def test_arrays_that_claim_to_be_huge_are_one_line(run):
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "<f8", "fortran_order": False, "shape": (2**50,)}
+    )
+    with zipfile.ZipFile(run.path / "predictions.npz", "w") as archive:
+        for name in ("index", "label", "probabilities"):
+            archive.writestr(f"{name}.npy", header.getvalue())
+    run.finish(run.read_result(), run.read_meta())
+    with pytest.raises(RunError, match=r"predictions.npz is damaged"):
+        run.read_predictions()
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])

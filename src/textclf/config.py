@@ -7,6 +7,7 @@ the model, a YAML file, and the command line.
 import hashlib
 import json
 import math
+import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -240,5 +241,8 @@ def _describe(mistake: Any, cls: Any, section: str, where: Any) -> str:
 
 
 def _shorten(value: object) -> str:
-    text = repr(value)
+    # Not repr: aliases in YAML can make a value whose whole text fills the memory.
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = 60
+    text = short.repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

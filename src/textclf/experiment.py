@@ -79,9 +79,15 @@ def run_experiment(config: ExperimentConfig, run: RunDirectory, settings: Settin
             settings.reporter.say(f"finished before, --force repeats it: {run.path}")
             return run.read_result()
         phases = Phases(settings.reporter)
-        dataset, network, meta = _prepare(config, run, settings, phases)
-        fitted = fit(config, dataset, network, run, phases=phases, tensorboard=settings.tensorboard)
-        return _record(config, dataset, run, fitted, phases, meta)
+        try:
+            dataset, network, meta = _prepare(config, run, settings, phases)
+            fitted = fit(
+                config, dataset, network, run, phases=phases, tensorboard=settings.tensorboard
+            )
+            return _record(config, dataset, run, fitted, phases, meta)
+        except KeyboardInterrupt:
+            settings.reporter.say("the same command goes on after the last whole epoch")
+            raise
 
 
 def _prepare(

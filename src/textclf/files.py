@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
+from textclf import limits
 from textclf.errors import RunError
 
 
@@ -100,8 +101,9 @@ def _flush(path: Path) -> None:
 
 @contextlib.contextmanager
 def reading(path: Path, remedy: str) -> Iterator[None]:
-    """Turn what goes wrong while a run file is read into one line."""
+    """Refuse a run file that is too large, and turn what goes wrong inside into one line."""
     try:
+        limits.FILE.check(limits.measure_unpacked(path), str(path), RunError)
         yield
     except FileNotFoundError as error:
         raise RunError(f"{path} is not there; {remedy}") from error
@@ -114,7 +116,7 @@ def reading(path: Path, remedy: str) -> Iterator[None]:
 
 DAMAGE = (
     *(ValueError, KeyError, TypeError, AttributeError, EOFError, RuntimeError),
-    *(zipfile.BadZipFile, zlib.error),
+    *(MemoryError, zipfile.BadZipFile, zlib.error),
 )
 """What libraries raise while they read a damaged file; RuntimeError stands for its children too."""
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from textclf import limits
 from textclf.errors import RequestError
 from textclf.tables import Column, number
 
@@ -51,13 +52,14 @@ def check_texts(texts: Sequence[str]) -> None:
     """Refuse texts that cannot be classified.
 
     Raises:
-        RequestError: there is no text, or one is nothing but white space or no Unicode text.
+        RequestError: there is no text, or one is too long, nothing but white space or no Unicode.
     """
     if not texts:
         raise RequestError("no text given: standard input is empty")
     for place, text in enumerate(texts, start=1):
         if not text.strip():
             raise RequestError(f"text {place} of {len(texts)} is empty: every text needs a word")
+        limits.TEXT.check(len(text), f"text {place} of {len(texts)}", RequestError)
         if any("\ud800" <= character <= "\udfff" for character in text):
             raise RequestError(f"text {place} of {len(texts)} is not UTF-8: {_shorten(text)!r}")
 

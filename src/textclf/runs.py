@@ -69,7 +69,8 @@ class RunDirectory:
     @classmethod
     def list_below(cls, folder: Path) -> list["RunDirectory"]:
         """Return all runs in a folder and its subfolders, in the order of their paths."""
-        return [cls(path.parent) for path in sorted(folder.rglob("config.yaml"))]
+        names = ("config.yaml", "evaluation.json")  # A run that has lost one is found too.
+        return [cls(path) for path in sorted({p.parent for n in names for p in folder.rglob(n)})]
 
     @property
     def is_begun(self) -> bool:
@@ -162,7 +163,6 @@ class RunDirectory:
 
             with self._reading("model.skops") as path:
                 return EstimatorClassifier.load(path)
-
         with self._reading("model.keras") as path:
             return load_model(path)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from textclf import limits
 from textclf.errors import RequestError
 
 Tree = dict[str, Any]
@@ -32,9 +33,10 @@ def read_yaml(path: Path) -> Tree:
     """Read a configuration file.
 
     Raises:
-        RequestError: the file is missing, is no YAML mapping, or has a key twice.
+        RequestError: the file is missing, too large, is no YAML mapping, or has a key twice.
     """
     try:
+        limits.TEXT.check(path.stat().st_size, str(path), RequestError)
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"

@@ -46,15 +46,10 @@ def test_two_processes_download_and_build_once():
     script = load_script("race_caches").__file__
     words = [sys.executable, script, "--processes", "2", "--rounds", "1"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines()]
-    counts = [(what, count) for what, _, count in rows[2:]]
-    assert counts == [
-        ("built", "1"),
-        ("done", "2"),
-        *[("downloaded", "1")] * 3,
-        *[(what, "2") for what in ("embedding/1", "glove", "reuters")],  # Both got the same.
-    ]
-    assert done.returncode == 0
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "| built glove | 1 |" in done.stdout
+    assert "| downloaded reuters.npz | 1 |" in done.stdout
+    assert "| needed embedding/1 | 2 |" in done.stdout
 
 
 WORDS = ["train", "--model", "majority", "--dataset", "bbc", "--smoke", "--run-dir", "run"]

@@ -81,6 +81,62 @@ def test_what_gives_figures_is_not_read_when_it_has_changed(run, name, read):
         assert "\n" not in str(info.value)
 
 
+def test_a_changed_configuration_does_not_give_the_figures_of_another_run(cli, run):
+    path = run.path / "config.yaml"
+    before = path.read_text()
+    words = ["train", "--config", path, "--run-dir", run.path, "--quiet"]
+    assert cli(*words).code == 0
+    path.write_text(before.replace("learning_rate: 0.001", "learning_rate: 0.002"))
+    answer = cli(*words)
+    assert answer.code == 1
+    assert f"{run.path} holds another configuration ({run.read_result().fingerprint}, seed" in (
+        answer.error_line
+    )
+    answer = cli("evaluate", run.path)
+    assert answer.code == 1
+    assert f"{path} is damaged (ValueError: it has changed since it was written)" in (
+        answer.error_line
+    )
+    assert f"train it again, with its options, --run-dir {run.path} and --force" in (
+        answer.error_line
+    )
+
+
+def test_a_run_without_its_configuration_can_be_replaced(cli, run, smoke_run):
+    (run.path / "config.yaml").unlink()
+    answer = cli("evaluate", run.path)
+    assert answer.code == 1
+    assert f"{run.path / 'config.yaml'} is not there; train it again" in answer.error_line
+    words = ["train", "--config", smoke_run / "config.yaml", "--run-dir", run.path, "--quiet"]
+    assert cli(*words).code == 0  # What was run is known, and it is this.
+    assert not (run.path / "config.yaml").exists()
+    assert cli(*words, "--force").code == 0
+    assert run.find_damage() == []
+
+
+@pytest.mark.parametrize("name", ["meta.json", "model.keras", "config.yaml", "evaluation.json"])
+def test_what_is_no_regular_file_is_not_read(cli, run, name):
+    (run.path / name).unlink()
+    (run.path / name).symlink_to("/dev/zero")
+    answer = cli("runs", "check", run.path, "--format", "json")
+    if name == "evaluation.json":
+        assert [row["state"] for row in answer.json] == ["unfinished"]
+    else:
+        assert {row["state"] for row in answer.json} == {"damaged"}
+        assert cli("evaluate", run.path).code == 1
+
+
+def test_a_run_that_cannot_be_written_is_evaluated_all_the_same(cli, run, monkeypatch):
+    def refuse(path, text):
+        raise RunError(f"cannot write {path}: Read-only file system")
+
+    monkeypatch.setattr("textclf.runs.write_text", refuse)
+    answer = cli("evaluate", run.path, "--format", "json")
+    assert answer.code == 0
+    assert answer.json["metrics"] == run.read_result().evaluation.metrics
+    assert "this look at the test texts is not noted: cannot write" in answer.err
+
+
 def test_a_model_that_was_put_there_is_not_loaded(run):
     shutil.copy(run.path / "model.keras", run.path / "model.skops")
     assert run.find_damage() == ["model.skops is of another run"]
@@ -106,7 +162,10 @@ def test_check_names_what_is_broken_and_changes_nothing(cli, run, tmp_path):
         ("runs/lost", "damaged", "config.yaml is missing"),
         ("runs/unfinished", "unfinished", None),
     ]
-    assert "2 of 4 runs are damaged; train them again, such as: textclf train" in answer.error_line
+    assert (
+        "2 of 4 runs are damaged; train them again, with their options and --force"
+        in answer.error_line
+    )
     after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert after == before
 

@@ -107,7 +107,9 @@ def test_what_a_directory_may_hold_before_training(tmp_path, run):
         empty.prepare(CONFIG, force=False)
         assert empty.read_config() == CONFIG
         empty.check(CONFIG, force=False)  # the same configuration again
-        with pytest.raises(RunError, match=r"holds another configuration \(bbc/mlp .* --force"):
+        with pytest.raises(
+            RunError, match=r"holds another configuration \(.*, seed 42\); .* --force"
+        ):
             empty.check(other, force=False)
         empty.check(other, force=True)
     for name in ("config.yaml", "evaluation.json"):

@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         sys.exit(0)
     except OSError as error:
         # The environment, such as a full disk, and not a bug.
-        message = f"{error.filename or 'standard output'}: {error.strerror}"
+        message = f"{error.filename or 'standard output'}: {error.strerror or error}"
         _drop_output()
         _fail(message, TextclfError.exit_code)
     sys.exit(code or 0)

@@ -28,6 +28,10 @@ class RunError(TextclfError):
     """A run directory cannot be read, written or used."""
 
 
+class LimitError(TextclfError):
+    """A file or a text is larger than is allowed."""
+
+
 class GateError(TextclfError):
     """What was checked is not good enough, or not the same."""
 

@@ -78,7 +78,7 @@ def remove_leftovers(path: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
@@ -103,7 +103,9 @@ def _flush(path: Path) -> None:
 def reading(path: Path, remedy: str) -> Iterator[None]:
     """Refuse a run file that is too large, and turn what goes wrong inside into one line."""
     try:
-        limits.FILE.check(limits.measure_unpacked(path), str(path), RunError)
+        if path.exists() and not path.is_file():
+            raise ValueError("it is no regular file")
+        limits.FILE.check(limits.measure_unpacked(path), str(path))
         yield
     except FileNotFoundError as error:
         raise RunError(f"{path} is not there; {remedy}") from error

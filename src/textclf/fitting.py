@@ -92,6 +92,8 @@ def _fit_network(
     tensorboard: bool,
 ) -> Fitted:
     """Encode the texts, fit the network, and predict the test texts."""
+    import keras
+
     from textclf import text, training
 
     with phases("text", f"encoding {sum(map(len, dataset.splits.values())):,} texts"):
@@ -104,6 +106,10 @@ def _fit_network(
         phases.reporter.training(epochs=epochs, steps=steps) as display,
         finish_the_step(phases.reporter) as interruption,
     ):
+        callbacks = [display, interruption]
+        if tensorboard:
+            folder = str(run.tensorboard_path)
+            callbacks.append(keras.callbacks.TensorBoard(folder, write_graph=False))
         history = training.train(
             network,
             training.TrainingData(
@@ -114,7 +120,7 @@ def _fit_network(
             config.training,
             seed=config.seed,
             store=run,
-            callbacks=[display, interruption, *run.tensorboard(wanted=tensorboard)],
+            callbacks=callbacks,
         )
     with phases("predict", f"predicting {len(dataset.test):,} test texts"):
         probabilities = text.predict(network, inputs["test"])

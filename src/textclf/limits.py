@@ -5,7 +5,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from textclf.errors import RequestError, TextclfError
+from textclf.errors import LimitError, RequestError
 
 MEGABYTE = 1_000_000
 
@@ -22,28 +22,40 @@ class Limit:
     variable: str
     default: float
 
-    def check(self, n_bytes: int, what: str, failure: type[TextclfError]) -> None:
-        """Raise ``failure`` where ``what`` is larger.
+    @property
+    def n_bytes(self) -> int:
+        """The limit in bytes.
 
         Raises:
             RequestError: the environment variable is no number above zero.
         """
         given = os.environ.get(self.variable, self.default)
         try:
-            limit = float(given)
-        except ValueError:
-            limit = 0.0
-        if not limit > 0:
+            n_bytes = int(float(given) * MEGABYTE)
+        except (ValueError, OverflowError):
+            n_bytes = 0
+        if n_bytes <= 0:
             raise RequestError(f"{self.variable}={given}: expected megabytes, such as 100")
-        if n_bytes > limit * MEGABYTE:
-            raise failure(
-                f"{what} has {n_bytes / MEGABYTE:,.1f} MB, more than the limit of {limit:,g} MB;"
-                f" if you trust it: {self.variable}={-(-n_bytes // MEGABYTE)}"
+        return n_bytes
+
+    def check(self, n_bytes: int, what: str) -> None:
+        """Refuse ``what`` with a LimitError where it is larger."""
+        if n_bytes > self.n_bytes:
+            raise LimitError(
+                f"{what} is larger than the limit of {self.n_bytes / MEGABYTE:,g} MB;"
+                f" if you trust it, raise {self.variable}"
             )
+
+    def read(self, path: Path) -> bytes:
+        """Return the content of a file, of which no more is read than is allowed."""
+        with path.open("rb") as file:
+            content = file.read(self.n_bytes + 1)
+        self.check(len(content), str(path))
+        return content
 
 
 FILE = Limit("TEXTCLF_MAX_FILE_MB", 4_000)
-"""Of a file of a run, unpacked."""
+"""Of a file of a run, unpacked; and of texts on standard input."""
 
 TEXT = Limit("TEXTCLF_MAX_TEXT_MB", 1)
 """Of a text to classify, and of a configuration."""

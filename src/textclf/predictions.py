@@ -33,9 +33,12 @@ def read_lines(stream: BinaryIO) -> list[str]:
 
     Raises:
         RequestError: a line is no UTF-8.
+        LimitError: there is too much.
     """
     lines = []
-    for place, line in enumerate(stream.read().splitlines(), start=1):
+    content = stream.read(limits.FILE.n_bytes + 1)
+    limits.FILE.check(len(content), "standard input")
+    for place, line in enumerate(content.splitlines(), start=1):
         try:
             lines.append(line.decode("utf-8"))
         except UnicodeDecodeError as error:
@@ -52,14 +55,16 @@ def check_texts(texts: Sequence[str]) -> None:
     """Refuse texts that cannot be classified.
 
     Raises:
-        RequestError: there is no text, or one is too long, nothing but white space or no Unicode.
+        RequestError: there is no text, or one is nothing but white space or no Unicode text.
+        LimitError: one is too long.
     """
     if not texts:
         raise RequestError("no text given: standard input is empty")
     for place, text in enumerate(texts, start=1):
         if not text.strip():
             raise RequestError(f"text {place} of {len(texts)} is empty: every text needs a word")
-        limits.TEXT.check(len(text), f"text {place} of {len(texts)}", RequestError)
+        size = len(text.encode("utf-8", "surrogatepass"))
+        limits.TEXT.check(size, f"text {place} of {len(texts)}")
         if any("\ud800" <= character <= "\udfff" for character in text):
             raise RequestError(f"text {place} of {len(texts)} is not UTF-8: {_shorten(text)!r}")
 

@@ -74,8 +74,8 @@ class RunDirectory:
 
     @property
     def is_begun(self) -> bool:
-        """Whether there is a run, finished or not."""
-        return (self.path / "config.yaml").is_file()
+        """Whether there is a run, finished or not, and perhaps damaged."""
+        return self.is_finished or (self.path / "config.yaml").is_file()
 
     @property
     def is_finished(self) -> bool:
@@ -102,12 +102,12 @@ class RunDirectory:
                     " choose another --run-dir"
                 )
         elif not force:
-            there = self.read_config()
+            # What was run, and not what config.yaml says by now.
+            there = self.read_result() if self.is_finished else self.read_config()
             if (there.fingerprint, there.seed) != (config.fingerprint, config.seed):
                 raise RunError(
-                    f"{self.path} holds another configuration ({there.dataset.name}/"
-                    f"{there.model.name} {there.fingerprint}, seed {there.seed});"
-                    " choose another --run-dir, or replace it with --force"
+                    f"{self.path} holds another configuration ({there.fingerprint},"
+                    f" seed {there.seed}); choose another --run-dir, or replace it with --force"
                 )
 
     def prepare(self, config: ExperimentConfig, *, force: bool) -> None:
@@ -118,22 +118,20 @@ class RunDirectory:
                 (self.path / name).unlink(missing_ok=True)
             remove_leftovers(self.path / name)
         if force:
-            shutil.rmtree(self._tensorboard, ignore_errors=True)
-        if force or not self.is_begun:
+            shutil.rmtree(self.tensorboard_path, ignore_errors=True)
+        if force or not (self.path / "config.yaml").is_file():
             write_text(self.path / "config.yaml", config.to_yaml())
 
-    def read_config(self) -> ExperimentConfig:
-        """Read the configuration; RunError where there is none, or it is damaged."""
-        path = self.path / "config.yaml"
-        if not path.is_file():
-            raise RunError(f"{self.path} is no run directory: it has no config.yaml")
-        try:
-            tree = read_yaml(path)
-            if "seed" not in tree:  # The last key: without it the defaults would fill the gap.
-                raise RequestError(f"{path} is cut off: it has no seed")
-            return resolve(tree, source=str(path))
-        except RequestError as error:
-            raise RunError(f"{error}; train with --force to replace the run") from error
+    def read_config(self, *, verify: bool = True) -> ExperimentConfig:
+        """Read the configuration; RunError where there is none, it is damaged, or has changed."""
+        with self._reading("config.yaml", verify=verify) as path:
+            try:
+                tree = read_yaml(path)
+                if "seed" not in tree:  # The last key: without it the defaults would fill the gap.
+                    raise RequestError(f"{path} is cut off: it has no seed")
+                return resolve(tree, source=str(path))
+            except RequestError as error:
+                raise RunError(f"{error}; {self._retrain('config.yaml')}") from error
 
     def write_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Keep what training needs to go on, and the history so far."""
@@ -221,13 +219,6 @@ class RunDirectory:
                 f" now {digest[:10]}); {self._train('--force')}"
             )
 
-    def tensorboard(self, *, wanted: bool) -> list[Any]:
-        """Return a Keras callback that writes TensorBoard event files, where wanted."""
-        import keras
-
-        folder = str(self._tensorboard)
-        return [keras.callbacks.TensorBoard(folder, write_graph=False)] if wanted else []
-
     def finish(self, result: Result, meta: dict[str, Any]) -> None:
         """Save how the run was made, with digests of its files; then the result, which ends it."""
         evaluation = format_json(result.to_json())
@@ -254,8 +245,15 @@ class RunDirectory:
         words = ["textclf", "train", "--config", config, "--run-dir", path, *options]
         return f"run: {shlex.join(words)}"
 
+    def _retrain(self, damaged: str) -> str:
+        """Return how to make the run again, where a file of it is damaged."""
+        if damaged == "config.yaml":
+            return f"train it again, with its options, --run-dir {self.path} and --force"
+        return self._train("--force")
+
     @property
-    def _tensorboard(self) -> Path:
+    def tensorboard_path(self) -> Path:
+        """Where TensorBoard event files go."""
         return self.path / "tensorboard"
 
     def find_damage(self) -> list[str]:
@@ -274,15 +272,15 @@ class RunDirectory:
         return find_changes(self.path, present, digests)
 
     @contextlib.contextmanager
-    def _reading(self, name: str) -> Iterator[Path]:
+    def _reading(self, name: str, *, verify: bool = True) -> Iterator[Path]:
         """Give the path of a file, if it still is what a finished run wrote.
 
         Raises:
             RunError: it has changed since, or what is done inside finds it damaged.
         """
         path = self.path / name
-        digests = self._read_digests() if self.is_finished else None
-        with reading(path, self._train("--force")):
+        digests = self._read_digests() if verify and self.is_finished else None
+        with reading(path, self._retrain(name)):
             if digests is not None and hash_file(path) != digests.get(name):
                 raise ValueError("it has changed since it was written")
             yield path

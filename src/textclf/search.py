@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from textclf.errors import RunError
+from textclf.errors import LimitError, RunError
 from textclf.progress import Reporter
 from textclf.registry import check_name
 from textclf.results import Result
@@ -51,7 +51,7 @@ def read_finished(
     for run in runs:
         try:
             result = run.read_result()
-        except RunError as error:
+        except (LimitError, RunError) as error:
             if run.path in paths:
                 raise
             reporter.say(f"left out: {error}")

@@ -33,11 +33,11 @@ def read_yaml(path: Path) -> Tree:
     """Read a configuration file.
 
     Raises:
-        RequestError: the file is missing, too large, is no YAML mapping, or has a key twice.
+        RequestError: the file is missing, is no YAML mapping, or has a key twice.
+        LimitError: it is too large.
     """
     try:
-        limits.TEXT.check(path.stat().st_size, str(path), RequestError)
-        text = path.read_text(encoding="utf-8")
+        text = limits.TEXT.read(path).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
         raise RequestError(f"cannot read configuration {path}: {reason}") from error
@@ -57,8 +57,18 @@ def parse_override(assignment: str) -> Override:
     return Override(key, _parse_yaml(value, f"--set {assignment}"), f"--set {assignment}")
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """PyYAML keeps the last of two equal keys silently; this one refuses them."""
+MAX_KEYS = 1_000
+"""Of one mapping, after the mappings that are merged into it."""
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Refuses two equal keys, of which PyYAML keeps the last, and merges that never end."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        super().flatten_mapping(node)
+        if len(node.value) > MAX_KEYS:
+            problem = f"more than {MAX_KEYS:,} keys"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
@@ -73,7 +83,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
 
 def _parse_yaml(text: str, source: str) -> Any:
     try:
-        return yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a subclass of SafeLoader
+        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a subclass of SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""

@@ -199,7 +199,8 @@ class _EpochKeeper(keras.callbacks.Callback):  # type: ignore[misc]
         variables = _all_variables(network)
         if [v.shape for v in variables] != [value.shape for value in checkpoint.variables]:
             raise TextclfError(
-                "the checkpoint does not fit the model, whose code has changed since;"
+                "the checkpoint does not fit the model: it is of another one, or the model's code"
+                " has changed since;"
                 " use --force to train from the start"
             )
         _assign(variables, checkpoint.variables)

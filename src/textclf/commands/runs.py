@@ -1,6 +1,5 @@
 """Look after run directories."""
 
-import shlex
 from pathlib import Path
 
 import click
@@ -38,9 +37,7 @@ def check(paths: tuple[Path, ...], run_root: Path, style: str) -> None:
     print_table(rows, COLUMNS, style)
     damaged = sorted({row["run"] for row in rows if row["state"] == "damaged"})
     if damaged:
-        words = ["textclf", "train", "--config", f"{damaged[0]}/config.yaml"]
-        again = shlex.join([*words, "--run-dir", damaged[0], "--force"])
         raise GateError(
-            f"{len(damaged)} of {len({row['run'] for row in rows})} runs are damaged;"
-            f" train them again, such as: {again}"
+            f"{len(damaged)} of {len({row['run'] for row in rows})} runs are damaged; train them"
+            " again, with their options and --force, or bring their files back"
         )

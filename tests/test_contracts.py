@@ -86,15 +86,16 @@ def test_floor_fits_saves_and_loads(name, n_labels, tmp_path):
 def test_network_trains_saves_and_loads(name, n_labels, tmp_path):
     import keras
 
+    from textclf.encodings import encode_dataset
     from textclf.models import build_network
-    from textclf.text import TextClassifier, encode, predict, split_encoder
+    from textclf.text import TextClassifier, predict
     from textclf.training import Examples, TrainingData, train
 
     dataset = make_dataset(n_labels)
     config = configure(name)
     backend.set_seed(1)
     network = build_network(config, n_labels=n_labels)
-    encoder, network = split_encoder(network, config.text, dataset)
+    encoder, network, ready = encode_dataset(network, config.text, dataset)
     before = [weight.numpy() for weight in network.trainable_weights]
     assert network.output_shape == (None, n_labels)
 
@@ -105,16 +106,16 @@ def test_network_trains_saves_and_loads(name, n_labels, tmp_path):
         def write_checkpoint(self, checkpoint):
             assert len(checkpoint.rows) in {1, 2}
 
-    def examples(split):
-        return Examples(encode(encoder, split.texts), split.labels)
+    def examples(name):
+        return Examples(ready[name], dataset.splits[name].labels)
 
-    data = TrainingData(examples(dataset.train), examples(dataset.validation), dataset.label_names)
+    data = TrainingData(examples("train"), examples("validation"), dataset.label_names)
     history = train(network, data, config.training, seed=1, store=NoStore())
     assert len(history.rows) == 2
     for old, new in zip(before, network.trainable_weights, strict=True):
         assert (old != new.numpy()).any(), new.path
 
-    probabilities = predict(network, encode(encoder, dataset.test.texts))
+    probabilities = predict(network, ready["test"])
     assert probabilities.shape == (9, n_labels)
     assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
     path = tmp_path / "model.keras"

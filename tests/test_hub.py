@@ -213,18 +213,19 @@ def test_other_programs_can_use_what_is_built(folder):
 
 def build_classifier(folder, *, trainable):
     """Return a classifier trained for a step, and the embedding's rows before."""
+    from textclf.encodings import encode_dataset
     from textclf.models import build_network
-    from textclf.text import TextClassifier, split_encoder
+    from textclf.text import TextClassifier
 
     backend.set_seed(1)
     dataset = make_dataset(3)
     config = configure(folder, trainable=trainable)
-    encoder, network = split_encoder(build_network(config, n_labels=3), config.text, dataset)
+    network = build_network(config, n_labels=3)
+    encoder, network, ready = encode_dataset(network, config.text, dataset)
     layer = encoder if not trainable else network.get_layer("embedding")
     before = layer.embedding_weights[0].numpy()
     network.compile("adam", "sparse_categorical_crossentropy")
-    inputs = encoder(tf.constant(dataset.train.texts))
-    network.fit(inputs, dataset.train.labels, verbose=0)
+    network.fit(tf.constant(ready["train"]), dataset.train.labels, verbose=0)
     classifier = TextClassifier.without_optimizer(encoder, network, dataset.label_names)
     return classifier, layer, before
 

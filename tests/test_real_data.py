@@ -27,7 +27,8 @@ def imdb():
 def test_reuters_ids_are_those_of_keras_bit_for_bit(reuters, num_words):
     import keras
 
-    from textclf.text import build_encoder, encode
+    from textclf.encodings import build_encoder
+    from textclf.text import encode
 
     tree = {
         "dataset": {"name": "reuters"},

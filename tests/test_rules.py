@@ -15,17 +15,21 @@ HEAVY = {"tensorflow", "keras", "sklearn", "scipy", "matplotlib", "skops", "pyar
 HEAVY |= {"tensorflow_datasets", "tensorflow_hub"}
 # They exist to work with TensorFlow or matplotlib, and are imported only where work is done.
 WORKERS = {"text.py", "embedding.py", "vectors.py", "training.py", "plots.py", "significance.py"}
+WORKERS |= {"encodings.py", "optimizers.py"}
 
 MAY_IMPORT = {
     "errors": set(),
     "registry": {"errors"},
     "config": {"errors", "registry", "sources"},
     "data": {"errors"},
+    "caching": {"downloads", "errors", "files", "integrity", "limits"},
+    "encodings": {"caching", "config", "data", "text"},
+    "optimizers": set(),
     "downloads": {"errors"},
     "embedding": {"errors"},
     "hub": {"downloads", "errors", "files", "integrity", "vectors"},
     "vectors": {"errors", "files", "text"},
-    "text": {"config", "data", "embedding"},
+    "text": {"backend", "data", "embedding"},
     "evaluation": set(),
     "history": set(),
     "files": {"errors", "limits"},
@@ -58,6 +62,7 @@ MAY_IMPORT = {
         "errors",
         "evaluation",
         "hub",
+        "limits",
         "models",
         "registry",
         "tables",
@@ -71,6 +76,7 @@ MAY_IMPORT = {
         "backend",
         "config",
         "data",
+        "encodings",
         "errors",
         "floors",
         "history",
@@ -85,7 +91,7 @@ MAY_IMPORT = {
     "floors": {"data"},
     "differences": {"data", "datasets", "entries", "results", "runs", "significance"},
     "plots": {"evaluation", "history"},
-    "training": {"config", "errors", "history"},
+    "training": {"backend", "config", "errors", "history", "optimizers"},
     "tables": set(),
     "backend": {"errors"},
     "environment": set(),

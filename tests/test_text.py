@@ -4,7 +4,8 @@ import pytest
 import tensorflow as tf
 
 from textclf.config import TextConfig
-from textclf.text import TextClassifier, TextEncoder, build_encoder, count_words, encode, tokenize
+from textclf.encodings import build_encoder
+from textclf.text import TextClassifier, TextEncoder, count_words, encode, tokenize
 
 
 def words(text):

@@ -5,6 +5,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 from textclf.errors import RequestError
 
@@ -54,6 +55,18 @@ def import_tensorflow() -> None:
         tf.config.list_physical_devices("GPU")  # The first look for GPUs prints too.
     # A new model for each run is no mistake, as TensorFlow's warnings of retracing suppose.
     tf.get_logger().setLevel("ERROR")
+
+
+def without_tuning(data: Any) -> Any:
+    """Return a tf.data.Dataset that does not tune itself.
+
+    The thread that tunes sleeps for seconds, and the end of an iterator waits for it.
+    """
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return data.with_options(options)
 
 
 def set_seed(seed: int) -> None:

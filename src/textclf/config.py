@@ -87,6 +87,10 @@ class TrainingConfig(Section):
 
     epochs: Count = Field(default=10, description="passes over the training texts")
     batch_size: Count = Field(default=64, description="texts in each step")
+    optimizer: Literal["fused-adam", "adam"] = Field(
+        default="fused-adam",
+        description="Adam in one pass over each weight, or Keras's own, which is slower",
+    )
     learning_rate: PositiveFloat = Field(default=0.001, description="of Adam, at the first step")
     schedule: Literal["constant", "linear", "cosine", "exponential"] = Field(
         default="constant", description="how the learning rate falls; linear and cosine end at zero"

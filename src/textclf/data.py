@@ -1,8 +1,9 @@
 """What a dataset is: raw texts, labels and their names; the split rule and stratified subsets."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,27 @@ SPLIT_SEED = 20_240_101
 """Fixed, so that splits and subsets are the same for every run and on every machine."""
 
 
+class LazyTexts(Sequence[str]):
+    """Texts whose number is known, and that are loaded when one of them is asked for."""
+
+    def __init__(self, load: Callable[[], Sequence[str]], size: int) -> None:
+        self._load = load
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[str]: ...
+    def __getitem__(self, place: int | slice) -> str | Sequence[str]:
+        return self._load()[place]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._load())
+
+
 @dataclass(frozen=True)
 class Split:
     """Texts of one split with their labels.
@@ -21,11 +43,13 @@ class Split:
         texts: raw text of each example.
         labels: <int64>[n], positions in the dataset's label names.
         index: <int64>[n], the place of each example in the whole, official split.
+        known_digest: what `digest` returns, where the texts need not be read for it.
     """
 
     texts: Sequence[str]
     labels: IntArray
     index: IntArray
+    known_digest: str | None = None
 
     @classmethod
     def from_lists(cls, texts: Sequence[str], labels: Sequence[int] | IntArray) -> "Split":
@@ -33,10 +57,12 @@ class Split:
         return cls(texts, np.asarray(labels, np.int64), np.arange(len(texts)))
 
     def __len__(self) -> int:
-        return len(self.texts)
+        return len(self.labels)
 
     def digest(self, label_names: Sequence[str]) -> str:
         """Return the SHA-256 over the texts and the names of their labels, in their order."""
+        if self.known_digest:
+            return self.known_digest
         digest = hashlib.sha256()
         for text, label in zip(self.texts, self.labels, strict=True):
             for part in (text, label_names[label]):
@@ -96,6 +122,26 @@ class TextDataset:
         return replace(
             self, train=cut(self.train), validation=cut(self.validation), test=cut(self.test)
         )
+
+
+def join_words(words: Sequence[str]) -> str:
+    """Return words, none of which has a line break in it, as one text."""
+    return "\n".join(words)
+
+
+def split_words(text: str) -> tuple[str, ...]:
+    """Return the words that `join_words` has joined."""
+    return tuple(text.split("\n")) if text else ()
+
+
+def words_to_bytes(words: Sequence[str]) -> npt.NDArray[np.uint8]:
+    """Return words as an array of the bytes of their UTF-8."""
+    return np.frombuffer(join_words(words).encode(), np.uint8)
+
+
+def bytes_to_words(content: npt.NDArray[np.uint8]) -> tuple[str, ...]:
+    """Return the words that `words_to_bytes` has turned into bytes."""
+    return split_words(content.tobytes().decode())
 
 
 def stratified_quantiles(labels: IntArray, *, seed: int = SPLIT_SEED) -> npt.NDArray[np.float64]:

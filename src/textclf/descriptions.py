@@ -1,5 +1,6 @@
 """Datasets, models and evaluations as documents and rows that commands print."""
 
+import datetime
 import math
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +10,7 @@ from textclf.config import DatasetOptions, ExperimentConfig
 from textclf.datasets import load_dataset, load_label_names
 from textclf.errors import EmbeddingError
 from textclf.evaluation import FEW_TEXTS, Evaluation
+from textclf.limits import MEGABYTE
 from textclf.models import build_network, find_fit
 from textclf.registry import describe, list_names, load_module
 from textclf.tables import Column, number, show_p_value
@@ -57,6 +59,11 @@ TEXT_COLUMNS = (
     Column("wrong_confidence", "confidence", number(3), numeric=True),
     Column("text", "text", lambda text: " ".join(text.split())[:SAMPLE_CHARACTERS]),
 )
+ENTRY_COLUMNS = (
+    Column("entry", "entry"),
+    Column("megabytes", "MB", number(1), numeric=True),
+    Column("used", "last used"),
+)
 EMBEDDING_COLUMNS = (
     Column("handle", "handle"),
     Column("dim", "dimension", number(), numeric=True),
@@ -72,6 +79,16 @@ REPRODUCTION_COLUMNS = (
     Column("reproduced", "reproduced", number(6), numeric=True),
     Column("difference", "difference", lambda value: f"{value:+.6f}", numeric=True),
 )
+
+
+def describe_entry(folder: Path, n_bytes: int, used: float) -> dict[str, Any]:
+    """Return a row about an entry of the cache; ``used`` is in seconds since 1970."""
+    moment = datetime.datetime.fromtimestamp(used).astimezone()
+    return {
+        "entry": folder.name,
+        "megabytes": n_bytes / MEGABYTE,
+        "used": moment.isoformat(" ", "minutes"),
+    }
 
 
 def list_summaries(kind: str) -> list[dict[str, str]]:

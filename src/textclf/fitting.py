@@ -94,11 +94,10 @@ def _fit_network(
     """Encode the texts, fit the network, and predict the test texts."""
     import keras
 
-    from textclf import text, training
+    from textclf import encodings, text, training
 
     with phases("text", f"encoding {sum(map(len, dataset.splits.values())):,} texts"):
-        encoder, network = text.split_encoder(network, config.text, dataset)
-        inputs = {name: text.encode(encoder, split.texts) for name, split in dataset.splits.items()}
+        encoder, network, inputs = encodings.encode_dataset(network, config.text, dataset)
     epochs, steps = config.training.epochs, config.training.count_steps(len(dataset.train))
     with (
         _enough_memory(),

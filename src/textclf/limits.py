@@ -57,6 +57,9 @@ class Limit:
 FILE = Limit("TEXTCLF_MAX_FILE_MB", 4_000)
 """Of a file of a run, unpacked; and of texts on standard input."""
 
+CACHE = Limit("TEXTCLF_MAX_CACHE_MB", 2_000)
+"""Of all that `caching` keeps."""
+
 TEXT = Limit("TEXTCLF_MAX_TEXT_MB", 1)
 """Of a text to classify, and of a configuration."""
 

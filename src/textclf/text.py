@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from textclf.config import TextConfig
-from textclf.data import TextDataset
+from textclf import data
+from textclf.backend import without_tuning
 from textclf.embedding import HubEmbedding  # noqa: F401 - registered with Keras
 
 START_ID = 1
@@ -76,12 +76,18 @@ class TextEncoder(keras.layers.Layer):  # type: ignore[misc]
         self.truncating = truncating
         self._set_vocabulary(vocabulary)
 
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """The known words, by falling frequency."""
+        return data.split_words(self._words)
+
     def _set_vocabulary(self, vocabulary: Iterable[str]) -> None:
-        self.vocabulary = tuple(vocabulary)[: self.num_words - FIRST_WORD_ID]
+        words = tuple(vocabulary)[: self.num_words - FIRST_WORD_ID]
+        self._words = data.join_words(words)  # Keras would look into a tuple, word by word.
         # A table must not be empty: the empty string, which no word is, stands in it too.
-        ids = [UNKNOWN_ID, *range(FIRST_WORD_ID, FIRST_WORD_ID + len(self.vocabulary))]
+        ids = [UNKNOWN_ID, *range(FIRST_WORD_ID, FIRST_WORD_ID + len(words))]
         entries = tf.lookup.KeyValueTensorInitializer(
-            tf.constant(["", *self.vocabulary]), tf.constant(ids, tf.int32)
+            tf.constant(["", *words]), tf.constant(ids, tf.int32)
         )
         self._table = tf.lookup.StaticHashTable(entries, default_value=UNKNOWN_ID)
 
@@ -116,12 +122,12 @@ class TextEncoder(keras.layers.Layer):  # type: ignore[misc]
 
     def save_assets(self, folder: str) -> None:
         """Write the words, one a line; Keras calls it when the model is saved."""
-        (Path(folder) / "vocabulary.txt").write_text("\n".join(self.vocabulary), encoding="utf-8")
+        (Path(folder) / "vocabulary.txt").write_text(self._words, encoding="utf-8")
 
     def load_assets(self, folder: str) -> None:
         """Read the words back; Keras calls it when the model is loaded."""
         text = (Path(folder) / "vocabulary.txt").read_text(encoding="utf-8")
-        self._set_vocabulary(text.split("\n") if text else ())
+        self._set_vocabulary(data.split_words(text))
 
 
 @keras.saving.register_keras_serializable("textclf")
@@ -186,28 +192,6 @@ class TextClassifier(keras.Model):  # type: ignore[misc]
         return cls(**{**config, **parts})
 
 
-def build_encoder(config: TextConfig, dataset: TextDataset) -> TextEncoder:
-    """Make the encoder, with the dataset's published vocabulary or that of its training texts."""
-    vocabulary = dataset.vocabulary
-    if vocabulary is None:
-        vocabulary = count_words(dataset.train.texts, at_most=config.num_words)
-    return TextEncoder(**config.model_dump(), vocabulary=vocabulary)
-
-
-def split_encoder(network: Any, config: TextConfig, dataset: TextDataset) -> tuple[Any, Any]:
-    """Return what is computed once for each text, and the network that takes its output.
-
-    A network of token ids follows a `TextEncoder`. Of a network of raw texts, the first layer is
-    computed once if it is frozen; if it is trainable, the network takes the texts themselves.
-    """
-    if network.inputs[0].dtype != "string":
-        return build_encoder(config, dataset), network
-    first = network.layers[1]
-    if first.trainable:
-        return keras.layers.Identity(name="texts"), network
-    return first, keras.Model(first.output, network.outputs, name=network.name)
-
-
 def count_words(texts: Sequence[str], *, at_most: int) -> tuple[str, ...]:
     """Return the most frequent words, equally frequent ones in alphabetical order."""
     counts: Counter[bytes] = Counter()
@@ -221,11 +205,11 @@ def encode(encoder: Any, texts: Sequence[str]) -> npt.NDArray[Any]:
     """Run an encoder over all texts, [texts, ...] of the encoder's type."""
     batches = tf.data.Dataset.from_tensor_slices(tf.constant(texts, tf.string)).batch(BATCH_SIZE)
     encoded = batches.map(encoder, num_parallel_calls=tf.data.AUTOTUNE)
-    return np.concatenate(list(encoded.as_numpy_iterator()))
+    return np.concatenate(list(without_tuning(encoded).as_numpy_iterator()))
 
 
 def predict(network: Any, inputs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     """Return the network's probabilities, <float32>[inputs, labels]."""
     batches = tf.data.Dataset.from_tensor_slices(inputs).batch(256)
-    probabilities: npt.NDArray[np.float32] = network.predict(batches, verbose=0)
+    probabilities: npt.NDArray[np.float32] = network.predict(without_tuning(batches), verbose=0)
     return probabilities

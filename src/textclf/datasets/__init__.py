@@ -2,25 +2,80 @@
 
 A dataset module has a docstring whose first line is its summary, ``ABOUT``,
 ``label_names(options)`` and ``load(options)``; and, where it needs them, ``DEFAULTS`` (settings
-that suit it) and ``Options``.
+that suit it), ``Options``, and ``source_digest(options)``: what tells one content of its files from
+another without reading texts, so that all but these can be kept; None where that is not known.
 """
 
+import functools
+from collections.abc import Callable
+
+import numpy as np
+
+from textclf.caching import Entry, cached
 from textclf.config import DatasetOptions
-from textclf.data import TextDataset
+from textclf.data import LazyTexts, Split, TextDataset, bytes_to_words, words_to_bytes
 from textclf.registry import load_module
 
 
 def load_dataset(options: DatasetOptions) -> TextDataset:
     """Load the dataset that ``options`` name, cut to their subset.
 
+    What is known of it from before is not read again; its texts are, where they are needed.
+
     Raises:
         DataError: it cannot be found, fetched or read.
     """
-    dataset: TextDataset = load_module("datasets", options.name).load(options)
-    return dataset.subset(options.subset)
+    module = load_module("datasets", options.name)
+
+    @functools.cache
+    def load() -> TextDataset:
+        dataset: TextDataset = module.load(options)
+        return dataset.subset(options.subset)
+
+    source = module.source_digest(options) if hasattr(module, "source_digest") else None
+    if source is None:
+        return load()
+    key = {"source": source, "options": options.model_dump(mode="json")}
+    return _restore(cached("dataset", key, lambda: _outline(load())), load)
 
 
 def load_label_names(options: DatasetOptions) -> tuple[str, ...]:
     """Return the names of label 0, 1, ... without loading the texts."""
     names: tuple[str, ...] = load_module("datasets", options.name).label_names(options)
     return names
+
+
+def _outline(dataset: TextDataset) -> Entry:
+    """Return all of a dataset but its texts."""
+    arrays: dict[str, np.ndarray] = {}
+    for name, split in dataset.splits.items():
+        arrays |= {f"{name}_labels": split.labels, f"{name}_index": split.index}
+    digests = {n: split.digest(dataset.label_names) for n, split in dataset.splits.items()}
+    facts = {
+        "name": dataset.name,
+        "label_names": dataset.label_names,
+        "digests": digests,
+    }
+    if dataset.vocabulary is not None:
+        arrays["vocabulary"] = words_to_bytes(dataset.vocabulary)
+    return Entry(arrays, facts)
+
+
+def _restore(entry: Entry, load: Callable[[], TextDataset]) -> TextDataset:
+    """Return the dataset that was outlined; its texts are loaded when they are asked for."""
+    facts = entry.facts
+
+    def split(name: str) -> Split:
+        labels = np.asarray(entry.arrays[f"{name}_labels"])
+        index = np.asarray(entry.arrays[f"{name}_index"])
+        texts = LazyTexts(lambda: load().splits[name].texts, len(labels))
+        return Split(texts, labels, index, facts["digests"][name])
+
+    return TextDataset(
+        facts["name"],
+        tuple(facts["label_names"]),
+        split("train"),
+        split("validation"),
+        split("test"),
+        bytes_to_words(entry.arrays["vocabulary"]) if "vocabulary" in entry.arrays else None,
+    )

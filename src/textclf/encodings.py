@@ -1,0 +1,59 @@
+"""What a network takes: its texts encoded once, and what is costly of that kept on the disk."""
+
+from typing import Any
+
+import keras
+import numpy.typing as npt
+
+from textclf.caching import Entry, cached
+from textclf.config import TextConfig
+from textclf.data import TextDataset, bytes_to_words, words_to_bytes
+from textclf.text import TextEncoder, count_words, encode
+
+Inputs = dict[str, npt.NDArray[Any]]
+
+
+def encode_dataset(
+    network: Any, config: TextConfig, dataset: TextDataset
+) -> tuple[Any, Any, Inputs]:
+    """Compute what is the same in every epoch.
+
+    A network of token ids follows a `TextEncoder`. Of a network of raw texts, the first layer is
+    computed once if it is frozen; if it is trainable, the network takes the texts themselves.
+
+    Returns:
+        The encoder; the network that takes its output; and that output by the name of the split.
+    """
+    if network.inputs[0].dtype != "string":
+        encoder, inputs = _encode_tokens(config, dataset)
+        return encoder, network, inputs
+    first = network.layers[1]
+    if first.trainable:
+        encoder = keras.layers.Identity(name="texts")
+    else:
+        encoder = first
+        network = keras.Model(first.output, network.outputs, name=network.name)
+    inputs = {name: encode(encoder, split.texts) for name, split in dataset.splits.items()}
+    return encoder, network, inputs
+
+
+def _encode_tokens(config: TextConfig, dataset: TextDataset) -> tuple[TextEncoder, Inputs]:
+    """Return ids, <int32>[texts, length], from the disk where they were computed before."""
+
+    def make() -> Entry:
+        encoder = build_encoder(config, dataset)
+        arrays = {name: encode(encoder, split.texts) for name, split in dataset.splits.items()}
+        return Entry({**arrays, "vocabulary": words_to_bytes(encoder.vocabulary)}, {})
+
+    key = {"dataset": dataset.digest, "text": config.model_dump(mode="json")}
+    arrays = dict(cached("ids", key, make).arrays)
+    words = bytes_to_words(arrays.pop("vocabulary"))
+    return TextEncoder(**config.model_dump(), vocabulary=words), arrays
+
+
+def build_encoder(config: TextConfig, dataset: TextDataset) -> TextEncoder:
+    """Make the encoder, with the dataset's published vocabulary or that of its training texts."""
+    vocabulary = dataset.vocabulary
+    if vocabulary is None:
+        vocabulary = count_words(dataset.train.texts, at_most=config.num_words)
+    return TextEncoder(**config.model_dump(), vocabulary=vocabulary)

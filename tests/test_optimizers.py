@@ -46,6 +46,7 @@ def test_steps_are_those_of_keras(schedule, rows):
 
 
 def test_a_model_with_it_is_saved_and_goes_on(tmp_path):
+    keras.utils.set_random_seed(1)
     network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     network.compile(FusedAdam(0.1), "mse")
     x, y = np.ones((4, 3), np.float32), np.zeros((4, 2), np.float32)

@@ -87,13 +87,14 @@ MAY_IMPORT = {
         "text",
         "training",
     },
-    "reproduction": {"datasets", "errors", "experiment", "results", "runs"},
+    "reproduction": {"backend", "datasets", "errors", "experiment", "results", "runs"},
     "floors": {"data"},
     "differences": {"data", "datasets", "entries", "results", "runs", "significance"},
     "plots": {"evaluation", "history"},
     "training": {"backend", "config", "errors", "history", "optimizers"},
     "tables": set(),
     "backend": {"errors"},
+    "jobs": {"backend", "config", "errors", "experiment", "progress", "results", "runs"},
     "environment": set(),
 }
 

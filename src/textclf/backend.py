@@ -12,11 +12,13 @@ from textclf.errors import RequestError
 DEVICES = ("auto", "cpu", "gpu")
 
 
-def start(device: str = "auto") -> str:
+def start(device: str = "auto", *, threads: int | None = None) -> str:
     """Import TensorFlow, and choose where models run.
 
     Args:
         device: ``auto`` takes a GPU where there is one; ``cpu`` hides it; ``gpu`` insists.
+        threads: to compute with; all processors where None. Convolutions are summed in another
+            order with another number, so that last digits differ.
 
     Returns:
         What was chosen, such as ``cpu`` or ``gpu: NVIDIA H100``.
@@ -27,6 +29,9 @@ def start(device: str = "auto") -> str:
     import_tensorflow()
     import tensorflow as tf
 
+    if threads:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
     gpus = tf.config.list_physical_devices("GPU")
     # Repeatable kernels: the same seed gives the same weights, bit for bit, on the CPU.
     tf.config.experimental.enable_op_determinism()
@@ -43,6 +48,13 @@ def start(device: str = "auto") -> str:
             " 'tensorflow[and-cuda]' and an NVIDIA driver"
         )
     return "cpu"
+
+
+def count_processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # Linux; a container may have fewer than the machine.
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def import_tensorflow() -> None:

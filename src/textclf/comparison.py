@@ -87,7 +87,7 @@ def add_failures(rows: Sequence[dict[str, Any]], failures: Iterable[Any]) -> lis
             "model": failure.config.model.name,
             "fingerprint": failure.config.fingerprint,
             "seeds": [failure.config.seed],
-            "error": f"failed: {failure.reason}",
+            "error": f"failed: {failure.error}",
         }
         for failure in failures
     ]

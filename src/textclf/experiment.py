@@ -1,10 +1,7 @@
 """One configuration in, one finished run directory out: the only place that composes the steps."""
 
-import traceback
-from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +11,7 @@ from textclf.config import ExperimentConfig
 from textclf.data import Split, TextDataset
 from textclf.datasets import load_dataset
 from textclf.environment import describe_environment, measure_peak_memory
-from textclf.errors import RequestError, RunError, TextclfError, unknown
+from textclf.errors import RequestError, RunError, unknown
 from textclf.evaluation import Evaluation, calibration_bins, evaluate
 from textclf.fitting import Fitted, build, fit
 from textclf.progress import Phases, Reporter
@@ -32,6 +29,7 @@ class Settings:
     Attributes:
         reporter: is told what goes on.
         device: ``auto``, ``cpu`` or ``gpu``.
+        threads: of TensorFlow; None for as many as there are processors.
         tensorboard: whether to write TensorBoard event files into the run directory.
         force: whether to repeat a finished run.
         command: the words that asked for it, for ``meta.json``.
@@ -39,30 +37,10 @@ class Settings:
 
     reporter: Reporter
     device: str = "auto"
+    threads: int | None = None
     tensorboard: bool = False
     force: bool = False
     command: str = ""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A configuration that could not be run, and why.
-
-    Attributes:
-        config: what could not be run.
-        error: why; a `TextclfError`, or a bug whose traceback was printed.
-    """
-
-    config: ExperimentConfig
-    error: Exception
-
-    @property
-    def reason(self) -> str:
-        """Why in one line."""
-        if isinstance(self.error, TextclfError):
-            return str(self.error)
-        first_line = str(self.error).strip().split("\n")[0]
-        return f"{type(self.error).__name__}: {first_line}"
 
 
 def run_experiment(config: ExperimentConfig, run: RunDirectory, settings: Settings) -> Result:
@@ -98,7 +76,7 @@ def _prepare(
     An earlier run is replaced last, when nothing that the user can mend is in the way.
     """
     with phases("start", f"starting TensorFlow for {run.path}"):
-        device = backend.start(settings.device)
+        device = backend.start(settings.device, threads=settings.threads)
     with phases("data", f"loading {config.dataset.name}"):
         dataset = load_dataset(config.dataset)
     _check_class_weight(config, dataset)
@@ -109,6 +87,7 @@ def _prepare(
         **describe_environment(),
         "command": settings.command,
         "device": device,
+        "threads": settings.threads or backend.count_processors(),
         "dataset_digest": dataset.digest,
         "config": config.model_dump(mode="json"),
         "test_evaluations": n_looks,
@@ -156,27 +135,6 @@ def _check_class_weight(config: ExperimentConfig, dataset: TextDataset) -> None:
             raise RequestError(
                 f"training.class_weight: {unknown('label', name, dataset.label_names)}"
             )
-
-
-def run_all(
-    configs: Iterable[ExperimentConfig], root: Path, settings: Settings
-) -> tuple[list[tuple[RunDirectory, Result]], list[Failure]]:
-    """Run each configuration below ``root`` that is not finished; one that fails stops no other."""
-    finished: list[tuple[RunDirectory, Result]] = []
-    failures: list[Failure] = []
-    runs = [(config, RunDirectory.of(config, root)) for config in configs]
-    if not all(run.is_finished for _, run in runs):
-        backend.start(settings.device)  # What is wrong for all of them is said once.
-    for config, run in runs:
-        try:
-            finished.append((run, run_experiment(config, run, settings)))
-        except TextclfError as error:
-            failures.append(Failure(config, error))
-        except Exception as error:
-            # A bug, perhaps in a user's own model: its traceback must be seen.
-            traceback.print_exc()
-            failures.append(Failure(config, error))
-    return finished, failures
 
 
 def evaluate_run(run: RunDirectory, *, split: str, reporter: Reporter) -> Evaluation:

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich.console import Console
@@ -18,6 +18,30 @@ class Reporter:
     def say(self, text: str) -> None:
         """Print one line."""
         self.console.print(text, markup=False)
+
+    @contextlib.contextmanager
+    def counting(self, total: int) -> Iterator[Callable[[], None]]:
+        """Give what is called at the end of each of ``total`` runs; show the time left."""
+        started, n_done = time.monotonic(), 0
+        with Progress(
+            TextColumn("{task.completed} of {task.total} runs"),
+            BarColumn(bar_width=24),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal or self.console.quiet,
+        ) as bar:
+            task = bar.add_task("runs", total=total)
+
+            def count() -> None:
+                nonlocal n_done
+                n_done += 1
+                bar.advance(task)
+                left = (time.monotonic() - started) / n_done * (total - n_done)
+                self.say(f"{n_done} of {total} runs done, {left:.0f} s left")
+
+            yield count
 
     @contextlib.contextmanager
     def training(self, *, epochs: int, steps: int) -> Iterator[Any]:

@@ -5,13 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from textclf.backend import count_processors
 from textclf.datasets import load_dataset
 from textclf.errors import GateError
 from textclf.experiment import Settings, run_experiment
 from textclf.results import Result
 from textclf.runs import RunDirectory
 
-COMPARED = ("versions", "platform", "processor", "n_processors", "device")
+COMPARED = ("versions", "platform", "processor", "n_processors", "device", "threads")
 """Fields of ``meta.json`` that may change a result in its last digits."""
 
 
@@ -36,6 +37,9 @@ def reproduce(run: RunDirectory, settings: Settings, *, tolerance: float) -> lis
     if changed or (config.fingerprint, config.seed) != (stored.fingerprint, stored.seed):
         raise GateError(f"{run.path}: the configuration has changed since: {'; '.join(changed)}")
     run.check_dataset(load_dataset(config.dataset).digest)
+    threads = meta.get("threads")
+    if threads != count_processors():
+        settings = replace(settings, threads=threads)
     with tempfile.TemporaryDirectory(prefix="textclf-") as folder:
         again = RunDirectory(Path(folder) / "run")
         result = run_experiment(config, again, replace(settings, force=False))

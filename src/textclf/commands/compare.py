@@ -24,6 +24,11 @@ from textclf.registry import list_names
 MIN_SEEDS = 3
 
 
+def parse_jobs(ctx: Any, param: Any, value: str) -> int | None:
+    """Return the number of jobs; None for ``auto``."""
+    return None if value == "auto" else int(click.IntRange(1)(value, param, ctx))
+
+
 @click.command(name="compare")
 @click.argument("paths", metavar="[RUN]...", nargs=-1, type=PATH)
 @click.option("--dataset", metavar="NAME", help="Run first what is missing on this dataset.")
@@ -49,6 +54,14 @@ MIN_SEEDS = 3
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="Rate of false alarms against the baseline.  [default: 0.05]",
 )
+@click.option(
+    "--jobs",
+    metavar="N|auto",
+    callback=parse_jobs,
+    default="1",
+    show_default=True,
+    help="Runs at once, each in a process, with the processors shared among them; or auto.",
+)
 @config_options
 @run_root_option
 @device_option
@@ -59,6 +72,7 @@ def command(
     run_root: Path,
     device: str,
     quiet: bool,
+    jobs: int | None,
     style: str,
     reference: str | None,
     baseline: Path | None,
@@ -86,7 +100,7 @@ def command(
     reporter = Reporter(quiet=quiet)
     # Before anything is trained: a wrong baseline must not be noticed hours later.
     reference_runs = _read_baseline(baseline, reporter) if baseline else None
-    runs, failures = _get_runs(paths, run_root, device, reporter, **wanted)
+    runs, failures = _get_runs(paths, run_root, device, jobs, reporter, **wanted)
     named = bool(paths) and all(RunDirectory(path).is_begun for path in paths)
     entries = make_entries(runs, leave_out=None if named else reporter.say) if runs else []
     if named:
@@ -128,7 +142,12 @@ def _read_baseline(path: Path, reporter: Any) -> Any:
 
 
 def _get_runs(
-    paths: Sequence[Path], run_root: Path, device: str, reporter: Any, **wanted: Any
+    paths: Sequence[Path],
+    run_root: Path,
+    device: str,
+    jobs: int | None,
+    reporter: Any,
+    **wanted: Any,
 ) -> tuple[list[Any], list[Any]]:
     """Return the finished runs that are meant, after running the missing, and what failed."""
     if wanted["dataset"] is None and wanted["config_path"] is None:
@@ -139,10 +158,11 @@ def _get_runs(
     if paths:
         raise click.UsageError("give either RUN or --dataset: with --dataset the runs are found")
 
-    from textclf.experiment import Settings, run_all
+    from textclf.experiment import Settings
+    from textclf.jobs import run_all
 
     settings = Settings(reporter, device, command=join_command())
-    runs, failures = run_all(_make_configs(**wanted), run_root, settings)
+    runs, failures = run_all(_make_configs(**wanted), run_root, settings, jobs=jobs)
     if not (wanted["models"] or wanted["config_path"]):
         failures = _leave_out(failures, reporter)
     return runs, failures
@@ -155,7 +175,7 @@ def _leave_out(failures: Sequence[Any], reporter: Any) -> list[Any]:
     kept = []
     for failure in failures:
         if isinstance(failure.error, EmbeddingError):
-            reporter.say(f"{failure.config.model.name} is left out: {failure.reason}")
+            reporter.say(f"{failure.config.model.name} is left out: {failure.error}")
         else:
             kept.append(failure)
     return kept

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from textclf.files import open_arrays, write_whole
+from textclf.files import open_arrays, write_arrays, write_whole
 from textclf.history import Checkpoint, EpochRow
 
 
@@ -24,7 +24,7 @@ def write_checkpoint(path: Path, history_path: Path, checkpoint: Checkpoint) -> 
     # With the names of all arrays: where the directory of the file is damaged, some could be lost.
     head = json.dumps({"rows": rows, "names": list(arrays)})
     with write_whole(path) as temporary:
-        np.savez(temporary, head=np.array(head), **arrays)  # type: ignore[arg-type]
+        write_arrays(temporary, {"head": np.array(head), **arrays})
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

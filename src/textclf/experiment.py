@@ -62,6 +62,10 @@ def run_experiment(config: ExperimentConfig, run: RunDirectory, settings: Settin
             fitted = fit(
                 config, dataset, network, run, phases=phases, tensorboard=settings.tensorboard
             )
+            del network
+            import gc
+
+            gc.collect()
             return _record(config, dataset, run, fitted, phases, meta)
         except KeyboardInterrupt:
             settings.reporter.say("the same command goes on after the last whole epoch")

@@ -6,7 +6,7 @@ import os
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +126,14 @@ DAMAGE = (
 def cannot(verb: str, path: Path, error: OSError) -> str:
     """Say in one line what the system refused."""
     return f"cannot {verb} {path}: {error.strerror or error}; check the disk and the permissions"
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write a file like `numpy.savez`, but make each array when it is its turn."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
 
 
 @contextlib.contextmanager

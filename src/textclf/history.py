@@ -1,5 +1,6 @@
 """The epochs of a run, and where training goes on after one of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,10 +58,11 @@ class Checkpoint:
 
     Attributes:
         rows: the history so far.
-        variables: the network's, with the state of its random generators, then the optimizer's.
+        variables: the network's, with the state of its random generators, then the optimizer's;
+            arrays, or what NumPy makes arrays of one by one, so that they need no memory together.
         best: the variables of the network at the best epoch; empty where they are not wanted.
     """
 
     rows: list[EpochRow]
-    variables: Arrays
+    variables: Sequence[Any]
     best: Arrays

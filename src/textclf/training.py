@@ -253,8 +253,8 @@ class _EpochKeeper(keras.callbacks.Callback):  # type: ignore[misc]
         self.history.rows.append(row)
         if self.config.keep_best and self.history.best_epoch == row.epoch:
             self.best = [variable.numpy() for variable in self.model.variables]
-        variables = [variable.numpy() for variable in _all_variables(self.model)]
-        self.store.write_checkpoint(Checkpoint(list(self.history.rows), variables, self.best))
+        checkpoint = Checkpoint(list(self.history.rows), _all_variables(self.model), self.best)
+        self.store.write_checkpoint(checkpoint)
         if self.history.is_over(self.config.patience):
             self.model.stop_training = True
 
@@ -271,6 +271,6 @@ def _all_variables(network: Any) -> list[Any]:
     return [*network.variables, *network.optimizer.variables]
 
 
-def _assign(variables: Sequence[Any], values: Arrays) -> None:
+def _assign(variables: Sequence[Any], values: Sequence[Any]) -> None:
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)

@@ -55,8 +55,6 @@ def command(
     \b
     Example: textclf train --model cnn --dataset reuters --seed 1
     """
-    from textclf.comparison import tabulate
-    from textclf.entries import make_entries
     from textclf.experiment import Settings, run_experiment
     from textclf.progress import Reporter
     from textclf.runs import RunDirectory
@@ -70,5 +68,9 @@ def command(
         reporter, device, tensorboard=tensorboard, force=force, command=join_command()
     )
     result = run_experiment(config, run, settings)
+    # Not before: what is imported here needs memory while the network is trained.
+    from textclf.comparison import tabulate
+    from textclf.entries import make_entries
+
     print_comparison(*tabulate(make_entries([(run, result)])), style, reporter)
     reporter.say(f"see {run.path}")

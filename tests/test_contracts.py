@@ -81,6 +81,31 @@ def test_floor_fits_saves_and_loads(name, n_labels, tmp_path):
     assert loaded.count_params() == classifier.count_params() > 0
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_network_computes_in_bfloat16_and_answers_in_float32(name, tmp_path):
+    import keras
+
+    from textclf.encodings import encode_dataset
+    from textclf.models import build_network
+    from textclf.text import TextClassifier
+
+    dataset = make_dataset(3)
+    config = configure(name, precision="mixed_bfloat16")
+    backend.set_seed(1)
+    network = build_network(config, n_labels=3)
+    assert keras.config.dtype_policy().name == "float32"
+    assert {layer.compute_dtype for layer in network.layers} >= {"bfloat16", "float32"}
+    assert {weight.dtype for weight in network.weights} <= {"float32", "uint32"}
+    encoder, network, _ = encode_dataset(network, config.text, dataset)
+    classifier = TextClassifier.without_optimizer(encoder, network, dataset.label_names)
+    probabilities = classifier.predict_texts(dataset.test.texts)
+    assert probabilities.dtype == np.float32
+    assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    classifier.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert np.array_equal(loaded.predict_texts(dataset.test.texts), probabilities)
+
+
 @pytest.mark.parametrize("n_labels", [2, 3])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_network_trains_saves_and_loads(name, n_labels, tmp_path):

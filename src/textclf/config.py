@@ -91,6 +91,10 @@ class TrainingConfig(Section):
         default="fused-adam",
         description="Adam in one pass over each weight, or Keras's own, which is slower",
     )
+    precision: Literal["float32", "mixed_bfloat16"] = Field(
+        default="float32",
+        description="what layers compute with; weights and probabilities stay float32",
+    )
     learning_rate: PositiveFloat = Field(default=0.001, description="of Adam, at the first step")
     schedule: Literal["constant", "linear", "cosine", "exponential"] = Field(
         default="constant", description="how the learning rate falls; linear and cosine end at zero"

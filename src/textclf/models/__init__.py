@@ -32,5 +32,12 @@ def build_network(config: ExperimentConfig, *, n_labels: int) -> Any:
         keras.Model, <int32>[batch, sequence_length], or <string>[batch], to
         <float32>[batch, n_labels].
     """
+    import keras
+
     module = load_module("models", config.model.name)
-    return module.build(config.model, text=config.text, n_labels=n_labels)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(config.training.precision)
+    try:
+        return module.build(config.model, text=config.text, n_labels=n_labels)
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -43,12 +43,16 @@ def classify(features: Any, n_labels: int) -> Any:
     """Turn features [batch, n] into probabilities <float32>[batch, n_labels].
 
     Two labels need one logit z only: softmax over (0, z) is the sigmoid, and its cross-entropy is
-    binary cross-entropy from logits, so that every model is trained by the same loss.
+    binary cross-entropy from logits, so that every model is trained by the same loss. Probabilities
+    are float32 also where ``training.precision`` is another.
     """
     import keras
 
     if n_labels != 2:
-        return keras.layers.Dense(n_labels, activation="softmax", name="probabilities")(features)
-    logit = keras.layers.Dense(1, name="logit")(features)
+        last = keras.layers.Dense(
+            n_labels, activation="softmax", dtype="float32", name="probabilities"
+        )
+        return last(features)
+    logit = keras.layers.Dense(1, dtype="float32", name="logit")(features)
     logits = keras.layers.Concatenate(name="logits")([keras.ops.zeros_like(logit), logit])
-    return keras.layers.Softmax(name="probabilities")(logits)
+    return keras.layers.Softmax(dtype="float32", name="probabilities")(logits)

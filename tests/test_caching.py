@@ -10,6 +10,7 @@ from textclf import caching
 from textclf.caching import Entry, cached, clear_entries, entries_folder, list_entries
 from textclf.config import resolve
 from textclf.datasets import load_dataset
+from textclf.errors import RequestError
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +72,38 @@ def test_without_a_place_to_write_all_goes_on(tmp_path, monkeypatch):
     for n_made in (1, 2):
         assert cached("ids", {}, make).arrays["ids"][2, 3] == 11
         assert make.n_made == n_made
+
+
+def test_a_cache_of_somebody_else_is_used(monkeypatch):
+    make = Maker()
+    cached("ids", {}, make)
+
+    def refuse(path):
+        raise PermissionError
+
+    monkeypatch.setattr(caching.os, "utime", refuse)
+    cached("ids", {}, make)
+    assert make.n_made == 1
+
+
+def test_what_a_killed_process_left_is_cleared_and_not_listed(folder):
+    cached("ids", {}, Maker())
+    for name in (".123-ids-0", "ids-1"):
+        (folder / name).mkdir()
+    (folder / ".123-ids-0" / "record.json").write_text("{}")
+    assert len(list_entries()) == 1
+    clear_entries()
+    assert [path for path in folder.iterdir() if path.is_dir()] == []
+    assert clear_entries() == 0
+
+
+def test_a_wrong_limit_is_said_and_what_is_larger_is_not_kept(monkeypatch):
+    monkeypatch.setenv("TEXTCLF_MAX_CACHE_MB", "0.00001")
+    assert cached("ids", {}, Maker()).arrays["ids"][2, 3] == 11
+    assert list_entries() == []
+    monkeypatch.setenv("TEXTCLF_MAX_CACHE_MB", "much")
+    with pytest.raises(RequestError, match="TEXTCLF_MAX_CACHE_MB=much: expected megabytes"):
+        cached("ids", {}, Maker())
 
 
 def test_a_full_disk_leaves_nothing_and_stops_nothing(folder, monkeypatch):

@@ -84,9 +84,11 @@ def test_floor_fits_saves_and_loads(name, n_labels, tmp_path):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_network_computes_in_bfloat16_and_answers_in_float32(name, tmp_path):
     import keras
+    import tensorflow as tf
 
     from textclf.encodings import encode_dataset
     from textclf.models import build_network
+    from textclf.optimizers import FusedAdam
     from textclf.text import TextClassifier
 
     dataset = make_dataset(3)
@@ -96,7 +98,13 @@ def test_network_computes_in_bfloat16_and_answers_in_float32(name, tmp_path):
     assert keras.config.dtype_policy().name == "float32"
     assert {layer.compute_dtype for layer in network.layers} >= {"bfloat16", "float32"}
     assert {weight.dtype for weight in network.weights} <= {"float32", "uint32"}
-    encoder, network, _ = encode_dataset(network, config.text, dataset)
+    encoder, network, ready = encode_dataset(network, config.text, dataset)
+    before = [weight.numpy() for weight in network.trainable_weights]
+    network.compile(FusedAdam(), "sparse_categorical_crossentropy")
+    network.fit(tf.constant(ready["train"]), dataset.train.labels, verbose=0)
+    for old, new in zip(before, network.trainable_weights, strict=True):
+        assert np.isfinite(new.numpy()).all()
+        assert (old != new.numpy()).any(), new.path
     classifier = TextClassifier.without_optimizer(encoder, network, dataset.label_names)
     probabilities = classifier.predict_texts(dataset.test.texts)
     assert probabilities.dtype == np.float32

@@ -11,8 +11,9 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from textclf import jobs
+from textclf import environment, jobs
 from textclf.config import resolve
+from textclf.environment import count_processors
 from textclf.progress import Reporter
 from textclf.runs import RunDirectory
 
@@ -25,7 +26,7 @@ def test_runs_in_processes_are_those_of_one_process_and_a_failure_stops_no_other
     words = [*WORDS, "--model", "cnn", "--model", "mlp", "--set", "text.sequence_length=2"]
     answer = cli(*words, "--jobs", "2", "--run-root", "two", "--format", "json")
     assert answer.code == 1
-    threads = max(1, os.cpu_count() // 2)
+    threads = max(1, count_processors() // 2)
     assert f"4 runs, 2 at once with {threads} thread(s) each" in answer.err
     assert "mlp seed 42: epoch 1/1" in answer.err
     assert "4 of 4 runs done, 0 s left" in answer.err
@@ -39,7 +40,7 @@ def test_runs_in_processes_are_those_of_one_process_and_a_failure_stops_no_other
     for one, two in zip(*pairs, strict=True):
         assert two.find_damage() == []
         assert two.read_meta()["threads"] == threads
-        assert one.read_meta()["threads"] == os.cpu_count()
+        assert one.read_meta()["threads"] == count_processors()
         for name in ("predictions.npz", "config.yaml"):
             assert (one.path / name).read_bytes() == (two.path / name).read_bytes()
 
@@ -90,19 +91,22 @@ def test_a_killed_worker_is_replaced_and_an_interrupt_reaches_all(tmp_path):
     assert any((run.path / "checkpoint.npz").is_file() for run in networks)
 
 
-def test_a_worker_that_is_gone_is_a_failure_with_what_to_try():
+@pytest.mark.parametrize("unread", [False, True])
+def test_a_worker_that_is_gone_is_a_failure_with_what_to_try(unread):
     context = multiprocessing.get_context("spawn")
     process = context.Process(target=os._exit, args=(9,))
     process.start()
     parent, child = multiprocessing.Pipe()
+    if unread:  # It has died before it took its configuration.
+        parent.send("a configuration")
     child.close()
     config = resolve({"dataset": {"name": "bbc"}, "model": {"name": "mlp"}})
     worker = SimpleNamespace(config=config, connection=parent, process=process)
-    [(ended, failure)] = jobs._listen([worker], Reporter(quiet=True))
-    assert (ended, ended.config, failure.config) == (worker, None, config)
-    assert str(failure.error) == (
-        "its process ended with exit code 9; if memory is short, use fewer --jobs"
-    )
+    [failure] = jobs._listen([worker], Reporter(quiet=True))
+    assert (worker.config, failure.config) == (None, config)
+    assert str(failure.error) == "its process ended with exit code 9"
+    killed = str(jobs._explain(-signal.SIGKILL))
+    assert killed == "its process ended with exit code -9; memory is short: use fewer --jobs"
 
 
 def test_workers_end_with_the_process_that_began_them(tmp_path):
@@ -120,33 +124,78 @@ def test_workers_end_with_the_process_that_began_them(tmp_path):
 def test_auto_takes_what_processors_and_memory_allow(
     monkeypatch, n_processors, gigabytes, device, expected
 ):
-    class Memory:
-        available = gigabytes * 10**9
-
-    monkeypatch.setattr(jobs.psutil, "virtual_memory", Memory)
-    monkeypatch.setattr(jobs.backend, "count_processors", lambda: n_processors)
+    monkeypatch.setattr(jobs, "measure_free_memory", lambda: gigabytes * 10**9)
+    monkeypatch.setattr(jobs, "count_processors", lambda: n_processors)
     assert jobs.choose_jobs(device) == expected
 
 
+class FakeWorker:
+    """Takes configurations, and is told whether it lives."""
+
+    def __init__(self):
+        self.config, self.is_silent, self.closed = None, True, False
+        self.connection, self.process, self.alive = self, self, True
+
+    def is_alive(self):
+        return self.alive
+
+    def begin(self, config):
+        if not self.alive:
+            raise BrokenPipeError
+        self.config = config
+
+    def close(self):
+        self.closed = True
+
+
+def hand_out(waiting, workers):
+    jobs._hand_out(waiting, workers, 3, FakeWorker)
+    return [worker.config for worker in workers]
+
+
 def test_without_memory_one_run_goes_on_alone(monkeypatch):
-    class Memory:
-        available = 0
-
-    class Worker:
-        config = None
-
-        def begin(self, config):
-            self.config = config
-
-    monkeypatch.setattr(jobs.psutil, "virtual_memory", Memory)
+    monkeypatch.setattr(jobs, "measure_free_memory", lambda: 0)
     waiting, workers = jobs.deque("abc"), []
-    jobs._hand_out(waiting, workers, 3, Worker)
-    assert [worker.config for worker in workers] == ["a"]
-    jobs._hand_out(waiting, workers, 3, Worker)
-    assert len(workers) == 1
-    Memory.available = 10**10
-    jobs._hand_out(waiting, workers, 3, Worker)
-    assert [worker.config for worker in workers] == ["a", "b", "c"]
+    assert hand_out(waiting, workers) == ["a"]
+    idle = FakeWorker()
+    workers.append(idle)
+    assert hand_out(waiting, workers) == ["a"]
+    assert idle.closed  # What it holds is needed elsewhere.
+    # A worker that has said nothing yet has still to take its memory.
+    monkeypatch.setattr(jobs, "measure_free_memory", lambda: 2 * jobs.MEMORY_OF_A_RUN - 1)
+    assert hand_out(waiting, workers) == ["a"]
+    workers[0].is_silent = False
+    assert hand_out(waiting, workers) == ["a", "b"]
+    monkeypatch.setattr(jobs, "measure_free_memory", lambda: 10**11)
+    assert hand_out(waiting, workers) == ["a", "b", "c"]
+    assert not waiting
+
+
+def test_a_worker_that_died_while_idle_is_replaced(monkeypatch):
+    monkeypatch.setattr(jobs, "measure_free_memory", lambda: 10**11)
+    waiting, dead = jobs.deque("a"), FakeWorker()
+    dead.alive = False
+    workers = [dead]
+    assert hand_out(waiting, workers) == ["a"]
+    assert dead not in workers
+    dying = FakeWorker()
+    dying.begin = dead.begin  # It dies between the look and the task.
+    waiting, workers = jobs.deque("b"), [dying]
+    assert hand_out(waiting, workers) == ["b"]
+    assert dying not in workers
+
+
+def test_containers_are_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(environment, "CONTAINER", tmp_path)
+    (tmp_path / "cpu.max").write_text("100000 100000\n")
+    (tmp_path / "memory.max").write_text("3000\n")
+    (tmp_path / "memory.current").write_text("1000\n")
+    assert environment.count_processors() == 1
+    assert environment.measure_free_memory() == 2000
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    (tmp_path / "memory.max").write_text("max\n")
+    assert environment.count_processors() == len(os.sched_getaffinity(0))
+    assert environment.measure_free_memory() > 10**8
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many", "1.5", ""])

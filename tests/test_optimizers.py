@@ -59,6 +59,7 @@ def test_a_model_with_it_is_saved_and_goes_on(tmp_path):
     assert np.array_equal(network.get_weights()[0], loaded.get_weights()[0])
 
 
-def test_amsgrad_is_refused():
-    with pytest.raises(ValueError, match="FusedAdam has no AMSGrad"):
-        FusedAdam(amsgrad=True)
+@pytest.mark.parametrize("options", [{"amsgrad": True}, {"beta_1": 0.0}, {"beta_2": 0.0}])
+def test_what_the_kernel_cannot_do_is_refused(options):
+    with pytest.raises(ValueError, match="FusedAdam has no AMSGrad and no beta of 0"):
+        FusedAdam(**options)

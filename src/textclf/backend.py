@@ -50,13 +50,6 @@ def start(device: str = "auto", *, threads: int | None = None) -> str:
     return "cpu"
 
 
-def count_processors() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # Linux; a container may have fewer than the machine.
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def import_tensorflow() -> None:
     """Import TensorFlow without what it prints at its start."""
     os.environ["KERAS_BACKEND"] = "tensorflow"

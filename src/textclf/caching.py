@@ -51,7 +51,8 @@ def cached(kind: str, key: Mapping[str, Any], make: Callable[[], Entry]) -> Entr
         key: all that decides the content; JSON.
         make: is called where there is nothing, or something else than was written.
     """
-    versions = {name: version(name) for name in ("numpy", "tensorflow")}
+    limit = CACHE.n_bytes  # A wrong one is said at once.
+    versions = {name: version(name) for name in ("keras", "numpy", "tensorflow", "textclf")}
     words = json.dumps([FORMAT, versions, kind, key], sort_keys=True)
     folder = entries_folder() / f"{kind}-{hashlib.sha256(words.encode()).hexdigest()[:20]}"
     if entry := _read(folder):
@@ -68,8 +69,9 @@ def cached(kind: str, key: Mapping[str, Any], make: Callable[[], Entry]) -> Entr
         with contextlib.suppress(TextclfError, OSError):
             remove_leftovers(folder)
             shutil.rmtree(folder, ignore_errors=True)
-            _write(folder, entry)
-            _remove_oldest(keep=folder)
+            if sum(array.nbytes for array in entry.arrays.values()) < limit:
+                _write(folder, entry)
+            _remove_oldest(limit)
         return entry
 
 
@@ -81,7 +83,7 @@ def entries_folder() -> Path:
 def list_entries() -> list[tuple[Path, int, float]]:
     """Return each entry with its bytes and the time of its last use, the latest first."""
     found = []
-    for record in entries_folder().glob(f"*/{RECORD}"):
+    for record in entries_folder().glob(f"[!.]*/{RECORD}"):
         with contextlib.suppress(OSError):  # Another process may remove it just now.
             size = sum(path.stat().st_size for path in record.parent.iterdir())
             found.append((record.parent, size, record.stat().st_mtime))
@@ -90,10 +92,9 @@ def list_entries() -> list[tuple[Path, int, float]]:
 
 def clear_entries() -> int:
     """Remove all entries; return the bytes that are free now."""
-    freed = 0
-    for folder, size, _ in list_entries():
-        shutil.rmtree(folder)
-        freed += size
+    freed = sum(size for _, size, _ in list_entries())
+    for folder in entries_folder().glob("*/"):  # Also what a killed process left.
+        shutil.rmtree(folder, ignore_errors=True)
     return freed
 
 
@@ -112,7 +113,8 @@ def _read(folder: Path) -> Entry | None:
     try:
         record = read_sealed((folder / RECORD).read_text(encoding="utf-8"))
         arrays = dict(_read_arrays(folder, record["digests"]))
-        os.utime(folder / RECORD)
+        with contextlib.suppress(OSError):  # It may be somebody else's, and good all the same.
+            os.utime(folder / RECORD)
     except (OSError, ValueError, KeyError):
         return None
     return Entry(arrays, record["facts"])
@@ -125,10 +127,10 @@ def _read_arrays(folder: Path, digests: Mapping[str, str]) -> Iterator[tuple[str
         yield name.removesuffix(".npy"), np.load(folder / name, mmap_mode="r")
 
 
-def _remove_oldest(keep: Path) -> None:
-    """Keep the cache below its limit."""
+def _remove_oldest(limit: int) -> None:
+    """Remove what was not used for longest, until the rest is below a limit in bytes."""
     total = 0
     for folder, size, _ in list_entries():
         total += size
-        if total > CACHE.n_bytes and folder != keep:
+        if total > limit:
             shutil.rmtree(folder, ignore_errors=True)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from textclf.caching import Entry, cached
 from textclf.config import TextConfig
 from textclf.data import TextDataset, bytes_to_words, words_to_bytes
+from textclf.integrity import hash_bytes
 from textclf.text import TextEncoder, count_words, encode
 
 Inputs = dict[str, npt.NDArray[Any]]
@@ -45,7 +46,10 @@ def _encode_tokens(config: TextConfig, dataset: TextDataset) -> tuple[TextEncode
         arrays = {name: encode(encoder, split.texts) for name, split in dataset.splits.items()}
         return Entry({**arrays, "vocabulary": words_to_bytes(encoder.vocabulary)}, {})
 
-    key = {"dataset": dataset.digest, "text": config.model_dump(mode="json")}
+    published = (
+        hash_bytes(words_to_bytes(dataset.vocabulary).tobytes()) if dataset.vocabulary else None
+    )
+    key = {"dataset": dataset.digest, "vocabulary": published, "text": config.model_dump()}
     arrays = dict(cached("ids", key, make).arrays)
     words = bytes_to_words(arrays.pop("vocabulary"))
     return TextEncoder(**config.model_dump(), vocabulary=words), arrays

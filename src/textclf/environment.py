@@ -9,6 +9,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+CONTAINER = Path("/sys/fs/cgroup")
+"""Where Linux says what a container may use (cgroup v2)."""
+
 PACKAGES = (
     "textclf",
     "tensorflow",
@@ -54,6 +59,34 @@ def _read_commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return answer.stdout.strip()
+
+
+def count_processors() -> int:
+    """Return how many processors this process may use, in a container too."""
+    n_processors = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        n_processors = len(os.sched_getaffinity(0))
+    quota = _read_limit("cpu.max").split()  # Microseconds of each period, or "max".
+    if len(quota) == len(("quota", "period")) and quota[0].isdigit():
+        n_processors = min(n_processors, max(1, int(quota[0]) // int(quota[1])))
+    return n_processors
+
+
+def measure_free_memory() -> int:
+    """Return how many bytes this process and its children may still take, in a container too."""
+    free = psutil.virtual_memory().available
+    limit, used = _read_limit("memory.max"), _read_limit("memory.current")
+    if limit.isdigit() and used.isdigit():
+        free = min(free, int(limit) - int(used))
+    return max(0, free)
+
+
+def _read_limit(name: str) -> str:
+    """Return what a container is allowed; nothing where there is none."""
+    try:
+        return (CONTAINER / name).read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
 
 
 def measure_peak_memory() -> int | None:

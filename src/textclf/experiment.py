@@ -10,7 +10,7 @@ from textclf import backend
 from textclf.config import ExperimentConfig
 from textclf.data import Split, TextDataset
 from textclf.datasets import load_dataset
-from textclf.environment import describe_environment, measure_peak_memory
+from textclf.environment import count_processors, describe_environment, measure_peak_memory
 from textclf.errors import RequestError, RunError, unknown
 from textclf.evaluation import Evaluation, calibration_bins, evaluate
 from textclf.fitting import Fitted, build, fit
@@ -91,13 +91,16 @@ def _prepare(
         **describe_environment(),
         "command": settings.command,
         "device": device,
-        "threads": settings.threads or backend.count_processors(),
+        "threads": settings.threads or count_processors(),
         "dataset_digest": dataset.digest,
         "config": config.model_dump(mode="json"),
         "test_evaluations": n_looks,
     }
     if run.read_checkpoint() is None:
         run.write_meta(meta)
+    elif run.read_meta()["threads"] != meta["threads"]:
+        settings.reporter.say("it goes on with another number of threads: last digits may differ")
+        meta["threads"] = None
     run.check_dataset(dataset.digest)
     return dataset, network, meta
 

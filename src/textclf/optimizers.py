@@ -15,19 +15,19 @@ class FusedAdam(keras.optimizers.Adam):  # type: ignore[misc]
     not, so that weights differ in their last bits.
 
     Raises:
-        ValueError: AMSGrad is asked for, which the kernel has not.
+        ValueError: AMSGrad or a beta of 0 is asked for, which this cannot do.
     """
 
     def __init__(self, *words: Any, **options: Any) -> None:
         super().__init__(*words, **options)
-        if self.amsgrad:
-            raise ValueError("amsgrad=True: FusedAdam has no AMSGrad; use keras.optimizers.Adam")
+        if self.amsgrad or not (self.beta_1 and self.beta_2):
+            raise ValueError("FusedAdam has no AMSGrad and no beta of 0; use keras.optimizers.Adam")
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Update a weight, and its two moments, in place.
 
         Args:
-            gradient: tensor or tf.IndexedSlices of the weight's shape and type.
+            gradient: tensor or tf.IndexedSlices of the weight's shape.
             variable: tf.Variable of a float type.
             learning_rate: of this step, before the correction of the moments' bias.
         """
@@ -35,6 +35,7 @@ class FusedAdam(keras.optimizers.Adam):  # type: ignore[misc]
         m, v = self._momentums[place].value, self._velocities[place].value
         dtype = variable.dtype
         beta_1, beta_2 = tf.constant(self.beta_1, dtype), tf.constant(self.beta_2, dtype)
+        gradient = tf.cast(gradient, dtype)
         if isinstance(gradient, tf.IndexedSlices):
             # What the kernel would add, before it shrinks both moments. As in Keras, a row that
             # occurs twice adds two squares, and not the square of its sum.

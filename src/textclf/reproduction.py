@@ -5,8 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from textclf.backend import count_processors
+from textclf import backend
 from textclf.datasets import load_dataset
+from textclf.environment import count_processors
 from textclf.errors import GateError
 from textclf.experiment import Settings, run_experiment
 from textclf.results import Result
@@ -36,10 +37,10 @@ def reproduce(run: RunDirectory, settings: Settings, *, tolerance: float) -> lis
     changed = list_differences(meta.get("config", {}), config.model_dump(mode="json"))
     if changed or (config.fingerprint, config.seed) != (stored.fingerprint, stored.seed):
         raise GateError(f"{run.path}: the configuration has changed since: {'; '.join(changed)}")
+    if meta.get("threads") != count_processors():
+        settings = replace(settings, threads=meta.get("threads"))
+    backend.start(settings.device, threads=settings.threads)
     run.check_dataset(load_dataset(config.dataset).digest)
-    threads = meta.get("threads")
-    if threads != count_processors():
-        settings = replace(settings, threads=threads)
     with tempfile.TemporaryDirectory(prefix="textclf-") as folder:
         again = RunDirectory(Path(folder) / "run")
         result = run_experiment(config, again, replace(settings, force=False))

@@ -75,7 +75,8 @@ class RunDirectory:
     @property
     def is_begun(self) -> bool:
         """Whether there is a run, finished or not, and perhaps damaged."""
-        return self.is_finished or (self.path / "config.yaml").is_file()
+        finished = self.is_finished and (self.path / "meta.json").is_file()
+        return finished or (self.path / "config.yaml").is_file()
 
     @property
     def is_finished(self) -> bool:

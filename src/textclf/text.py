@@ -29,7 +29,8 @@ LINE_BREAK = r"(?i)<br\s*/?>"
 # characters.
 PUNCTUATION = r"""[!"#$%&()*+,\-./:;<=>?@\[\\\]^_`{|}~\x00-\x1f\x7f]"""
 
-BATCH_SIZE = 1_024
+ENCODE_BATCH_SIZE = 1_024
+PREDICT_BATCH_SIZE = 256
 
 
 def tokenize(texts: tf.Tensor) -> tf.RaggedTensor:
@@ -195,21 +196,25 @@ class TextClassifier(keras.Model):  # type: ignore[misc]
 def count_words(texts: Sequence[str], *, at_most: int) -> tuple[str, ...]:
     """Return the most frequent words, equally frequent ones in alphabetical order."""
     counts: Counter[bytes] = Counter()
-    for start in range(0, len(texts), BATCH_SIZE):
-        counts.update(tokenize(tf.constant(texts[start : start + BATCH_SIZE])).flat_values.numpy())
+    for start in range(0, len(texts), ENCODE_BATCH_SIZE):
+        counts.update(
+            tokenize(tf.constant(texts[start : start + ENCODE_BATCH_SIZE])).flat_values.numpy()
+        )
     ranked = sorted(counts, key=lambda word: (-counts[word], word))
     return tuple(word.decode("utf-8", "replace") for word in ranked[:at_most])
 
 
 def encode(encoder: Any, texts: Sequence[str]) -> npt.NDArray[Any]:
     """Run an encoder over all texts, [texts, ...] of the encoder's type."""
-    batches = tf.data.Dataset.from_tensor_slices(tf.constant(texts, tf.string)).batch(BATCH_SIZE)
+    batches = tf.data.Dataset.from_tensor_slices(tf.constant(texts, tf.string)).batch(
+        ENCODE_BATCH_SIZE
+    )
     encoded = batches.map(encoder, num_parallel_calls=tf.data.AUTOTUNE)
     return np.concatenate(list(without_tuning(encoded).as_numpy_iterator()))
 
 
 def predict(network: Any, inputs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     """Return the network's probabilities, <float32>[inputs, labels]."""
-    batches = tf.data.Dataset.from_tensor_slices(inputs).batch(256)
+    batches = tf.data.Dataset.from_tensor_slices(inputs).batch(PREDICT_BATCH_SIZE)
     probabilities: npt.NDArray[np.float32] = network.predict(without_tuning(batches), verbose=0)
     return probabilities

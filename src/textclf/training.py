@@ -19,7 +19,6 @@ from textclf.optimizers import FusedAdam
 
 VALIDATION_BATCH_SIZE = 256
 OPTIMIZERS = {"adam": keras.optimizers.Adam, "fused-adam": FusedAdam}
-MAX_STEPS_PER_EXECUTION = 10
 EXPONENTIAL_END = 0.01
 """The share of the learning rate at which the exponential schedule ends."""
 
@@ -114,19 +113,9 @@ def _compile(network: Any, config: TrainingConfig, *, steps: int) -> None:
         optimizer=OPTIMIZERS[config.optimizer](_learning_rate(config, config.epochs * steps)),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing),
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-        steps_per_execution=choose_steps_per_execution(steps),
     )
     # Built now, so that a checkpoint has somewhere to go.
     network.optimizer.build(network.trainable_variables)
-
-
-def choose_steps_per_execution(steps: int) -> int:
-    """Return how many steps TensorFlow does between two looks of Python, which cost time.
-
-    Args:
-        steps: of an epoch; the answer divides it, since an epoch ends where Python looks.
-    """
-    return max(n for n in range(1, MAX_STEPS_PER_EXECUTION + 1) if steps % n == 0)
 
 
 def _learning_rate(config: TrainingConfig, n_steps: int) -> Any:
@@ -231,10 +220,8 @@ class _EpochKeeper(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_batch_end(self, step: int, logs: dict[str, float]) -> None:
         """Stop at the first loss that is no number; the checkpoint of the last epoch stays."""
         if not math.isfinite(logs["loss"]):
-            first = step + 2 - self.model.steps_per_execution
-            steps = f"step {step + 1}" if first > step else f"steps {first} to {step + 1}"
             epoch = len(self.history.rows) + 1
-            raise _diverged("loss", logs["loss"], f"{steps} of epoch {epoch}", self.model)
+            raise _diverged("loss", logs["loss"], f"step {step + 1} of epoch {epoch}", self.model)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Do all that is said above."""

@@ -1,5 +1,6 @@
 """What a network takes: its texts encoded once, and what is costly of that kept on the disk."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -52,7 +53,7 @@ def _encode_tokens(config: TextConfig, dataset: TextDataset) -> tuple[TextEncode
     key = {"dataset": dataset.digest, "vocabulary": published, "text": config.model_dump()}
     arrays = dict(cached("ids", key, make).arrays)
     words = bytes_to_words(arrays.pop("vocabulary"))
-    return TextEncoder(**config.model_dump(), vocabulary=words), arrays
+    return _make_encoder(config, words), arrays
 
 
 def build_encoder(config: TextConfig, dataset: TextDataset) -> TextEncoder:
@@ -60,4 +61,9 @@ def build_encoder(config: TextConfig, dataset: TextDataset) -> TextEncoder:
     vocabulary = dataset.vocabulary
     if vocabulary is None:
         vocabulary = count_words(dataset.train.texts, at_most=config.num_words)
-    return TextEncoder(**config.model_dump(), vocabulary=vocabulary)
+    return _make_encoder(config, vocabulary)
+
+
+def _make_encoder(config: TextConfig, vocabulary: Sequence[str]) -> TextEncoder:
+    # With a name: Keras would number encoders, and model.keras would tell which was the second.
+    return TextEncoder(**config.model_dump(), vocabulary=vocabulary, name="text_encoder")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
 
 class Reporter:
@@ -23,14 +23,9 @@ class Reporter:
     def counting(self, total: int) -> Iterator[Callable[[], None]]:
         """Give what is called at the end of each of ``total`` runs; show the time left."""
         started, n_done = time.monotonic(), 0
-        with Progress(
+        with self._bar(
             TextColumn("{task.completed} of {task.total} runs"),
             BarColumn(bar_width=24),
-            TimeRemainingColumn(),
-            TextColumn("left"),
-            console=self.console,
-            transient=True,
-            disable=not self.console.is_terminal or self.console.quiet,
         ) as bar:
             task = bar.add_task("runs", total=total)
 
@@ -48,21 +43,27 @@ class Reporter:
         """Give a Keras callback that shows epochs, steps, loss, accuracy and the time left."""
         import keras
 
-        with Progress(
+        with self._bar(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
             BarColumn(bar_width=24),
             TextColumn("step {task.fields[step]}/{task.fields[steps]}  {task.fields[metrics]}"),
-            TimeRemainingColumn(),
-            TextColumn("left"),
-            console=self.console,
-            transient=True,
-            disable=not self.console.is_terminal or self.console.quiet,
         ) as bar:
             display = _TrainingDisplay(self, bar, epochs=epochs, steps=steps)
             live = {"on_train_batch_end": display.end_step} if not bar.disable else {}
             yield keras.callbacks.LambdaCallback(
                 on_epoch_begin=display.begin_epoch, on_epoch_end=display.end_epoch, **live
             )
+
+    def _bar(self, *columns: ProgressColumn) -> Progress:
+        """Return a bar that ends with the time left, and is seen on a terminal only."""
+        return Progress(
+            *columns,
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal or self.console.quiet,
+        )
 
 
 class _TrainingDisplay:

@@ -50,25 +50,35 @@ def reproduce(run: RunDirectory, settings: Settings, *, tolerance: float) -> lis
         *({field: found.get(field) for field in COMPARED} for found in (meta, meta_again))
     )
     rows = _compare(stored, result)
-    allowed = tolerance if differences else 0.0
-    # Written so that a metric that is no number is broken too.
-    broken = [row["metric"] for row in rows if not abs(row["difference"]) <= allowed]
     same = (
         run.read_predictions().probabilities.tobytes() == predictions_again.probabilities.tobytes()
     )
+    _judge(run, rows, differences, same=same, tolerance=tolerance)
+    for difference in differences:
+        settings.reporter.say(f"made with {difference}; the tolerance is {tolerance:g}")
+    return rows
+
+
+def _judge(
+    run: RunDirectory,
+    rows: list[dict[str, Any]],
+    differences: list[str],
+    *,
+    same: bool,
+    tolerance: float,
+) -> None:
+    """Raise GateError where a run did not come out as it has to."""
+    allowed = tolerance if differences else 0.0
+    # Written so that a metric that is no number is broken too.
+    broken = [row for row in rows if not abs(row["difference"]) <= allowed]
     if not differences and not broken and not same:
         raise GateError(f"{run.path} is not reproduced: predictions differ in their last digits")
     if broken:
         why = f"; it was made with {'; '.join(differences)}" if differences else ""
         figures = ", ".join(
-            f"{row['metric']} {row['stored']:.6f} became {row['reproduced']:.6f}"
-            for row in rows
-            if row["metric"] in broken
+            f"{row['metric']} {row['stored']:.6f} became {row['reproduced']:.6f}" for row in broken
         )
         raise GateError(f"{run.path} is not reproduced (tolerance {allowed:g}): {figures}{why}")
-    for difference in differences:
-        settings.reporter.say(f"made with {difference}; the tolerance is {tolerance:g}")
-    return rows
 
 
 def list_differences(then: dict[str, Any], now: dict[str, Any], *, prefix: str = "") -> list[str]:

@@ -41,7 +41,7 @@ def test_history_has_four_curves_on_two_axes(n_epochs):
 def test_confusion_rows_are_shares():
     figure = plot_confusion([[3, 1], [0, 0]], ["a", "b"], "title")
     axes = figure.axes[0]
-    assert axes.images[0].get_array().tolist() == [[0.75, 0.25], [0, 0]]
+    assert axes.collections[0].get_array().tolist() == [[0.75, 0.25], [0, 0]]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["a (4)", "b (0)"]
     assert [text.get_text() for text in axes.texts] == ["75%", "25%"]
 

@@ -63,7 +63,11 @@ def plot_confusion(
     size = max(5.5, 2.5 + 0.26 * n_labels)
     figure = Figure(figsize=(size + 0.8, size), dpi=120, layout="constrained")
     axes = figure.subplots()
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    # Not imshow: it holds numbers of 64 bits for each pixel, 60 MB for 46 labels.
+    places = range(n_labels)
+    image = axes.pcolormesh(places, places, shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set_aspect("equal")
+    axes.invert_yaxis()
     rows = [f"{name} ({count:.0f})" for name, count in zip(label_names, support, strict=True)]
     font_size = 10 if n_labels <= 12 else 8
     axes.set_xticks(range(n_labels), label_names, rotation=90, fontsize=font_size)

@@ -16,7 +16,7 @@ def test_quantiles_spread_every_class_evenly():
 
 def test_split_is_stratified_and_complete():
     labels = [0] * 100 + [1] * 50 + [2]
-    parts = split_stratified([f"text {i}" for i in range(151)], labels)
+    parts = split_stratified(Split.from_lists([f"text {i}" for i in range(151)], labels))
     assert [list(np.bincount(part.labels, minlength=3)) for part in parts] == [
         [60, 30, 1],
         [20, 10, 0],

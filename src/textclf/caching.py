@@ -20,6 +20,7 @@ from textclf.errors import TextclfError
 from textclf.files import remove_leftovers, write_whole
 from textclf.integrity import format_sealed, hash_file, read_sealed
 from textclf.limits import CACHE
+from textclf.stores import open_array
 
 FORMAT = 1
 """Part of every key; raised when the same key would stand for other content."""
@@ -102,10 +103,21 @@ def _write(folder: Path, entry: Entry) -> None:
     with write_whole(folder) as temporary:
         temporary.mkdir()
         for name, array in entry.arrays.items():
-            np.save(temporary / f"{name}.npy", array, allow_pickle=False)
+            _save(temporary / f"{name}.npy", array)
         digests = {path.name: hash_file(path) for path in temporary.iterdir()}
         record = format_sealed({"facts": dict(entry.facts), "digests": digests})
         (temporary / RECORD).write_text(record, encoding="utf-8")
+
+
+def _save(path: Path, array: npt.NDArray[Any]) -> None:
+    """Write an array; of one that is in a file already, which may be large, give that a name."""
+    if not isinstance(array, np.memmap):
+        np.save(path, array, allow_pickle=False)
+        return
+    try:
+        path.hardlink_to(str(array.filename))
+    except OSError:  # On another disk, or on one that knows no links.
+        shutil.copyfile(str(array.filename), path)
 
 
 def _read(folder: Path) -> Entry | None:
@@ -124,7 +136,7 @@ def _read_arrays(folder: Path, digests: Mapping[str, str]) -> Iterator[tuple[str
     for name, digest in digests.items():
         if hash_file(folder / name) != digest:
             raise ValueError(f"{folder / name} has changed since it was written")
-        yield name.removesuffix(".npy"), np.load(folder / name, mmap_mode="r")
+        yield name.removesuffix(".npy"), open_array(folder / name)
 
 
 def _remove_oldest(limit: int) -> None:

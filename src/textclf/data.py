@@ -8,6 +8,8 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
+from textclf.stores import StoredTexts
+
 IntArray = npt.NDArray[np.int64]
 
 SPLIT_SEED = 20_240_101
@@ -74,7 +76,11 @@ class Split:
 
     def take(self, positions: IntArray) -> "Split":
         """Return the examples at ``positions``, with the index that they had."""
-        texts = [self.texts[position] for position in positions]
+        texts: Sequence[str]
+        if isinstance(self.texts, StoredTexts):
+            texts = self.texts.take(positions)
+        else:
+            texts = [self.texts[position] for position in positions]
         return Split(texts, self.labels[positions], self.index[positions])
 
 
@@ -109,6 +115,11 @@ class TextDataset:
         """SHA-256 over all texts, labels and label names, in their order."""
         splits = [split.digest(self.label_names) for split in self.splits.values()]
         return hashlib.sha256(repr([self.label_names, *splits]).encode()).hexdigest()
+
+    def find_rare_labels(self, at_least: int) -> list[str]:
+        """Return the labels that have fewer training texts."""
+        counts = np.bincount(self.train.labels, minlength=len(self.label_names))
+        return [self.label_names[label] for label in np.flatnonzero(counts < at_least)]
 
     def subset(self, size: int | None) -> "TextDataset":
         """Return at most ``size`` texts of each split, stratified by label; all where None."""
@@ -166,17 +177,15 @@ def stratified_quantiles(labels: IntArray, *, seed: int = SPLIT_SEED) -> npt.NDA
 
 
 def split_stratified(
-    texts: Sequence[str], labels: Sequence[int], *, train: float = 0.6, validation: float = 0.2
+    whole: Split, *, train: float = 0.6, validation: float = 0.2
 ) -> tuple[Split, Split, Split]:
     """Split a set that has no official splits into train, validation and test, class by class.
 
     Args:
-        texts: all texts.
-        labels: their labels.
+        whole: all texts.
         train: share of the training split, in (0, 1).
         validation: share of the validation split; the rest is the test split.
     """
-    whole = Split.from_lists(texts, labels)
     quantiles = stratified_quantiles(whole.labels)
 
     def part(inside: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.bool_]]) -> Split:

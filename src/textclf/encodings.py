@@ -4,15 +4,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import numpy.typing as npt
 
+from textclf.batches import Rows
 from textclf.caching import Entry, cached
 from textclf.config import TextConfig
 from textclf.data import TextDataset, bytes_to_words, words_to_bytes
 from textclf.integrity import hash_bytes
-from textclf.text import TextEncoder, count_words, encode
+from textclf.stores import StoredTexts, write_batches
+from textclf.text import TextEncoder, count_words, encode_batches
 
-Inputs = dict[str, npt.NDArray[Any]]
+Inputs = dict[str, Rows]
 
 
 def encode_dataset(
@@ -31,12 +34,20 @@ def encode_dataset(
         return encoder, network, inputs
     first = network.layers[1]
     if first.trainable:
-        encoder = keras.layers.Identity(name="texts")
-    else:
-        encoder = first
-        network = keras.Model(first.output, network.outputs, name=network.name)
-    inputs = {name: encode(encoder, split.texts) for name, split in dataset.splits.items()}
-    return encoder, network, inputs
+        texts = {name: _as_rows(split.texts) for name, split in dataset.splits.items()}
+        return keras.layers.Identity(name="texts"), network, texts
+    network = keras.Model(first.output, network.outputs, name=network.name)
+    inputs = {name: _encode(first, split.texts) for name, split in dataset.splits.items()}
+    return first, network, inputs
+
+
+def _as_rows(texts: Sequence[str]) -> Rows:
+    return texts if isinstance(texts, StoredTexts) else np.array(list(texts), object)
+
+
+def _encode(encoder: Any, texts: Sequence[str]) -> npt.NDArray[Any]:
+    """Run an encoder over all texts; the answer is in a file, since it may be large."""
+    return write_batches(encode_batches(encoder, texts))
 
 
 def _encode_tokens(config: TextConfig, dataset: TextDataset) -> tuple[TextEncoder, Inputs]:
@@ -44,16 +55,16 @@ def _encode_tokens(config: TextConfig, dataset: TextDataset) -> tuple[TextEncode
 
     def make() -> Entry:
         encoder = build_encoder(config, dataset)
-        arrays = {name: encode(encoder, split.texts) for name, split in dataset.splits.items()}
+        arrays = {name: _encode(encoder, split.texts) for name, split in dataset.splits.items()}
         return Entry({**arrays, "vocabulary": words_to_bytes(encoder.vocabulary)}, {})
 
     published = (
         hash_bytes(words_to_bytes(dataset.vocabulary).tobytes()) if dataset.vocabulary else None
     )
     key = {"dataset": dataset.digest, "vocabulary": published, "text": config.model_dump()}
-    arrays = dict(cached("ids", key, make).arrays)
-    words = bytes_to_words(arrays.pop("vocabulary"))
-    return _make_encoder(config, words), arrays
+    arrays = cached("ids", key, make).arrays
+    words = bytes_to_words(arrays["vocabulary"])
+    return _make_encoder(config, words), {name: arrays[name] for name in dataset.splits}
 
 
 def build_encoder(config: TextConfig, dataset: TextDataset) -> TextEncoder:

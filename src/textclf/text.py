@@ -7,7 +7,7 @@ used, and 4 is the most frequent word.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from textclf import data
 from textclf.backend import without_tuning
+from textclf.batches import Rows, batch_in_order
 from textclf.embedding import HubEmbedding  # noqa: F401 - registered with Keras
 
 START_ID = 1
@@ -206,15 +207,26 @@ def count_words(texts: Sequence[str], *, at_most: int) -> tuple[str, ...]:
 
 def encode(encoder: Any, texts: Sequence[str]) -> npt.NDArray[Any]:
     """Run an encoder over all texts, [texts, ...] of the encoder's type."""
-    batches = tf.data.Dataset.from_tensor_slices(tf.constant(texts, tf.string)).batch(
-        ENCODE_BATCH_SIZE
+    return np.concatenate(list(encode_batches(encoder, texts)))
+
+
+def encode_batches(encoder: Any, texts: Sequence[str]) -> Iterator[npt.NDArray[Any]]:
+    """Run an encoder over batches of texts, [batch, ...] of the encoder's type."""
+
+    def read() -> Iterator[Sequence[str]]:
+        for start in range(0, len(texts), ENCODE_BATCH_SIZE):
+            yield texts[start : start + ENCODE_BATCH_SIZE]
+
+    batches = tf.data.Dataset.from_generator(
+        read, output_signature=tf.TensorSpec([None], tf.string)
     )
     encoded = batches.map(encoder, num_parallel_calls=tf.data.AUTOTUNE)
-    return np.concatenate(list(without_tuning(encoded).as_numpy_iterator()))
+    encoded_batches: Iterator[npt.NDArray[Any]] = without_tuning(encoded).as_numpy_iterator()
+    return encoded_batches
 
 
-def predict(network: Any, inputs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+def predict(network: Any, inputs: Rows) -> npt.NDArray[np.float32]:
     """Return the network's probabilities, <float32>[inputs, labels]."""
-    batches = tf.data.Dataset.from_tensor_slices(inputs).batch(PREDICT_BATCH_SIZE)
-    probabilities: npt.NDArray[np.float32] = network.predict(without_tuning(batches), verbose=0)
+    batches = batch_in_order(inputs, PREDICT_BATCH_SIZE)
+    probabilities: npt.NDArray[np.float32] = network.predict(batches, verbose=0)
     return probabilities

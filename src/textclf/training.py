@@ -12,6 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from textclf.backend import without_tuning
+from textclf.batches import Rows, batch_in_order, gather_from
 from textclf.config import TrainingConfig
 from textclf.errors import TextclfError
 from textclf.history import Arrays, Checkpoint, EpochRow, History
@@ -32,7 +33,7 @@ class Examples:
         labels: <int64>[n], positions in the label names.
     """
 
-    inputs: npt.NDArray[Any]
+    inputs: Rows
     labels: npt.NDArray[np.int64]
 
 
@@ -155,7 +156,7 @@ def _epochs(
     The order of an epoch depends on the seed and its number only, so that training that goes on
     after a crash sees the same batches as training that was never interrupted.
     """
-    inputs, labels = tf.constant(data.train.inputs), tf.constant(data.train.labels)
+    pick_inputs, labels = gather_from(data.train.inputs), tf.constant(data.train.labels)
     n_examples, n_labels = len(data.train.labels), len(data.label_names)
     # Without class weights there are none at all: they would cost time in each step.
     weights = None if config.class_weight is None else _example_weights(data, config)
@@ -168,7 +169,7 @@ def _epochs(
 
     def gather(batch: tf.Tensor) -> tuple[tf.Tensor, ...]:
         targets = tf.one_hot(tf.gather(labels, batch), n_labels)
-        pair = (tf.gather(inputs, batch), targets)
+        pair = (pick_inputs(batch), targets)
         return pair if weights is None else (*pair, tf.gather(weights, batch))
 
     epochs = tf.data.Dataset.range(first, config.epochs)
@@ -179,11 +180,10 @@ def _epochs(
 
 def _batches(examples: Examples, n_labels: int) -> tf.data.Dataset:
     """Return the examples in their order, with one-hot targets."""
-    pairs = tf.data.Dataset.from_tensor_slices((examples.inputs, examples.labels))
-    batches = pairs.batch(VALIDATION_BATCH_SIZE)
-    return without_tuning(
-        batches.map(lambda inputs, labels: (inputs, tf.one_hot(labels, n_labels))).prefetch(2)
-    )
+    targets = tf.data.Dataset.from_tensor_slices(examples.labels).batch(VALIDATION_BATCH_SIZE)
+    one_hot = targets.map(lambda labels: tf.one_hot(labels, n_labels))
+    inputs = batch_in_order(examples.inputs, VALIDATION_BATCH_SIZE)
+    return without_tuning(tf.data.Dataset.zip(inputs, one_hot))
 
 
 class _EpochKeeper(keras.callbacks.Callback):  # type: ignore[misc]

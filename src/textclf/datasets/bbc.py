@@ -8,7 +8,7 @@ import importlib.util
 from pathlib import Path
 
 from textclf.config import DatasetOptions
-from textclf.data import TextDataset, split_stratified
+from textclf.data import Split, TextDataset, split_stratified
 from textclf.errors import DataError
 
 ABOUT = {
@@ -39,7 +39,7 @@ def load(options: DatasetOptions) -> TextDataset:
         for path in sorted((_folder() / name).glob("*.txt")):
             texts.append(_decode(path.read_bytes()))
             labels.append(label)
-    train, validation, test = split_stratified(texts, labels)
+    train, validation, test = split_stratified(Split.from_lists(texts, labels))
     return TextDataset("bbc", names, train, validation, test)
 
 

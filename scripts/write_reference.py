@@ -146,6 +146,10 @@ def write_configuration() -> str:
         options = getattr(registry.load_module("datasets", name), "Options", None)
         if options:
             sections.append(table(f"dataset: {name}", options, config.DatasetOptions))
+    for name in registry.list_names("collections"):
+        options = registry.load_module("collections", name).Options
+        title = "a file or folder" if name == "path" else f"{name}:NAME"
+        sections.append(table(f"dataset: {title}", options, config.DatasetOptions))
     sections += [table("text", config.TextConfig), table("training", config.TrainingConfig)]
     sections.append(table("model", config.ModelParameters))
     for name in registry.list_names("models"):

@@ -15,21 +15,29 @@ HEAVY = {"tensorflow", "keras", "sklearn", "scipy", "matplotlib", "skops", "pyar
 HEAVY |= {"tensorflow_datasets", "tensorflow_hub"}
 # They exist to work with TensorFlow or matplotlib, and are imported only where work is done.
 WORKERS = {"text.py", "embedding.py", "vectors.py", "training.py", "plots.py", "significance.py"}
-WORKERS |= {"encodings.py", "optimizers.py"}
+WORKERS |= {"encodings.py", "optimizers.py", "batches.py", "duplicates.py"}
 
 MAY_IMPORT = {
     "errors": set(),
     "registry": {"errors"},
     "config": {"errors", "registry", "sources"},
-    "data": {"errors"},
-    "caching": {"downloads", "errors", "files", "integrity", "limits"},
-    "encodings": {"caching", "config", "data", "integrity", "text"},
+    "data": {"stores"},
+    "stores": {"downloads", "errors"},
+    "batches": {"backend", "stores"},
+    "rowfiles": {"errors", "limits"},
+    "leaks": {"data"},
+    "duplicates": {"stores", "text"},
+    "suspects": {"data", "floors"},
+    "audit": {"config", "data", "duplicates", "leaks", "progress", "suspects"},
+    "reports": {"audit", "errors", "files", "tables"},
+    "caching": {"downloads", "errors", "files", "integrity", "limits", "stores"},
+    "encodings": {"batches", "caching", "config", "data", "integrity", "stores", "text"},
     "optimizers": set(),
     "downloads": {"errors"},
     "embedding": {"errors"},
     "hub": {"downloads", "errors", "files", "integrity", "vectors"},
     "vectors": {"errors", "files", "text"},
-    "text": {"backend", "data", "embedding"},
+    "text": {"backend", "batches", "data", "embedding"},
     "evaluation": set(),
     "history": set(),
     "files": {"errors", "limits"},
@@ -99,7 +107,7 @@ MAY_IMPORT = {
     "floors": {"data"},
     "differences": {"data", "datasets", "entries", "results", "runs", "significance"},
     "plots": {"evaluation", "history"},
-    "training": {"backend", "config", "errors", "history", "optimizers"},
+    "training": {"backend", "batches", "config", "errors", "history", "optimizers"},
     "tables": set(),
     "backend": {"errors"},
     "jobs": {"backend", "config", "environment", "errors", "experiment", "progress"}
@@ -198,7 +206,7 @@ def test_only_runs_knows_the_names_of_run_files():
         assert path.name == "runs.py" or not strings & set(FILES), path
 
 
-@pytest.mark.parametrize("kind", ["commands", "datasets", "models"])
+@pytest.mark.parametrize("kind", ["collections", "commands", "datasets", "models"])
 def test_registry_lists_every_file(kind):
     names = list_names(kind)
     files = {path.stem for path in (SOURCE / kind).glob("*.py")}

@@ -74,6 +74,7 @@ def tabulate(
         notes += (
             _explain(chosen, compared)
             + _explain_floors(ordered, beaten)
+            + _mention_majority(ordered)
             + _warn_of_small_labels(chosen)
         )
     return rows, list(dict.fromkeys(notes))
@@ -83,7 +84,7 @@ def add_failures(rows: Sequence[dict[str, Any]], failures: Iterable[Any]) -> lis
     """Add a row that says why for each `Failure` of an experiment."""
     failed = [
         {
-            "dataset": failure.config.dataset.name,
+            "dataset": failure.config.dataset.short_name,
             "model": failure.config.model.name,
             "fingerprint": failure.config.fingerprint,
             "seeds": [failure.config.seed],
@@ -194,6 +195,15 @@ def _explain_floors(ordered: Sequence[Entry], beaten: dict[str, dict[int, bool]]
             if beaten[floor].get(id(entry)) is False
         ]
     return notes
+
+
+def _mention_majority(ordered: Sequence[Entry]) -> list[str]:
+    """Say what always giving the same answer reaches, where no row of the table does."""
+    if any(entry.first.model == CHANCE_FLOOR for entry in ordered):
+        return []
+    first = ordered[0].first
+    share = first.evaluation.majority_accuracy
+    return [f"always answering the most frequent label of {first.dataset} gives {share:.4f}"]
 
 
 def _warn_of_small_labels(entry: Entry) -> list[str]:

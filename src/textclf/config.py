@@ -55,10 +55,22 @@ class Section(BaseModel):
 class DatasetOptions(Section):
     """Which texts; each dataset may add options of its own."""
 
-    name: str = Field(description="a dataset that `textclf datasets` lists")
+    name: str = Field(
+        description="a dataset that `textclf datasets` lists, a file or folder, `tfds:NAME`, or"
+        " `hf:PATH`"
+    )
     subset: Count | None = Field(
         default=None, description="use at most so many texts of each split, stratified by label"
     )
+    drop_leaked: bool = Field(
+        default=False,
+        description="leave out training texts that stand in validation or test too",
+    )
+
+    @property
+    def short_name(self) -> str:
+        """What the dataset is called where there are no colons and slashes, such as in paths."""
+        return self.name.replace(":", "-").replace("/", "-")
 
 
 class TextConfig(Section):
@@ -130,7 +142,9 @@ class ExperimentConfig(Section):
     @property
     def fingerprint(self) -> str:
         """Ten hexadecimal digits that stand for everything but the seed."""
-        decisive = [RESULTS_VERSION, self.model_dump(mode="json", exclude={"seed"})]
+        tree = self.model_dump(mode="json", exclude={"seed"})
+        tree["dataset"]["name"] = self.dataset.short_name  # A file may be moved.
+        decisive = [RESULTS_VERSION, tree]
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:10]
 
     def to_yaml(self) -> str:

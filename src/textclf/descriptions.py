@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from textclf.config import DatasetOptions, ExperimentConfig
-from textclf.datasets import load_dataset, load_label_names
+from textclf.datasets import describe_source, load_dataset, load_label_names
 from textclf.errors import EmbeddingError
 from textclf.evaluation import FEW_TEXTS, Evaluation
 from textclf.limits import MEGABYTE
 from textclf.models import build_network, find_fit
-from textclf.registry import describe, list_names, load_module
+from textclf.registry import describe, list_names
 from textclf.tables import Column, number, show_p_value
 
 N_SAMPLE_TEXTS = 3
@@ -42,6 +42,12 @@ CLASS_COLUMNS = (
 METRIC_COLUMNS = (
     Column("metric", "metric"),
     Column("value", "value", number(4), numeric=True),
+    Column("interval", "95 %", lambda pair: f"{pair[0]:.4f}-{pair[1]:.4f}", numeric=True),
+)
+CLEAN_COLUMNS = (
+    Column("texts", "texts"),
+    Column("n_examples", "number", number(), numeric=True),
+    Column("accuracy", "accuracy", number(4), numeric=True),
     Column("interval", "95 %", lambda pair: f"{pair[0]:.4f}-{pair[1]:.4f}", numeric=True),
 )
 DIFFERENCE_COLUMNS = (
@@ -96,14 +102,13 @@ def list_summaries(kind: str) -> list[dict[str, str]]:
     return [{"name": name, "summary": describe(kind, name)} for name in list_names(kind)]
 
 
-def describe_dataset(name: str) -> dict[str, Any]:
+def describe_dataset(options: DatasetOptions) -> dict[str, Any]:
     """Load a dataset and return its source, sizes, labels with their counts, and sample texts.
 
     Raises:
         TextclfError: there is no such dataset, or it cannot be loaded.
     """
-    module = load_module("datasets", name)
-    dataset = load_dataset(getattr(module, "Options", DatasetOptions)(name=name))
+    dataset = load_dataset(options)
     counts = {
         split_name: [
             int((split.labels == label).sum()) for label in range(len(dataset.label_names))
@@ -111,9 +116,9 @@ def describe_dataset(name: str) -> dict[str, Any]:
         for split_name, split in dataset.splits.items()
     }
     return {
-        "name": name,
-        "summary": describe("datasets", name),
-        **module.ABOUT,
+        "name": options.name,
+        "summary": describe("datasets", options.name),
+        **describe_source(options),
         "texts": {split_name: len(split) for split_name, split in dataset.splits.items()},
         "digest": dataset.digest,
         "labels": [

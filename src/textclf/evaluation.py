@@ -56,6 +56,33 @@ class Evaluation:
     majority_accuracy: float
 
 
+@dataclass(frozen=True)
+class CleanAccuracy:
+    """Accuracy on some of the texts of a split.
+
+    Attributes:
+        texts: which ones, such as ``not_leaked``.
+        n_examples: how many.
+        accuracy: share of right answers; None where there are no texts.
+        interval: 95 % interval of it, low and high.
+    """
+
+    texts: str
+    n_examples: int
+    accuracy: float | None
+    interval: tuple[float, float] | None
+
+    @classmethod
+    def of(cls, texts: str, correct: npt.NDArray[np.bool_]) -> "CleanAccuracy":
+        """Count right answers, <bool>[texts]."""
+        n_right, n = int(correct.sum()), len(correct)
+        return (
+            cls(texts, n, n_right / n, accuracy_interval(n_right, n))
+            if n
+            else cls(texts, 0, None, None)
+        )
+
+
 def evaluate(
     labels: IntArray,
     probabilities: FloatArray,

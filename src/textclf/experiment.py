@@ -12,14 +12,19 @@ from textclf.data import Split, TextDataset
 from textclf.datasets import load_dataset
 from textclf.environment import count_processors, describe_environment, measure_peak_memory
 from textclf.errors import RequestError, RunError, unknown
-from textclf.evaluation import Evaluation, calibration_bins, evaluate
+from textclf.evaluation import FEW_TEXTS, CleanAccuracy, Evaluation, calibration_bins, evaluate
 from textclf.fitting import Fitted, build, fit
+from textclf.leaks import select_clean
 from textclf.progress import Phases, Reporter
 from textclf.results import Predictions, Result
 from textclf.runs import RunDirectory
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+N_SHOWN = 5
+"""Labels that a warning names."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,11 @@ def _prepare(
     with phases("data", f"loading {config.dataset.name}"):
         dataset = load_dataset(config.dataset)
     _check_class_weight(config, dataset)
+    if rare := dataset.find_rare_labels(FEW_TEXTS):
+        settings.reporter.say(
+            f"{len(rare)} of {len(dataset.label_names)} labels have fewer than {FEW_TEXTS} training"
+            f" texts: {', '.join(rare[:N_SHOWN])}{', ...' if len(rare) > N_SHOWN else ''}"
+        )
     network = build(config, dataset, phases=phases)
     n_looks = run.count_test_evaluations()
     run.prepare(config, force=settings.force)
@@ -144,13 +154,19 @@ def _check_class_weight(config: ExperimentConfig, dataset: TextDataset) -> None:
             )
 
 
-def evaluate_run(run: RunDirectory, *, split: str, reporter: Reporter) -> Evaluation:
+def evaluate_run(
+    run: RunDirectory, *, split: str, reporter: Reporter
+) -> tuple[Evaluation, list[CleanAccuracy]]:
     """Evaluate a finished run's saved model, from raw text.
 
     Args:
         run: a finished run.
         split: ``train``, ``validation`` or ``test``.
         reporter: is told what goes on.
+
+    Returns:
+        The evaluation; and how accurate it is with and without the texts that stand in training
+        too or under several labels, but for the split ``train``.
 
     Raises:
         RunError: the run is not finished, or a file of it is damaged.
@@ -162,13 +178,17 @@ def evaluate_run(run: RunDirectory, *, split: str, reporter: Reporter) -> Evalua
     run.check_dataset(dataset.digest)
     examples = dataset.splits[split]
     reporter.say(f"predicting {len(examples):,} texts")
-    evaluation = _evaluate(dataset, examples, classifier.predict_texts(examples.texts))
+    probabilities = classifier.predict_texts(examples.texts)
+    evaluation = _evaluate(dataset, examples, probabilities)
+    correct = probabilities.argmax(axis=1) == examples.labels
+    masks = select_clean(dataset, split) if split != "train" else {}
+    clean = [CleanAccuracy.of(name, correct[mask]) for name, mask in masks.items()]
     if split == "test":
         try:
             run.note_test_evaluation()
         except RunError as error:  # The run of somebody else, perhaps: its figures can be seen.
             reporter.say(f"this look at the test texts is not noted: {error}")
-    return evaluation
+    return evaluation, clean
 
 
 def _evaluate(dataset: TextDataset, split: Split, probabilities: Any) -> Evaluation:
@@ -181,7 +201,7 @@ def _draw(
 ) -> "dict[str, Figure]":
     from textclf import plots
 
-    title = f"{config.model.name} on {config.dataset.name}, seed {config.seed}"
+    title = f"{config.model.name} on {config.dataset.short_name}, seed {config.seed}"
     bins = calibration_bins(dataset.test.labels, fitted.probabilities)
     error = evaluation.metrics["expected_calibration_error"]
     accuracy = f"{title}: test accuracy {evaluation.metrics['accuracy']:.1%}"
@@ -201,7 +221,7 @@ def _summarise(
     history = fitted.history
     epochs_run = len(history.rows) if history else 0
     return Result(
-        dataset=config.dataset.name,
+        dataset=config.dataset.short_name,
         model=config.model.name,
         fingerprint=config.fingerprint,
         seed=config.seed,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from textclf.data import Split
+from textclf.data import IntArray, Split
 
 
 class EstimatorClassifier:
@@ -43,28 +43,14 @@ class EstimatorClassifier:
         return probabilities
 
     def _decide(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
-        decisions = np.asarray(self.pipeline.decision_function(texts))
-        # Of two labels, scikit-learn gives the second one's only.
-        return decisions if decisions.ndim == 2 else np.stack([-decisions, decisions], axis=1) / 2
+        return decide(self.pipeline, texts)
 
     def calibrate(self, validation: Split) -> None:
-        """Choose the temperature that fits the validation labels best (Guo et al. 2017).
-
-        It changes no answer, since the order of the labels stays.
-        """
-        from scipy.optimize import minimize_scalar
-
+        """Choose the temperature that fits the validation labels best."""
         known = np.isin(validation.labels, self.pipeline.classes_)
         decisions = self._decide(validation.texts)[known]
         labels = np.searchsorted(self.pipeline.classes_, validation.labels[known])
-        rows = np.arange(len(labels))
-
-        def loss(log_temperature: float) -> float:
-            given = softmax(np.exp(log_temperature) * decisions)[rows, labels]
-            return float(-np.log(np.maximum(given, 1e-12)).mean())
-
-        found = minimize_scalar(loss, bounds=(-5.0, 5.0), method="bounded")
-        self.temperature = float(np.exp(found.x))
+        self.temperature = fit_temperature(decisions, labels)
 
     def count_params(self) -> int:
         """Return how many numbers were fitted, the words of the vocabulary aside."""
@@ -92,6 +78,34 @@ class EstimatorClassifier:
 
 
 FITTED = ("coef_", "intercept_", "class_prior_")
+
+
+def decide(estimator: Any, inputs: Any) -> npt.NDArray[np.float64]:
+    """Return an estimator's decisions, <float64>[inputs, labels], also where there are two."""
+    decisions = np.asarray(estimator.decision_function(inputs))
+    # Of two labels, scikit-learn gives the second one's only.
+    return decisions if decisions.ndim == 2 else np.stack([-decisions, decisions], axis=1) / 2
+
+
+def fit_temperature(decisions: npt.NDArray[np.float64], labels: IntArray) -> float:
+    """Return what to multiply decisions with, so that softmax fits labels best (Guo et al. 2017).
+
+    It changes no answer, since the order of the labels stays.
+
+    Args:
+        decisions: <float64>[n, labels].
+        labels: <int64>[n].
+    """
+    from scipy.optimize import minimize_scalar
+
+    rows = np.arange(len(labels))
+
+    def loss(log_temperature: float) -> float:
+        given = softmax(np.exp(log_temperature) * decisions)[rows, labels]
+        return float(-np.log(np.maximum(given, 1e-12)).mean())
+
+    found = minimize_scalar(loss, bounds=(-5.0, 5.0), method="bounded")
+    return float(np.exp(found.x))
 
 
 def softmax(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -1,15 +1,23 @@
 """Finds datasets, models and commands by their file names, and imports only the one asked for.
 
-``models/cnn_lstm.py`` is the model ``cnn-lstm``. Files starting with ``_`` are private.
+``models/cnn_lstm.py`` is the model ``cnn-lstm``. Files starting with ``_`` are private. A
+dataset such as ``tfds:ag_news_subset`` is of the collection ``collections/tfds.py``, and one that
+is a path, such as ``reviews.csv``, of ``collections/path.py``.
 """
 
+import os
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
 from textclf.errors import RequestError, unknown
 
-SINGULAR = {"commands": "command", "datasets": "dataset", "models": "model"}
+SINGULAR = {
+    "collections": "collection",
+    "commands": "command",
+    "datasets": "dataset",
+    "models": "model",
+}
 
 
 def list_names(kind: str) -> list[str]:
@@ -35,8 +43,19 @@ def load_module(kind: str, name: str) -> ModuleType:
     Raises:
         RequestError: there is no such name; the message gives the nearest one.
     """
+    if kind == "datasets" and (collection := _find_collection(name)):
+        return import_module(f"textclf.collections.{collection}")
     check_name(kind, name)
     return import_module(f"textclf.{kind}.{name.replace('-', '_')}")
+
+
+def _find_collection(name: str) -> str | None:
+    """Return the collection that a dataset is of; None for one that is a file of its own."""
+    prefix, colon, _ = name.partition(":")
+    if colon and prefix in list_names("collections"):
+        return prefix
+    is_path = any(mark in name for mark in "./\\~") or os.path.exists(name)  # noqa: PTH110 - no error
+    return "path" if is_path and name not in list_names("datasets") else None
 
 
 def describe(kind: str, name: str) -> str:

@@ -63,7 +63,7 @@ class RunDirectory:
     @classmethod
     def of(cls, config: ExperimentConfig, root: Path) -> "RunDirectory":
         """Return the place of a configuration's run below ``root``."""
-        place = root / config.dataset.name / config.model.name / config.fingerprint
+        place = root / config.dataset.short_name / config.model.name / config.fingerprint
         return cls(place / f"seed-{config.seed}")
 
     @classmethod

@@ -57,6 +57,17 @@ device_option = click.option(
     help="Where to run: auto takes a GPU where there is one.",
 )
 force_option = click.option("--force", is_flag=True, help="Repeat what is finished already.")
+_set_option = click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set one value, such as training.epochs=3; repeatable.",
+)
+_dataset_options = (
+    click.option("--text-column", metavar="NAME", help="Column of the text, in a table of yours."),
+    click.option("--label-column", metavar="NAME", help="Column of the label."),
+)
 _config_options = (
     click.option(
         "--config",
@@ -65,15 +76,27 @@ _config_options = (
         metavar="FILE",
         help="Configuration file (YAML); options are stronger than it.",
     ),
-    click.option(
-        "--set",
-        "assignments",
-        multiple=True,
-        metavar="KEY=VALUE",
-        help="Set one value, such as training.epochs=3; repeatable.",
-    ),
+    _set_option,
     click.option("--smoke", is_flag=True, help="Tiny subsets and one epoch, to see that it works."),
+    *_dataset_options,
+    click.option(
+        "--drop-leaked",
+        is_flag=True,
+        default=None,
+        help="Leave out training texts that stand in validation or test too.",
+    ),
 )
+
+
+KEYS = {
+    "dataset": "dataset.name",
+    "model": "model.name",
+    "seed": "seed",
+    "text_column": "dataset.text_column",
+    "label_column": "dataset.label_column",
+    "drop_leaked": "dataset.drop_leaked",
+}
+"""What options of a configuration set in it."""
 
 
 def config_options(command: Any) -> Any:
@@ -83,6 +106,18 @@ def config_options(command: Any) -> Any:
     return command
 
 
+def dataset_options(command: Any) -> Any:
+    """Add the options that say how a dataset is read."""
+    for option in reversed((*_dataset_options, _set_option)):
+        command = option(command)
+    return command
+
+
+def make_dataset_config(name: str, assignments: Sequence[str], **named: Any) -> "ExperimentConfig":
+    """Build a configuration for a command that looks at a dataset and trains nothing."""
+    return make_config(None, assignments, smoke=False, dataset=name, model="majority", **named)
+
+
 def make_config(
     config_path: Path | None,
     assignments: Sequence[str],
@@ -90,17 +125,18 @@ def make_config(
     smoke: bool,
     **named: Any,
 ) -> "ExperimentConfig":
-    """Build the configuration that the options describe; ``named`` are dataset, model and seed."""
+    """Build the configuration that the options describe; ``named`` are those of `KEYS`."""
     from textclf.config import resolve
     from textclf.sources import SMOKE, Override, parse_override, read_yaml
 
     overrides: list[Override] = [*SMOKE] if smoke else []
-    keys = {"dataset": "dataset.name", "model": "model.name", "seed": "seed"}
     for option, value in named.items():
         if value is not None:
-            if any(assignment.startswith(f"{keys[option]}=") for assignment in assignments):
-                raise click.UsageError(f"give either --{option} or --set {keys[option]}")
-            overrides.append(Override(keys[option], value, f"--{option} {value}"))
+            word = f"--{option.replace('_', '-')}"
+            if any(assignment.startswith(f"{KEYS[option]}=") for assignment in assignments):
+                raise click.UsageError(f"give either {word} or --set {KEYS[option]}")
+            origin = word if value is True else f"{word} {value}"
+            overrides.append(Override(KEYS[option], value, origin))
     overrides += map(parse_override, assignments)
     tree = read_yaml(config_path) if config_path else {}
     return resolve(tree, overrides, source=str(config_path or "configuration"))

@@ -31,7 +31,7 @@ def parse_jobs(ctx: Any, param: Any, value: str) -> int | None:
 
 @click.command(name="compare")
 @click.argument("paths", metavar="[RUN]...", nargs=-1, type=PATH)
-@click.option("--dataset", metavar="NAME", help="Run first what is missing on this dataset.")
+@click.option("--dataset", metavar="NAME|PATH", help="Run first what is missing on it.")
 @click.option(
     "--model", "models", multiple=True, metavar="NAME", help="Only this model; repeatable."
 )
@@ -202,6 +202,8 @@ def _check_gate(
 def _refuse_run_options(**wanted: Any) -> None:
     """Refuse what only matters when something is run."""
     options = {"n_seeds": "--seeds", "seeds": "--seed", "assignments": "--set", "smoke": "--smoke"}
+    columns = ("text_column", "label_column", "drop_leaked")
+    options |= {name: f"--{name.replace('_', '-')}" for name in columns}
     for name, option in options.items():
         if wanted[name]:
             raise click.UsageError(f"{option} needs --dataset or --config, which say what to run")

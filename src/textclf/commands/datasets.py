@@ -1,19 +1,26 @@
 """List the datasets, or describe one."""
 
 import json
+from typing import Any
 
 import click
 
-from textclf.commands._options import format_option, print_table
+from textclf.commands._options import (
+    dataset_options,
+    format_option,
+    make_dataset_config,
+    print_table,
+)
 
 
 @click.command(name="datasets")
-@click.argument("name", required=False)
+@click.argument("name", metavar="[NAME|PATH]", required=False)
+@dataset_options
 @format_option
-def command(name: str | None, style: str) -> None:
+def command(name: str | None, style: str, **config_values: Any) -> None:
     """List the datasets, or describe one.
 
-    With NAME, load it and show its source, splits, labels and first texts.
+    With NAME or a file, load it and show its source, splits, labels and first texts.
 
     \b
     Example: textclf datasets bbc
@@ -26,9 +33,11 @@ def command(name: str | None, style: str) -> None:
     )
 
     if name is None:
+        if any(config_values.values()):
+            raise click.UsageError("options need NAME, the dataset to load")
         print_table(list_summaries("datasets"), SUMMARY_COLUMNS, style)
         return
-    document = describe_dataset(name)
+    document = describe_dataset(make_dataset_config(name, **config_values).dataset)
     labels = document["labels"]
     if style == "json":
         click.echo(json.dumps(document, indent=2))

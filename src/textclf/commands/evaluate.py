@@ -30,15 +30,22 @@ from textclf.commands._options import (
 def command(run_path: Path, split: str, device: str, quiet: bool, style: str) -> None:
     """Evaluate the saved model of a run again.
 
-    It reads the raw texts of the dataset that the run was trained on. Prints the metrics, then each
-    label; CSV holds the labels, JSON everything. Of the run only meta.json changes, which counts
+    It reads the raw texts of the dataset that the run was trained on. Prints the metrics;
+    the accuracy without the texts that stand in training too or under several labels; then each
+    label. CSV holds the labels, JSON everything. Of the run only meta.json changes, which counts
     looks at the test set.
 
     \b
     Example: textclf evaluate runs/bbc/mlp --split validation
     """
     from textclf import backend
-    from textclf.descriptions import CLASS_COLUMNS, METRIC_COLUMNS, list_classes, list_metrics
+    from textclf.descriptions import (
+        CLASS_COLUMNS,
+        CLEAN_COLUMNS,
+        METRIC_COLUMNS,
+        list_classes,
+        list_metrics,
+    )
     from textclf.experiment import evaluate_run
     from textclf.progress import Reporter
     from textclf.search import find_finished_run
@@ -47,11 +54,16 @@ def command(run_path: Path, split: str, device: str, quiet: bool, style: str) ->
     run = find_finished_run(run_path)
     reporter.say(f"starting TensorFlow for {run.path}")
     backend.start(device)
-    evaluation = evaluate_run(run, split=split, reporter=reporter)
+    evaluation, clean = evaluate_run(run, split=split, reporter=reporter)
+    clean_rows = [asdict(row) for row in clean]
     if style == "json":
-        click.echo(json.dumps({"split": split, **asdict(evaluation)}, indent=2))
+        document = {"split": split, **asdict(evaluation), "clean_accuracy": clean_rows}
+        click.echo(json.dumps(document, indent=2))
         return
     if style != "csv":
         print_table(list_metrics(evaluation), METRIC_COLUMNS, style)
         click.echo()
+        if clean_rows:
+            print_table(clean_rows, CLEAN_COLUMNS, style)
+            click.echo()
     print_table(list_classes(evaluation), CLASS_COLUMNS, style)

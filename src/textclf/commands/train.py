@@ -23,7 +23,9 @@ COMMANDLINE = click.core.ParameterSource.COMMANDLINE
 
 @click.command(name="train")
 @click.option("--model", metavar="NAME", help="A model that `textclf models` lists.")
-@click.option("--dataset", metavar="NAME", help="A dataset that `textclf datasets` lists.")
+@click.option(
+    "--dataset", metavar="NAME|PATH", help="A dataset that `textclf datasets` lists, or a file."
+)
 @click.option("--seed", type=int, help="Seed of weights, order and dropout.  [default: 42]")
 @config_options
 @click.option(

@@ -14,6 +14,7 @@ import numpy as np
 from textclf.caching import Entry, cached
 from textclf.config import DatasetOptions
 from textclf.data import LazyTexts, Split, TextDataset, bytes_to_words, words_to_bytes
+from textclf.leaks import drop_leaked
 from textclf.registry import load_module
 
 
@@ -30,6 +31,8 @@ def load_dataset(options: DatasetOptions) -> TextDataset:
     @functools.cache
     def load() -> TextDataset:
         dataset: TextDataset = module.load(options)
+        if options.drop_leaked:
+            dataset = drop_leaked(dataset)
         return dataset.subset(options.subset)
 
     source = module.source_digest(options) if hasattr(module, "source_digest") else None
@@ -37,6 +40,13 @@ def load_dataset(options: DatasetOptions) -> TextDataset:
         return load()
     key = {"source": source, "options": options.model_dump(mode="json")}
     return _restore(cached("dataset", key, lambda: _outline(load())), load)
+
+
+def describe_source(options: DatasetOptions) -> dict[str, str]:
+    """Return where a dataset comes from: ``download``, ``source``, ``licence``, ``citation``."""
+    module = load_module("datasets", options.name)
+    about: dict[str, str] = module.about(options) if hasattr(module, "about") else module.ABOUT
+    return about
 
 
 def load_label_names(options: DatasetOptions) -> tuple[str, ...]:

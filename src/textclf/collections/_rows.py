@@ -1,0 +1,200 @@
+"""What collections share: which columns are meant, and rows of any number to a dataset."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from textclf.caching import Entry, cached
+from textclf.config import DatasetOptions
+from textclf.data import IntArray, Split, TextDataset, split_stratified
+from textclf.errors import DataError, RequestError
+from textclf.rowfiles import Row
+from textclf.stores import ArrayWriter, StoredTexts, TextWriter
+
+Part = Literal["all", "train", "validation", "test"]
+"""Which official split rows are of; ``all`` where there are none."""
+
+PARTS: dict[str, Part] = {
+    "train": "train",
+    "training": "train",
+    "test": "test",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+}
+"""What official splits are called."""
+
+TEXT_COLUMNS = (
+    *("text", "sentence", "review", "content", "document", "body", "message", "comment"),
+    *("tweet", "article", "description", "question", "headline", "title"),
+)
+LABEL_COLUMNS = (
+    *("label", "class", "category", "sentiment", "target", "topic", "intent", "labels"),
+    *("polarity", "rating", "stars", "emotion", "section", "y"),
+)
+"""Usual names of columns, the more usual first."""
+
+BLOCK = 10_000
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class RowOptions(DatasetOptions):
+    """Which columns of a table, and how it is split where it has no splits of its own."""
+
+    text_column: str | None = Field(
+        default=None, description="which column is the text; found by itself if its name is usual"
+    )
+    label_column: str | None = Field(
+        default=None, description="which column is the label; found by itself if its name is usual"
+    )
+    validation_share: Share = Field(
+        default=0.2,
+        description="of the texts for validation, or of those for training, where there is no"
+        " such split",
+    )
+    test_share: Share = Field(
+        default=0.2, description="of the texts for the test, where there is no such split"
+    )
+
+
+def find_columns(names: Sequence[str], options: RowOptions, place: str) -> tuple[str, str]:
+    """Return which columns are text and label: those asked for, or else those with usual names.
+
+    Raises:
+        DataError: there is no such column, or several, or none has a usual name.
+    """
+    text = _find(names, options.text_column, TEXT_COLUMNS, "text", place)
+    label = _find(names, options.label_column, LABEL_COLUMNS, "label", place)
+    if len(set(names)) == 2 == len(names):  # Of two columns, one says which is the other.
+        other = {names[0]: names[1], names[1]: names[0]}
+        text = text or other.get(label or "")
+        label = label or other.get(text or "")
+    for kind, found in (("text", text), ("label", label)):
+        if found is None:
+            raise DataError(
+                f"{place}: no column has a usual name for the {kind}: give --{kind}-column, one of"
+                f" {', '.join(map(repr, names))}"
+            )
+    assert text is not None  # noqa: S101 - for the type checker
+    assert label is not None  # noqa: S101
+    if text == label:
+        raise DataError(f"{place}: column '{text}' cannot be both text and label")
+    return text, label
+
+
+def _find(
+    names: Sequence[str], wanted: str | None, usual: Sequence[str], kind: str, place: str
+) -> str | None:
+    if wanted is not None and wanted not in names:
+        known = ", ".join(map(repr, names))
+        raise DataError(
+            f"{place}: there is no column '{wanted}'; --{kind}-column is one of {known}"
+        )
+    known_as = {name.strip().lower(): name for name in reversed(names)}
+    found = wanted or next((known_as[name] for name in usual if name in known_as), None)
+    if found is not None and list(names).count(found) > 1:
+        raise DataError(f"{place}: {list(names).count(found)} columns are named '{found}'")
+    return found
+
+
+def load_rows(
+    name: str,
+    key: Mapping[str, Any],
+    parts: Mapping[Part, Callable[[], Iterable[Row]]],
+    options: RowOptions,
+    *,
+    label_names: Sequence[str] | None = None,
+) -> TextDataset:
+    """Read rows once, keep their texts on the disk, and split them.
+
+    Args:
+        name: of the dataset, for messages too.
+        key: all that decides what the rows are; JSON.
+        parts: what reads the rows of each official split, or of ``all``.
+        options: shares of the splits that are not there.
+        label_names: all labels in their order, where that is known; sorted where it is None, as
+            numbers where all are numbers.
+
+    Raises:
+        DataError: the rows cannot be read, or have fewer than two labels, or are too few.
+    """
+
+    def make() -> Entry:
+        arrays: dict[str, Any] = {}
+        numbers: dict[str, int] = {label: i for i, label in enumerate(label_names or ())}
+        for part, read in parts.items():
+            content, ends, labels = _store(read(), numbers)
+            arrays |= {f"{part}_content": content, f"{part}_ends": ends, f"{part}_labels": labels}
+        return Entry(arrays, {"labels": list(numbers)})
+
+    entry = cached("texts", {**key, "parts": list(parts)}, make)
+    found = entry.facts["labels"]
+    names = tuple(found if label_names is not None else sort_labels(found))
+    if len(names) < 2:
+        given = f"only one label, '{names[0]}'" if names else "no rows"
+        raise DataError(f"{name} has {given}; at least two labels are needed")
+    order = np.argsort([found.index(label) for label in names])
+
+    def restore(part: str) -> Split:
+        ends = np.array(entry.arrays[f"{part}_ends"])
+        texts = StoredTexts(entry.arrays[f"{part}_content"], ends, np.arange(len(ends)))
+        return Split.from_lists(texts, order[np.array(entry.arrays[f"{part}_labels"])])
+
+    splits = _split({part: restore(part) for part in parts}, options)
+    for split_name, split in splits.items():
+        if not len(split):
+            raise DataError(f"{name}: its {split_name} split has no texts; there are too few")
+    return TextDataset(name, names, splits["train"], splits["validation"], splits["test"])
+
+
+def sort_labels(names: Iterable[str]) -> list[str]:
+    """Sort the names of labels, as numbers where all of them are; ``01`` stays ``01``."""
+    listed = list(names)
+    if all(name.isascii() and name.isdigit() for name in listed):
+        return sorted(listed, key=lambda name: (int(name), name))
+    return sorted(listed)
+
+
+def _store(
+    rows: Iterable[Row], numbers: dict[str, int]
+) -> tuple[np.ndarray[Any, Any], IntArray, IntArray]:
+    """Write rows to the disk, and number labels as they come."""
+    with TextWriter() as texts, ArrayWriter(np.int64) as labels:
+        for block in _batched(rows):
+            texts.append([text for text, _ in block])
+            labels.append([numbers.setdefault(label, len(numbers)) for _, label in block])
+        return *texts.finish(), labels.finish()
+
+
+def _batched(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    iterator = iter(rows)
+    while block := list(islice(iterator, BLOCK)):
+        yield block
+
+
+def _split(parts: Mapping[Part, Split], options: RowOptions) -> dict[str, Split]:
+    """Return three splits: official ones as they are, and the others cut off class by class."""
+    validation, test = options.validation_share, options.test_share
+    if "all" in parts or "test" not in parts:
+        if validation + test >= 1:
+            raise RequestError(
+                f"dataset.validation_share {validation:g} and dataset.test_share {test:g}: together"
+                " they have to be below 1"
+            )
+        whole = parts["all" if "all" in parts else "train"]
+        if "validation" in parts:
+            train, _, rest = split_stratified(whole, train=1 - test, validation=0)
+            return {"train": train, "validation": parts["validation"], "test": rest}
+        train, dev, rest = split_stratified(
+            whole, train=1 - validation - test, validation=validation
+        )
+        return {"train": train, "validation": dev, "test": rest}
+    if "validation" in parts:
+        return {name: parts[name] for name in ("train", "validation", "test")}
+    train, dev, _ = split_stratified(parts["train"], train=1 - validation, validation=validation)
+    return {"train": train, "validation": dev, "test": parts["test"]}

@@ -1,0 +1,112 @@
+"""Any text classification set of tensorflow-datasets: ``tfds:NAME`` or ``tfds:NAME/CONFIG``.
+
+The splits of the catalog are used where there are some; labels keep their names.
+"""
+
+import functools
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from textclf.backend import import_tensorflow, without_tuning
+from textclf.collections._rows import PARTS, Part, RowOptions, find_columns, load_rows
+from textclf.data import TextDataset
+from textclf.downloads import ANOTHER_DATASET, cache_folder, downloading
+from textclf.errors import DataError, RequestError
+from textclf.rowfiles import Row, check_row
+
+BATCH_SIZE = 1_000
+
+
+class Options(RowOptions):
+    """Which features are text and label."""
+
+
+def about(options: Options) -> dict[str, str]:
+    """Return where a set comes from, as its catalog says."""
+    info = _make_builder(options.name).info
+    return {
+        "download": str(info.download_size),
+        "source": f"https://www.tensorflow.org/datasets/catalog/{info.name}",
+        "licence": (info.redistribution_info.license if info.redistribution_info else None)
+        or "not stated",
+        "citation": " ".join(info.citation.split()) or "none",
+    }
+
+
+def label_names(options: Options) -> tuple[str, ...]:
+    """Return the labels in the order of the catalog."""
+    return load(options).label_names
+
+
+def load(options: Options) -> TextDataset:
+    """Load a set, which is prepared first where it is not.
+
+    Raises:
+        DataError: there is no such set, or it cannot be downloaded, or it is none of texts.
+    """
+    import tensorflow_datasets as tfds
+
+    builder = _make_builder(options.name)
+    root = cache_folder("TFDS_DATA_DIR", "~/tensorflow_datasets")
+    remedy = f"check the network, {ANOTHER_DATASET}"
+    with downloading(options.name, root, DataError, remedy=remedy):
+        builder.download_and_prepare()
+    features = builder.info.features
+    place = f"--dataset {options.name}"
+    if not isinstance(features, tfds.features.FeaturesDict):
+        raise DataError(f"{place}: its examples have no named features")
+    text, label = find_columns(list(features), options, place)
+    if getattr(features[text], "dtype", None) != tfds.features.Text().dtype:
+        raise DataError(f"{place}: the feature '{text}' is no text; give --text-column")
+    known = getattr(features[label], "names", None)
+
+    def read(split: str) -> Iterator[Row]:
+        data = builder.as_dataset(split=split, shuffle_files=False, batch_size=BATCH_SIZE)
+        number = 0
+        for batch in without_tuning(data):
+            for content, given in zip(batch[text].numpy(), batch[label].numpy(), strict=True):
+                number += 1
+                try:
+                    decoded = content.decode("utf-8")
+                except UnicodeDecodeError as error:
+                    raise DataError(f"{place}: {split} text {number} is not UTF-8") from error
+                yield check_row(decoded, _name(given, known), f"{place}: {split} text {number}")
+
+    parts: dict[Part, Callable[[], Iterable[Row]]] = {
+        PARTS[split]: functools.partial(read, split)
+        for split in builder.info.splits
+        if split in PARTS
+    }
+    if "train" not in parts:
+        raise DataError(f"{place}: it has no split called train")
+    key = {"tfds": builder.info.full_name, "columns": [text, label], "root": str(root)}
+    return load_rows(options.name, key, parts, options, label_names=known)
+
+
+def _name(label: Any, known: list[str] | None) -> Any:
+    """Return the name of a label, which is a number or a string."""
+    if isinstance(label, bytes):
+        return label.decode("utf-8", "replace")
+    if known and 0 <= int(label) < len(known):
+        return known[int(label)]
+    return "" if known else label.item()  # -1 stands for a label that is kept secret.
+
+
+def _make_builder(name: str) -> Any:
+    """Return the builder of a set, without downloading anything."""
+    import_tensorflow()
+    import tensorflow_datasets as tfds
+
+    logging.getLogger("absl").setLevel(logging.ERROR)  # It warns of a folder that is just new.
+    wanted = name.partition(":")[2]
+    try:
+        return tfds.builder(
+            wanted, data_dir=cache_folder("TFDS_DATA_DIR", "~/tensorflow_datasets"), try_gcs=False
+        )
+    except Exception as error:  # It raises many kinds, also for a name of several lines.
+        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else error
+        raise RequestError(
+            f"--dataset {name}: tensorflow-datasets has no '{wanted}': {reason}; see"
+            " https://www.tensorflow.org/datasets/catalog"
+        ) from error

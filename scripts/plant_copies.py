@@ -41,7 +41,7 @@ def measure_recall(texts: list[str], rng: random.Random) -> float:
     # A text that stands in the set several times may be found by its first place.
     keys = hash_texts(texts)
     right = sum(
-        len(texts) + n in found and keys[found[len(texts) + n]] == keys[i]
+        len(texts) + n in found and bool(keys[found[len(texts) + n]] == keys[i])
         for n, i in enumerate(chosen)
     )
     return right / N_COPIES

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import WORDS, Answer
 
-from textclf.audit import FINDINGS, Audit, Item, audit
+from textclf.audit import FINDINGS, Audit, Item, Whole, audit, find_copies
 from textclf.config import resolve
 from textclf.data import Split, TextDataset
 from textclf.datasets import load_dataset
@@ -42,19 +42,18 @@ def count(found):
 
 def test_leaks_and_contradictions(small):
     places = Places.of(small)
-    assert places.find_leaked("test", "train").tolist() == [True, True, False, False]
-    assert places.find_leaked("train", "validation", "test").tolist() == [
-        *(True, True, True, True, False)
-    ]
+    assert places.find_leaked("test").tolist() == [True, True, False, True]
+    assert places.find_leaked("validation").tolist() == [True, True]
+    assert places.find_leaked("train").tolist() == [True, True, True, True, False]
     contradictory = places.find_contradictory()
     assert contradictory["test"].tolist() == [False, True, False, False]
     assert contradictory["train"].tolist() == [False, False, False, True, False]
     masks = select_clean(small, "test")
     assert {name: int(mask.sum()) for name, mask in masks.items()} == {
         "all": 4,
-        "not_leaked": 2,
+        "not_leaked": 1,
         "not_contradictory": 3,
-        "clean": 2,
+        "clean": 1,
     }
     assert list(drop_leaked(small).train.texts) == [""]
     assert drop_leaked(small).test is small.test
@@ -74,7 +73,7 @@ def test_an_audit_counts_what_is_there(small):
     del counts["label_suspect"]
     assert counts == {
         "repeated": [1, 0, 0],
-        "leaked": [4, 1, 2],
+        "leaked": [4, 2, 3],
         "contradictory": [1, 0, 1],
         "near_copy": [0, 0, 0],
         "empty": [1, 0, 0],
@@ -240,21 +239,20 @@ def test_counts_of_real_sets_by_other_means(name):
     for split_name, split in dataset.splits.items():
         for text, label in zip(split.texts, split.labels.tolist(), strict=True):
             holders[tuple(text.casefold().split())].append((split_name, label))
-    places = Places.of(dataset)
-    contradictory = places.find_contradictory()
-    for split_name in dataset.splits:
-        inside = [[s for s, _ in found].count(split_name) for found in holders.values()]
-        assert places.find_repeated(split_name).sum() == sum(n - 1 for n in inside if n)
-        leaked = sum(
-            n
-            for n, found in zip(inside, holders.values(), strict=True)
-            if any(s == "train" for s, _ in found)
+    expected = Counter()
+    for found in holders.values():
+        splits = Counter(split_name for split_name, _ in found)
+        for split_name, n_texts in splits.items():
+            expected["repeated", split_name] += n_texts - 1
+            expected["leaked", split_name] += n_texts * (len(splits) > 1)
+            several = len({label for _, label in found}) > 1
+            expected["contradictory", split_name] += n_texts * several
+    items = list(find_copies(Whole(dataset), Places.of(dataset)))
+    assert Counter((item.finding, item.split) for item in items) == +expected
+    for item in items[:: len(items) // 50]:
+        other = dataset.splits[item.other_split].texts[item.other_index]
+        assert other.casefold().split() == item.text.casefold().split()
+        assert (item.finding == "contradictory") <= (item.other_label != item.label)
+        assert (item.finding == "leaked") == (item.other_split != item.split) or (
+            item.finding == "contradictory"
         )
-        if split_name != "train":
-            assert places.find_leaked(split_name, "train").sum() == leaked
-        several = sum(
-            n
-            for n, found in zip(inside, holders.values(), strict=True)
-            if len({label for _, label in found}) > 1
-        )
-        assert contradictory[split_name].sum() == several

@@ -4,11 +4,12 @@ import json
 
 import numpy as np
 import pytest
-from test_rowfiles import ROWS, collect, load, write_csv
+from test_rowfiles import ROWS, collect, load, write_csv, write_parquet
 
 from textclf.config import resolve
-from textclf.datasets import load_dataset
+from textclf.datasets import describe_source, load_dataset
 from textclf.errors import DataError, RequestError
+from textclf.leaks import Places
 
 WORDS = ["--set", "training.epochs=1", "--set", "text.num_words=50", "--quiet"]
 
@@ -65,11 +66,11 @@ def test_a_file_that_has_changed_is_not_the_dataset_of_a_run(cli, tmp_path):
     write_csv(tmp_path / "a.csv", ROWS[:-1])
     line = cli("evaluate", run).error_line
     assert line == (
-        "a.csv is not what the configuration was made with;"
-        " --set dataset.digest=null takes it as it is"
+        f"{tmp_path / 'a.csv'} has changed since the configuration was made: put it back, or train"
+        " on the new content, which is another run"
     )
     (tmp_path / "a.csv").unlink()
-    assert "there is no such file or folder" in cli("evaluate", run).error_line
+    assert "a.csv: No such file or directory" in cli("evaluate", run).error_line
     assert cli("compare", "runs").code == 0
     assert cli("predict", run, "good").code == 0
 
@@ -87,14 +88,39 @@ def test_drop_leaked_leaves_the_test_as_it_is(cli, tmp_path):
     assert 0 < len(dropped.train) < len(plain.train)
     words = ["--model", "majority", "--dataset", "a.csv", "--quiet"]
     assert cli("train", *words).code == cli("train", *words, "--drop-leaked").code == 0
-    assert len(list((tmp_path / "runs").glob("a.csv/majority/*"))) == 2
+    runs = list((tmp_path / "runs").glob("a.csv/majority/*/seed-42"))
+    rows = [cli("evaluate", run, "--format", "json").json["clean_accuracy"] for run in runs]
+    assert len(rows) == 2
+    n_leaked = int(Places.of(plain).find_leaked("test").sum())
+    for found in rows:  # The same texts, whichever the training texts were.
+        assert [row["n_examples"] for row in found[:2]] == [
+            len(plain.test),
+            len(plain.test) - n_leaked,
+        ]
+
+
+def test_to_drop_every_training_text_is_one_line(cli, tmp_path):
+    write_csv(tmp_path / "a.csv", [("same", "good"), ("same", "bad")] * 10)
+    answer = cli("train", "--model", "majority", "--dataset", "a.csv", "--drop-leaked", "--quiet")
+    assert answer.code == 1
+    assert answer.error_line.startswith("dataset.drop_leaked leaves nothing: each training text of")
+
+
+def test_labels_that_are_not_tested_are_mentioned(cli, tmp_path):
+    for part, labels in (("train", "abc"), ("test", "ab")):
+        write_csv(tmp_path / f"{part}.csv", [(f"t{i}", labels[i % len(labels)]) for i in range(45)])
+    answer = cli("train", "--model", "majority", "--dataset", tmp_path)
+    assert "1 of 3 labels have no test texts: 'c'" in answer.err
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("gone.csv", "--dataset gone.csv: there is no such file or folder in "),
-        ("./reuters", "--dataset ./reuters: there is no such file or folder in "),
+        ("gone.csv", "--dataset gone.csv in "),
+        ("./reuters", ": No such file or directory"),
+        ("~nobody-here/a.csv", "--dataset ~nobody-here/a.csv in "),
+        ("./" + "a" * 5_000, ": File name too long"),
+        ("flat", "train: it holds no folder of .txt files for a label"),
         ("reutres", "unknown dataset 'reutres': did you mean 'reuters'?"),
         ("tfds:no_such_set", "tensorflow-datasets has no 'no_such_set'"),
         ("tfds:", "tensorflow-datasets has no ''"),
@@ -104,14 +130,15 @@ def test_drop_leaked_leaves_the_test_as_it_is(cli, tmp_path):
             "empty: it holds no .csv, .tsv, .jsonl, .parquet, and no folder of .txt files",
         ),
         ("two", "name one of its files, or call them train and test: "),
-        ("test", "test: it has test, but nothing called train"),
+        ("test", "test.csv has no file or folder called train beside it"),
         ("twice", "train.csv and training.csv are both for train"),
     ],
 )
 def test_what_is_no_dataset(cli, tmp_path, name, message):
     (tmp_path / "a.txt").write_text("text")
-    for folder in ("empty", "two", "test", "twice"):
-        (tmp_path / folder).mkdir()
+    for folder in ("empty", "two", "test", "twice", "flat/train"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "flat" / "train" / "a.txt").write_text("text")
     write_csv(tmp_path / "two" / "one.csv")
     write_csv(tmp_path / "test" / "test.csv")
     write_csv(tmp_path / "twice" / "train.csv")
@@ -172,6 +199,9 @@ def test_tfds(catalog):
         for split in dataset.splits.values():
             for text, label in zip(split.texts, split.labels, strict=True):
                 assert int(text.split()[1]) % 2 == label
+    source = describe_source(resolve(tree).dataset)
+    assert source["source"].endswith("/catalog/planted_reviews")
+    assert set(source) == {"download", "source", "licence", "citation"}
     tree["dataset"]["text_column"] = "idx"
     with pytest.raises(DataError, match="the feature 'idx' is no text; give --text-column"):
         load_dataset(resolve(tree).dataset)
@@ -204,8 +234,33 @@ def test_hf(tmp_path, monkeypatch):
     dataset = load_dataset(resolve(tree).dataset)
     assert collect(dataset) == sorted(ROWS)
     assert [len(split) for split in dataset.splits.values()] == [12, 4, 4]
+    assert set(describe_source(resolve(tree).dataset)) == {
+        *("download", "source", "licence", "citation")
+    }
     tree["dataset"]["name"] = f"hf:{tmp_path / 'none'}"
     with pytest.raises(DataError, match="cannot get hf:"):
+        load_dataset(resolve(tree).dataset)
+
+
+def test_a_split_whose_labels_are_secret_is_none(tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setenv("TEXTCLF_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "hf"))
+    features = {
+        "text": {"dtype": "string", "_type": "Value"},
+        "label": {"names": ["bad ", "good"], "_type": "ClassLabel"},
+    }
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    folder = tmp_path / "set"
+    folder.mkdir()
+    rows = [(text, int(name == "good")) for text, name in ROWS]
+    write_parquet(folder / "train.parquet", rows, metadata)
+    write_parquet(folder / "test.parquet", [(f"secret {i}", -1) for i in range(5)], metadata)
+    tree = {"dataset": {"name": f"hf:{folder}"}, "model": {"name": "mlp"}}
+    dataset = load_dataset(resolve(tree).dataset)
+    assert collect(dataset) == sorted(ROWS)
+    write_parquet(folder / "train.parquet", [*rows, ("null", None)], metadata)
+    with pytest.raises(DataError, match="train text 21: the label is empty"):
         load_dataset(resolve(tree).dataset)
 
 

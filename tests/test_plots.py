@@ -53,6 +53,13 @@ def test_confusion_of_many_labels_names_them_all():
     assert figure.get_size_inches()[1] * figure.dpi > 46 * 20
 
 
+def test_confusion_of_a_thousand_labels_is_a_picture_of_colours(tmp_path):
+    figure = plot_confusion(np.eye(1_000, dtype=int).tolist(), ["x"] * 1_000, "title")
+    assert max(figure.get_size_inches() * figure.dpi) < 4_000
+    assert not figure.axes[0].texts
+    figure.savefig(tmp_path / "a.png")
+
+
 def test_calibration_draws_its_bins():
     bins = CalibrationBins(np.array([0.3, 0.9]), np.array([0.5, 0.8]), np.array([10, 30]))
     top, bottom = plot_calibration(bins, 0.125, "title").axes

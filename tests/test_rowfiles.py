@@ -1,5 +1,6 @@
 """Files of a user: every oddity is read right, or refused in one line that says where."""
 
+import datetime
 import gzip
 import json
 from collections import Counter
@@ -128,7 +129,7 @@ def test_latin_1_bytes(tmp_path):
     rows = [*ROWS, ("café", "good")]
     path = write_csv(tmp_path / "a.csv", rows, encoding="latin-1")
     with pytest.raises(
-        DataError, match=r"a\.csv line 22 is not utf-8: .*dataset\.encoding=latin-1"
+        DataError, match=r"a\.csv line 22 is not utf-8: .*dataset\.encoding .*latin-1"
     ):
         load(path)
     assert ("café", "good") in collect(load(path, encoding="latin-1"))
@@ -187,7 +188,7 @@ def test_nuls(tmp_path):
 
 def test_a_text_of_10_mb(tmp_path, monkeypatch):
     path = write_csv(tmp_path / "a.csv", [*ROWS, ("word " * 2_000_000, "good")])
-    with pytest.raises(LimitError, match=r"a\.csv line 22: .*limit of 1 MB.*TEXTCLF_MAX_TEXT_MB"):
+    with pytest.raises(LimitError, match=r"a\.csv line 22 .*limit of 1 MB.*TEXTCLF_MAX_TEXT_MB"):
         load(path)
     monkeypatch.setenv("TEXTCLF_MAX_TEXT_MB", "11")
     assert max(len(text) for text, _ in collect(load(path))) == 10_000_000
@@ -225,7 +226,8 @@ def test_what_is_wrong_with_a_csv(tmp_path, content, message):
         ("[1]", r"line 2: expected an object"),
         ('{"text": "a"}', r"line 2: it has no 'label'"),
         ('{"text": 3, "label": "a"}', r"line 2: the text is 3, and not a string"),
-        ('{"text": "a", "label": ["b"]}', r"line 2: the label is \[\"b\"\], and not one value"),
+        ('{"text": "a", "label": ["b"]}', r"line 2: the label is \['b'\], and no string or number"),
+        ('{"text": "a", "label": NaN}', r"line 2: the label is nan, and no string or number"),
         (r'{"text": "\ud800", "label": "a"}', r"line 2: half of a surrogate pair"),
     ],
 )
@@ -258,6 +260,54 @@ def test_columns_are_found_by_usual_names_or_by_what_is_left(tmp_path):
         load(path, text_column="a", label_column="a")
 
 
+def test_a_packed_line_does_not_fill_the_memory(tmp_path):
+    with gzip.open(tmp_path / "a.csv.gz", "wb") as file:
+        file.write(b"text,label\n")
+        for _ in range(30):
+            file.write(b"a" * 1_000_000)
+    with pytest.raises(LimitError, match=r"a\.csv\.gz line 2 is larger than the limit of 1 MB"):
+        load(tmp_path / "a.csv.gz")
+
+
+def test_utf_16(tmp_path):
+    path = write_csv(tmp_path / "a.csv", encoding="utf-16")
+    assert collect(load(path, encoding="utf-16")) == sorted(ROWS)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(DataError, match=r"a\.csv is not utf-16: truncated data"):
+        load(path, encoding="utf-16")
+
+
+def test_a_column_of_something_else_is_no_label(tmp_path):
+    rows = [(f"text {i}", str(i)) for i in range(1_200)]
+    with pytest.raises(DataError, match=r"1,\d\d\d labels, and 1,000 are allowed; --label-column"):
+        load(write_csv(tmp_path / "a.csv", rows))
+
+
+def test_the_same_bytes_in_another_format_are_another_dataset(tmp_path):
+    content = "text\tlabel\n" + "".join(f"{text}\t{name}\n" for text, name in ROWS)
+    for name in ("a.tsv", "a.csv"):
+        (tmp_path / name).write_text(content)
+    assert collect(load(tmp_path / "a.tsv")) == sorted(ROWS)
+    with pytest.raises(DataError, match="no column has a usual name"):
+        load(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"text": [b"x", b"y"], "label": ["a", "b"]}, "row 1: the text is b'x', and not a string"),
+        (
+            {"text": ["x", "y"], "label": [datetime.date(2020, 1, 1)] * 2},
+            r"row 1: the label is datetime\.date\(2020, 1, 1\), and no string or number",
+        ),
+    ],
+)
+def test_what_is_wrong_with_parquet(tmp_path, values, message):
+    pq.write_table(pa.table(values), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=message):
+        load(tmp_path / "a.parquet")
+
+
 def test_semicolons(tmp_path):
     content = "text;label\n" + "".join(f"{text}, and more;{name}\n" for text, name in ROWS)
     (tmp_path / "a.csv").write_text(content)
@@ -272,5 +322,5 @@ def test_parquet_keeps_the_names_of_numbered_labels(tmp_path):
     assert collect(load(write_parquet(tmp_path / "a.parquet", rows, metadata))) == sorted(ROWS)
     assert load(write_parquet(tmp_path / "b.parquet", rows)).label_names == ("0", "1")
     rows[3] = (None, 1)
-    with pytest.raises(DataError, match=r"c\.parquet row 4: the text is null"):
+    with pytest.raises(DataError, match=r"c\.parquet row 4: the text is None, and not a string"):
         load(write_parquet(tmp_path / "c.parquet", rows))

@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "stores": {"downloads", "errors"},
     "batches": {"backend", "stores"},
     "rowfiles": {"errors", "limits"},
-    "leaks": {"data"},
+    "leaks": {"data", "errors"},
     "duplicates": {"stores", "text"},
     "suspects": {"data", "floors"},
     "audit": {"config", "data", "duplicates", "leaks", "progress", "suspects"},

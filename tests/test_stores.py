@@ -1,10 +1,11 @@
 """Arrays and texts in files: what was written is read, in any order, and nothing more is held."""
 
-import os
+import gc
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from textclf import batches, stores, training
 from textclf.config import resolve
@@ -42,6 +43,18 @@ def test_rows_are_read_in_any_order():
     assert np.array_equal(read_rows(rows, np.array([2, 1])), rows[[2, 1]])
 
 
+def test_a_file_goes_with_its_array(folder):
+    array = write_batches([np.arange(10)])
+    half = array[5:]
+    assert len(list(folder.glob("*/*.npy"))) == 1
+    del array
+    gc.collect()
+    assert half.tolist() == [5, 6, 7, 8, 9]  # What is in use stays.
+    del half
+    gc.collect()
+    assert list(folder.glob("*/*.npy")) == []
+
+
 def test_nothing_can_be_written_too():
     with ArrayWriter(np.int64) as writer:
         assert writer.finish().shape == (0,)
@@ -70,11 +83,15 @@ def test_where_the_cache_cannot_be_written_another_folder_is_used(tmp_path, monk
 
 
 def test_what_killed_processes_left_is_removed(folder):
-    for name in (f"{2**22 + 1}-gone", f"{os.getppid()}-here", "other"):
+    for name in ("gone", "here"):
         (folder / name).mkdir(parents=True)
-    store(TEXTS)
-    left = {path.name for path in folder.iterdir() if not path.name.startswith(f"{os.getpid()}-")}
-    assert left == {f"{os.getppid()}-here", "other"}
+        (folder / name / "a.npy").write_text("")
+        (folder / f"{name}.lock").write_text("")
+    with FileLock(folder / "here.lock"):
+        store(TEXTS)
+        assert not (folder / "gone").exists()
+        assert not (folder / "gone.lock").exists()
+        assert (folder / "here" / "a.npy").exists()
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(folder, monkeypatch):
@@ -86,7 +103,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(folder, monkeypatch):
 
     with pytest.raises(TextclfError, match=r"No space left on device; TEXTCLF_CACHE_DIR moves it"):
         fill(ArrayWriter(np.uint8))
-    assert not list(next(folder.iterdir()).iterdir())
+    assert not list(folder.glob("*/*"))
 
 
 @pytest.mark.parametrize("model", ["mlp", "hub"])

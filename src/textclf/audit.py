@@ -21,7 +21,7 @@ SHORT_TEXT = 3
 
 FINDINGS = {
     "repeated": "the same text earlier in the split",
-    "leaked": "the same text in validation or test (of training texts), or in training (of others)",
+    "leaked": "the same text in another split too",
     "contradictory": "the same text under another label too, in any split",
     "near_copy": "nearly the text of training, or of an earlier one",
     "empty": "no words",
@@ -100,17 +100,17 @@ def audit(dataset: TextDataset, config: ExperimentConfig, *, phases: Phases) -> 
     """
     from textclf.duplicates import Words
 
-    whole = _Whole(dataset)
+    whole = Whole(dataset)
     with phases("copies", f"looking for copies among {len(whole.texts):,} texts"):
         places = Places.of(dataset)
         words = Words.of(whole.texts)
-        items = [*_find_copies(whole, places), *_find_near(whole, places, words)]
+        items = [*find_copies(whole, places), *_find_near(whole, places, words)]
     items += _find_short(whole, words.lengths)
     with phases("suspects", "looking for wrong labels"):
         items += _find_suspects(whole)
     sizes = {name: len(split) for name, split in dataset.splits.items()}
     return Audit(
-        dataset.name,
+        config.dataset.short_name,
         dataset.digest,
         sizes,
         [_count(finding, items) for finding in FINDINGS],
@@ -121,7 +121,7 @@ def audit(dataset: TextDataset, config: ExperimentConfig, *, phases: Phases) -> 
     )
 
 
-class _Whole:
+class Whole:
     """All splits of a dataset, one after the other."""
 
     def __init__(self, dataset: TextDataset) -> None:
@@ -141,28 +141,34 @@ class _Whole:
         return Item(finding, split, index, label, self.texts[place], **more)
 
 
-def _find_copies(whole: _Whole, places: Places) -> Iterator[Item]:
-    """Yield texts that stand in several places."""
-    keys = np.concatenate(list(places.keys.values()))
-    holders: dict[int, list[int]] = {}
-    for place, key in enumerate(keys.tolist()):
-        holders.setdefault(key, []).append(place)
-    for place, key in enumerate(keys.tolist()):
-        others = [other for other in holders[key] if other != place]
+def find_copies(whole: Whole, places: Places) -> Iterator[Item]:
+    """Yield texts that stand in several places, each with the first other place of its kind."""
+    keys = np.concatenate(list(places.keys.values())).tolist()
+    labels = whole.labels.tolist()
+    by_split: dict[int, dict[str, int]] = {}
+    by_label: dict[int, dict[int, int]] = {}
+    for place, key in enumerate(keys):
         split = whole.places[place][0]
-        same = [other for other in others if other < place and whole.places[other][0] == split]
-        if same:
-            yield whole.make_item("repeated", place, same[0])
-        wanted = {"validation", "test"} if split == "train" else {"train"}
-        elsewhere = [other for other in others if whole.places[other][0] in wanted]
-        if elsewhere:
-            yield whole.make_item("leaked", place, elsewhere[0])
-        against = [other for other in others if whole.labels[other] != whole.labels[place]]
-        if against:
-            yield whole.make_item("contradictory", place, against[0])
+        first = by_split.setdefault(key, {}).setdefault(split, place)
+        by_label.setdefault(key, {}).setdefault(labels[place], place)
+        if first != place:
+            yield whole.make_item("repeated", place, first)
+    for finding, masks in (
+        ("leaked", {split: places.find_leaked(split) for split in places.keys}),
+        ("contradictory", places.find_contradictory()),
+    ):
+        for place in np.flatnonzero(np.concatenate(list(masks.values()))).tolist():
+            found, own = (
+                (by_split, whole.places[place][0])
+                if finding == "leaked"
+                else (by_label, labels[place])
+            )
+            others = found[keys[place]].items()
+            other = next(other for where, other in others if where != own)
+            yield whole.make_item(finding, place, other)
 
 
-def _find_near(whole: _Whole, places: Places, words: "Words") -> Iterator[Item]:
+def _find_near(whole: Whole, places: Places, words: "Words") -> Iterator[Item]:
     from textclf.duplicates import find_near_copies
 
     keys = np.concatenate(list(places.keys.values()))
@@ -170,12 +176,12 @@ def _find_near(whole: _Whole, places: Places, words: "Words") -> Iterator[Item]:
         yield whole.make_item("near_copy", copy.place, copy.other, score=copy.similarity)
 
 
-def _find_short(whole: _Whole, lengths: IntArray) -> Iterator[Item]:
+def _find_short(whole: Whole, lengths: IntArray) -> Iterator[Item]:
     for place in np.flatnonzero(lengths < SHORT_TEXT):
         yield whole.make_item("very_short" if lengths[place] else "empty", int(place))
 
 
-def _find_suspects(whole: _Whole) -> Iterator[Item]:
+def _find_suspects(whole: Whole) -> Iterator[Item]:
     probabilities = cross_validate(whole.texts, whole.labels, len(whole.label_names))
     found = find_suspects(whole.labels, probabilities)
     for place, guess, margin in zip(found.places, found.guesses, found.margins, strict=True):

@@ -12,6 +12,11 @@ from textclf.stores import StoredTexts
 
 IntArray = npt.NDArray[np.int64]
 
+FEW_TEXTS = 10
+"""A label with fewer training texts is mentioned."""
+N_SHOWN = 5
+"""Labels that a warning names."""
+
 SPLIT_SEED = 20_240_101
 """Fixed, so that splits and subsets are the same for every run and on every machine."""
 
@@ -116,10 +121,20 @@ class TextDataset:
         splits = [split.digest(self.label_names) for split in self.splits.values()]
         return hashlib.sha256(repr([self.label_names, *splits]).encode()).hexdigest()
 
-    def find_rare_labels(self, at_least: int) -> list[str]:
-        """Return the labels that have fewer training texts."""
-        counts = np.bincount(self.train.labels, minlength=len(self.label_names))
-        return [self.label_names[label] for label in np.flatnonzero(counts < at_least)]
+    def list_warnings(self) -> list[str]:
+        """Say which labels have too few training texts to learn from, or none to test on."""
+        warnings = []
+        for split, at_least in (("train", FEW_TEXTS), ("test", 1)):
+            counts = np.bincount(self.splits[split].labels, minlength=len(self.label_names))
+            rare = [self.label_names[label] for label in np.flatnonzero(counts < at_least)]
+            if rare:
+                few = f"fewer than {at_least}" if at_least > 1 else "no"
+                shown = ", ".join(map(repr, rare[:N_SHOWN])) + ", ..." * (len(rare) > N_SHOWN)
+                n_labels = len(self.label_names)
+                warnings.append(
+                    f"{len(rare)} of {n_labels} labels have {few} {split} texts: {shown}"
+                )
+        return warnings
 
     def subset(self, size: int | None) -> "TextDataset":
         """Return at most ``size`` texts of each split, stratified by label; all where None."""

@@ -98,8 +98,15 @@ def describe_entry(folder: Path, n_bytes: int, used: float) -> dict[str, Any]:
 
 
 def list_summaries(kind: str) -> list[dict[str, str]]:
-    """Return the name and the one-line summary of all ``datasets`` or ``models``."""
-    return [{"name": name, "summary": describe(kind, name)} for name in list_names(kind)]
+    """Return the name and the one-line summary of all ``datasets`` or ``models``.
+
+    Of datasets, the collections too, as one writes the name of a dataset in them.
+    """
+    rows = [{"name": name, "summary": describe(kind, name)} for name in list_names(kind)]
+    for name in list_names("collections") if kind == "datasets" else ():
+        shown = "PATH" if name == "path" else f"{name}:NAME"
+        rows.append({"name": shown, "summary": describe("collections", name)})
+    return rows
 
 
 def describe_dataset(options: DatasetOptions) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """One configuration in, one finished run directory out: the only place that composes the steps."""
 
+import gc
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from textclf.data import Split, TextDataset
 from textclf.datasets import load_dataset
 from textclf.environment import count_processors, describe_environment, measure_peak_memory
 from textclf.errors import RequestError, RunError, unknown
-from textclf.evaluation import FEW_TEXTS, CleanAccuracy, Evaluation, calibration_bins, evaluate
+from textclf.evaluation import CleanAccuracy, Evaluation, calibration_bins, evaluate
 from textclf.fitting import Fitted, build, fit
 from textclf.leaks import select_clean
 from textclf.progress import Phases, Reporter
@@ -21,10 +22,6 @@ from textclf.runs import RunDirectory
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-N_SHOWN = 5
-"""Labels that a warning names."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +65,7 @@ def run_experiment(config: ExperimentConfig, run: RunDirectory, settings: Settin
                 config, dataset, network, run, phases=phases, tensorboard=settings.tensorboard
             )
             del network
-            import gc
-
-            gc.collect()
+            gc.collect()  # Keras's graphs refer to each other.
             return _record(config, dataset, run, fitted, phases, meta)
         except KeyboardInterrupt:
             settings.reporter.say("the same command goes on after the last whole epoch")
@@ -89,11 +84,8 @@ def _prepare(
     with phases("data", f"loading {config.dataset.name}"):
         dataset = load_dataset(config.dataset)
     _check_class_weight(config, dataset)
-    if rare := dataset.find_rare_labels(FEW_TEXTS):
-        settings.reporter.say(
-            f"{len(rare)} of {len(dataset.label_names)} labels have fewer than {FEW_TEXTS} training"
-            f" texts: {', '.join(rare[:N_SHOWN])}{', ...' if len(rare) > N_SHOWN else ''}"
-        )
+    for warning in dataset.list_warnings():
+        settings.reporter.say(warning)
     network = build(config, dataset, phases=phases)
     n_looks = run.count_test_evaluations()
     run.prepare(config, force=settings.force)
@@ -181,8 +173,12 @@ def evaluate_run(
     probabilities = classifier.predict_texts(examples.texts)
     evaluation = _evaluate(dataset, examples, probabilities)
     correct = probabilities.argmax(axis=1) == examples.labels
-    masks = select_clean(dataset, split) if split != "train" else {}
-    clean = [CleanAccuracy.of(name, correct[mask]) for name, mask in masks.items()]
+    clean: list[CleanAccuracy] = []
+    if split != "train":
+        # As published: runs with and without leaked training texts are measured on the same ones.
+        published = load_dataset(options.model_copy(update={"drop_leaked": False}))
+        masks = select_clean(published, split)
+        clean = [CleanAccuracy.of(name, correct[mask]) for name, mask in masks.items()]
     if split == "test":
         try:
             run.note_test_evaluation()

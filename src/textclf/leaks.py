@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from textclf.data import IntArray, Split, TextDataset
+from textclf.data import IntArray, TextDataset
+from textclf.errors import DataError
 
 Keys = npt.NDArray[np.uint64]
 Mask = npt.NDArray[np.bool_]
@@ -47,16 +48,10 @@ class Places:
             {name: split.labels for name, split in splits},
         )
 
-    def find_leaked(self, split: str, *others: str) -> Mask:
-        """Return which texts of a split stand in one of the others too, <bool>[texts]."""
-        return np.isin(self.keys[split], np.concatenate([self.keys[other] for other in others]))
-
-    def find_repeated(self, split: str) -> Mask:
-        """Return which texts of a split stood earlier in it, <bool>[texts]."""
-        first = np.unique(self.keys[split], return_index=True)[1]
-        repeated = np.ones(len(self.keys[split]), bool)
-        repeated[first] = False
-        return repeated
+    def find_leaked(self, split: str) -> Mask:
+        """Return which texts of a split stand in another one too, <bool>[texts]."""
+        others = [keys for name, keys in self.keys.items() if name != split]
+        return np.isin(self.keys[split], np.concatenate(others))
 
     def find_contradictory(self) -> dict[str, Mask]:
         """Return which texts of each split stand under another label too, in any split."""
@@ -69,9 +64,18 @@ class Places:
 
 
 def drop_leaked(dataset: TextDataset) -> TextDataset:
-    """Return the dataset without the training texts that stand in validation or test too."""
-    leaked = Places.of(dataset).find_leaked("train", "validation", "test")
-    return replace(dataset, train=dataset.train.take(np.flatnonzero(~leaked)))
+    """Return the dataset without the training texts that stand in validation or test too.
+
+    Raises:
+        DataError: none is left.
+    """
+    kept = np.flatnonzero(~Places.of(dataset).find_leaked("train"))
+    if not len(kept):
+        raise DataError(
+            f"dataset.drop_leaked leaves nothing: each training text of {dataset.name} stands in"
+            " validation or test too"
+        )
+    return replace(dataset, train=dataset.train.take(kept))
 
 
 def select_clean(dataset: TextDataset, split: str) -> dict[str, Mask]:
@@ -82,11 +86,11 @@ def select_clean(dataset: TextDataset, split: str) -> dict[str, Mask]:
         split: ``validation`` or ``test``.
 
     Returns:
-        <bool>[texts] for ``all``, ``not_leaked`` (in no training text), ``not_contradictory``
+        <bool>[texts] for ``all``, ``not_leaked`` (in this split only), ``not_contradictory``
         (under one label only) and ``clean`` (both).
     """
     places = Places.of(dataset)
-    leaked = places.find_leaked(split, "train")
+    leaked = places.find_leaked(split)
     contradictory = places.find_contradictory()[split]
     return {
         "all": np.ones(len(leaked), bool),
@@ -94,8 +98,3 @@ def select_clean(dataset: TextDataset, split: str) -> dict[str, Mask]:
         "not_contradictory": ~contradictory,
         "clean": ~leaked & ~contradictory,
     }
-
-
-def keep(split: Split, mask: Mask) -> Split:
-    """Return the texts of a split that a mask chooses."""
-    return split.take(np.flatnonzero(mask))

@@ -12,6 +12,9 @@ from textclf.evaluation import CalibrationBins
 if TYPE_CHECKING:
     from textclf.history import History
 
+MANY_LABELS = 100
+"""More labels than these are drawn as colours only: there is no room for their names."""
+
 LOSS, ACCURACY = "#c0392b", "#1f5fa8"
 
 
@@ -60,7 +63,7 @@ def plot_confusion(
         counts, support[:, None], where=support[:, None] > 0, out=np.zeros_like(counts)
     )
     n_labels = len(label_names)
-    size = max(5.5, 2.5 + 0.26 * n_labels)
+    size = max(5.5, 2.5 + 0.26 * min(n_labels, MANY_LABELS))
     figure = Figure(figsize=(size + 0.8, size), dpi=120, layout="constrained")
     axes = figure.subplots()
     # Not imshow: it holds numbers of 64 bits for each pixel, 60 MB for 46 labels.
@@ -70,13 +73,15 @@ def plot_confusion(
     axes.invert_yaxis()
     rows = [f"{name} ({count:.0f})" for name, count in zip(label_names, support, strict=True)]
     font_size = 10 if n_labels <= 12 else 8
-    axes.set_xticks(range(n_labels), label_names, rotation=90, fontsize=font_size)
-    axes.set_yticks(range(n_labels), rows, fontsize=font_size)
+    if n_labels <= MANY_LABELS:
+        axes.set_xticks(range(n_labels), label_names, rotation=90, fontsize=font_size)
+        axes.set_yticks(range(n_labels), rows, fontsize=font_size)
     axes.set_xlabel("predicted (percent of the row)")
     axes.set_ylabel("true (test texts)")
     axes.set_title(title)
     # A share that would be shown as zero is shown by its colour only.
-    for row, column in np.argwhere(shares >= 0.005):
+    written = np.argwhere(shares >= 0.005) if n_labels <= MANY_LABELS else ()
+    for row, column in written:
         share = shares[row, column]
         text = f"{share:.0%}" if n_labels <= 12 else f"{100 * share:.0f}"
         color = "white" if share > 0.55 else "#333333"

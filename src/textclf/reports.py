@@ -37,10 +37,7 @@ CUT_COLUMNS = (
 
 
 def _shorten(text: str) -> str:
-    # Texts are of strangers, and a terminal obeys some characters.
-    line = "".join(
-        c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split())
-    )
+    line = " ".join(text.split())
     return line if len(line) <= SHOWN_CHARACTERS else line[: SHOWN_CHARACTERS - 3] + "..."
 
 

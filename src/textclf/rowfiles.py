@@ -3,6 +3,7 @@
 What is wrong with a file is said with its name and line.
 """
 
+import codecs
 import contextlib
 import csv
 import gzip
@@ -10,6 +11,7 @@ import io
 import json
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import IO, Any
 
@@ -54,8 +56,8 @@ def read_rows(path: Path, find_columns: FindColumns, *, encoding: str) -> Iterat
     except UnicodeDecodeError as error:
         place = _find_undecodable(path, encoding)
         raise DataError(
-            f"{path}{place} is not {encoding}: {error.reason}; convert the file to UTF-8, or"
-            " --set dataset.encoding=latin-1 if it is that"
+            f"{path}{place} is not {encoding}: {error.reason}; --set dataset.encoding names the"
+            " right one, such as latin-1"
         ) from error
     except LookupError as error:
         raise RequestError(f"dataset.encoding: {error}; such as utf-8 or latin-1") from error
@@ -72,12 +74,12 @@ def check_row(text: Any, label: Any, place: str) -> Row:
         LimitError: the text is too long.
     """
     if not isinstance(text, str):
-        raise DataError(f"{place}: the text is {json.dumps(text)[:40]}, and not a string")
-    if isinstance(label, (dict, list)):
-        raise DataError(f"{place}: the label is {json.dumps(label)[:40]}, and not one value")
-    name = "" if label is None else (label if isinstance(label, str) else json.dumps(label)).strip()
-    if not name:
+        raise DataError(f"{place}: the text is {repr(text)[:40]}, and not a string")
+    if label is None or (isinstance(label, str) and not label.strip()):
         raise DataError(f"{place}: the label is empty")
+    if not isinstance(label, (str, int)) and not (isinstance(label, float) and isfinite(label)):
+        raise DataError(f"{place}: the label is {repr(label)[:40]}, and no string or number")
+    name = label.strip() if isinstance(label, str) else json.dumps(label)
     try:
         name.encode()
         n_bytes = len(text) if text.isascii() else len(text.encode())
@@ -93,7 +95,7 @@ _KILOBYTE = 1_000
 
 
 def _codec(encoding: str) -> str:
-    return "utf-8-sig" if encoding.lower() in {"utf-8", "utf8"} else encoding
+    return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
 
 
 @contextlib.contextmanager
@@ -108,13 +110,15 @@ def _open(path: Path) -> Iterator[IO[bytes]]:
 
 def _find_undecodable(path: Path, encoding: str) -> str:
     """Return the first line that cannot be decoded, as a place for messages."""
+    if "\n".encode(encoding) != b"\n":
+        return ""  # Of an encoding with several bytes for a line's end, such as UTF-16.
     with _open(path) as file:
         for number, line in enumerate(file, start=1):
             try:
                 line.decode(encoding)
             except UnicodeDecodeError:
                 return f" line {number}"
-    return ""  # Of encodings with several bytes a line, such as UTF-16.
+    return ""
 
 
 def _read_csv(path: Path, file: io.TextIOWrapper, find_columns: FindColumns) -> Iterator[Row]:
@@ -125,7 +129,7 @@ def _read_csv(path: Path, file: io.TextIOWrapper, find_columns: FindColumns) -> 
     if delimiter == "," and "," not in first and ";" in first:
         delimiter = ";"
     before = csv.field_size_limit(TEXT.n_bytes)  # Also of a text whose quotes never end.
-    reader = csv.reader(file, delimiter=delimiter, strict=True)
+    reader = csv.reader(_read_lines(path, file), delimiter=delimiter, strict=True)
     start = 1
     try:
         header = next(reader, [])
@@ -196,12 +200,12 @@ def _read_parquet(path: Path, find_columns: FindColumns) -> Iterator[Row]:
         raise RequestError(f"{path}: Parquet needs pip install 'textclf[parquet]'") from error
     with _open(path) as binary:
         try:
-            file = pq.ParquetFile(binary)
+            file = pq.ParquetFile(binary, buffer_size=1_000_000)
             names = file.schema_arrow.names
             text, label = find_columns(names)
             label_names = _find_label_names(file.schema_arrow.metadata or {}, label)
             number = 0
-            for batch in file.iter_batches(columns=[text, label]):
+            for batch in file.iter_batches(1_000, columns=[text, label]):
                 columns = (batch.column(name).to_pylist() for name in (text, label))
                 for value, given in zip(*columns, strict=True):
                     number += 1

@@ -1,17 +1,20 @@
 """What may be larger than memory: arrays and texts in files, written and read piece by piece."""
 
+import atexit
 import contextlib
 import mmap
 import os
 import shutil
 import tempfile
+import uuid
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
-import psutil
+from filelock import BaseFileLock, FileLock, Timeout
 
 from textclf.downloads import own_cache
 from textclf.errors import TextclfError
@@ -26,9 +29,10 @@ BLOCK = 1_000
 
 
 class ArrayWriter:
-    """Writes an array of unknown length to a ``.npy`` file that lasts as long as this process.
+    """Writes an array of unknown length to a ``.npy`` file.
 
-    After an error in a ``with`` statement, nothing is left.
+    After an error in a ``with`` statement, nothing is left; after `finish`, the file goes with the
+    array.
 
     Args:
         dtype: of its numbers.
@@ -66,7 +70,9 @@ class ArrayWriter:
             self._file.seek(0)
             self._write_header()
             self._file.close()
-        return open_array(self._path)
+        array = open_array(self._path)
+        weakref.finalize(array, self._path.unlink, missing_ok=True)  # What is mapped lives on.
+        return array
 
     def _write_header(self) -> None:
         # NumPy leaves room in the header for a length of any size, so that it can be written again.
@@ -138,7 +144,7 @@ class StoredTexts(Sequence[str]):
     def __getitem__(self, place: int | slice) -> str | list[str]:
         if isinstance(place, slice):
             return [_decode(text) for text in self.read(np.arange(len(self))[place])]
-        return _decode(self.read(np.arange(len(self))[[place]])[0])
+        return _decode(self.read(np.array([range(len(self))[place]]))[0])
 
     def __iter__(self) -> Iterator[str]:
         for start in range(0, len(self), BLOCK):
@@ -209,10 +215,10 @@ def _writing(path: Path) -> Iterator[None]:
         ) from error
 
 
-_spools: dict[Path, tempfile.TemporaryDirectory[str]] = {}
+_spools: dict[Path, Path] = {}
 
 
-def _spool_folder() -> str:
+def _spool_folder() -> Path:
     """Return a folder for files that are gone when this process ends.
 
     It is where the caches are, whose disk is larger than that of temporary files as a rule.
@@ -220,19 +226,32 @@ def _spool_folder() -> str:
     root = own_cache("spool")
     if root not in _spools:
         try:
-            root.mkdir(parents=True, exist_ok=True)
-            _remove_orphans(root)
-            where: Path | None = root
-            _spools[root] = tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-", dir=where)
+            _spools[root] = _open_spool(root)
         except OSError:
             with _writing(Path(tempfile.gettempdir())):
-                _spools[root] = tempfile.TemporaryDirectory(prefix="textclf-")
-    return _spools[root].name
+                _spools[root] = _open_spool(Path(tempfile.mkdtemp(prefix="textclf-")))
+    return _spools[root]
 
 
-def _remove_orphans(root: Path) -> None:
-    """Remove what killed processes left."""
-    for folder in root.glob("*-*"):
-        pid = folder.name.partition("-")[0]
-        if pid.isdigit() and not psutil.pid_exists(int(pid)):
-            shutil.rmtree(folder, ignore_errors=True)
+def _open_spool(root: Path) -> Path:
+    """Make a folder, with a lock beside it that tells other processes that it is in use."""
+    root.mkdir(parents=True, exist_ok=True)
+    for path in root.glob("*.lock"):
+        with contextlib.suppress(Timeout, OSError), FileLock(path, timeout=0):
+            _remove_spool(path)  # Its process was killed.
+    lock = FileLock(root / f"{uuid.uuid4().hex}.lock")
+    lock.acquire()
+    folder = Path(lock.lock_file).with_suffix("")
+    folder.mkdir()
+    atexit.register(_close_spool, lock)
+    return folder
+
+
+def _close_spool(lock: BaseFileLock) -> None:
+    _remove_spool(Path(lock.lock_file))
+    lock.release()
+
+
+def _remove_spool(lock_path: Path) -> None:
+    shutil.rmtree(lock_path.with_suffix(""), ignore_errors=True)
+    lock_path.unlink(missing_ok=True)

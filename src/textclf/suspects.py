@@ -67,7 +67,9 @@ def cross_validate(texts: Iterable[str], labels: IntArray, n_labels: int) -> Any
     from sklearn.svm import LinearSVC
 
     try:
-        features = TfidfVectorizer(sublinear_tf=True, min_df=2).fit_transform(texts)
+        features = TfidfVectorizer(sublinear_tf=True, min_df=2, stop_words=["br"]).fit_transform(
+            texts
+        )
     except ValueError:  # No word stands in two texts: there is nothing to doubt a label by.
         return np.eye(n_labels)[labels]
     folds = np.minimum(stratified_quantiles(labels) * N_FOLDS, N_FOLDS - 1).astype(int)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ GAP = 3
 """Characters between two columns."""
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 FORMATS = ("table", "markdown", "csv", "json")
 
@@ -36,7 +39,12 @@ class Column:
     def cell(self, row: Mapping[str, Any]) -> str:
         """Return the text of this column's cell."""
         value = row.get(self.key)
-        return "" if value is None else " ".join(self.show(value).split("\n"))
+        return "" if value is None else printable(" ".join(self.show(value).split("\n")))
+
+
+def printable(text: str) -> str:
+    """Replace what a terminal would obey: texts and labels may be of strangers."""
+    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def number(decimals: int = 0) -> Callable[[float], str]:

@@ -32,6 +32,11 @@ PUNCTUATION = r"""[!"#$%&()*+,\-./:;<=>?@\[\\\]^_`{|}~\x00-\x1f\x7f]"""
 
 ENCODE_BATCH_SIZE = 1_024
 PREDICT_BATCH_SIZE = 256
+BLOCK = 40 * PREDICT_BATCH_SIZE
+"""Texts that are encoded before they are predicted: whole batches, so that no digit changes."""
+
+MAX_COUNTED = 1_000_000
+"""Distinct words that are counted at once; of more, those that were seen once so far are let go."""
 
 
 def tokenize(texts: tf.Tensor) -> tf.RaggedTensor:
@@ -170,7 +175,10 @@ class TextClassifier(keras.Model):  # type: ignore[misc]
 
     def predict_texts(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return the probabilities of each text's labels, <float32>[texts, labels]."""
-        return predict(self.network, encode(self.encoder, texts))
+        blocks = (texts[start : start + BLOCK] for start in range(0, len(texts), BLOCK))
+        return np.concatenate(
+            [predict(self.network, encode(self.encoder, block)) for block in blocks]
+        )
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments, each in the form that Keras stores."""
@@ -201,6 +209,8 @@ def count_words(texts: Sequence[str], *, at_most: int) -> tuple[str, ...]:
         counts.update(
             tokenize(tf.constant(texts[start : start + ENCODE_BATCH_SIZE])).flat_values.numpy()
         )
+        if len(counts) > MAX_COUNTED:
+            counts = Counter({word: count for word, count in counts.items() if count > 1})
     ranked = sorted(counts, key=lambda word: (-counts[word], word))
     return tuple(word.decode("utf-8", "replace") for word in ranked[:at_most])
 

@@ -5,12 +5,13 @@ PATH is a name on the hub, such as ``hf:stanfordnlp/imdb``, or a local folder th
 """
 
 import functools
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pydantic import Field
 
-from textclf.collections._rows import PARTS, Part, RowOptions, find_columns, load_rows
+from textclf.collections._rows import PARTS, Part, RowOptions, find_columns, is_secret, load_rows
 from textclf.data import TextDataset
 from textclf.downloads import ANOTHER_DATASET
 from textclf.errors import DataError, RequestError
@@ -55,16 +56,16 @@ def load(options: Options) -> TextDataset:
         raise DataError(f"{place}: it has {', '.join(splits)}, but nothing called train")
     features = splits["train"].features
     text, label = find_columns(list(features), options, place)
+    known = getattr(features[label], "names", None)
     parts: dict[Part, Callable[[], Iterable[Row]]] = {
         PARTS[name]: functools.partial(_read, split, f"{place}: {name}", text, label)
         for name, split in splits.items()
-        if name in PARTS
+        if name in PARTS and not (known and is_secret(split[0][label]))
     }
     key = {
         "hf": {name: split._fingerprint for name, split in splits.items()},
         "columns": [text, label],
     }
-    known = getattr(features[label], "names", None)
     return load_rows(options.name, key, parts, options, label_names=known)
 
 
@@ -74,8 +75,7 @@ def _read(split: Any, place: str, text: str, label: str) -> Iterator[Row]:
     for batch in split.select_columns([text, label]).iter(BATCH_SIZE):
         for content, given in zip(batch[text], batch[label], strict=True):
             number += 1
-            # -1 stands for a label that is kept secret.
-            name = given if names is None else names[given] if (given or 0) >= 0 else None
+            name = given if names is None else None if is_secret(given) else names[given]
             yield check_row(content, name, f"{place} text {number}")
 
 
@@ -89,7 +89,8 @@ def _load_splits(options: Options) -> dict[str, Any]:
         import datasets
     except ImportError as error:
         raise RequestError(f"--dataset {options.name} needs pip install 'textclf[hf]'") from error
-    datasets.utils.logging.set_verbosity_error()
+    for name in ("datasets", "huggingface_hub"):  # They tell of each attempt.
+        logging.getLogger(name).setLevel(logging.ERROR)
     datasets.disable_progress_bars()
     try:
         loaded = datasets.load_dataset(_path(options), options.config, revision=options.revision)

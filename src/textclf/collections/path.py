@@ -26,12 +26,6 @@ from textclf.integrity import hash_file
 from textclf.limits import TEXT
 from textclf.rowfiles import SUFFIXES, Row, check_row, find_format, read_rows
 
-ABOUT = {
-    "download": "none",
-    "source": "a file or folder of your own",
-    "licence": "not known to textclf",
-    "citation": "not known to textclf",
-}
 KINDS = ", ".join(SUFFIXES)
 
 
@@ -51,14 +45,20 @@ class Options(RowOptions):
         name = values.get("name")
         if not isinstance(name, str) or values.get("digest"):
             return values
-        # A bare name is a path for as long as it exists; with a dot, it is one for ever.
-        name = name if any(mark in name for mark in "./\\~") else f"./{name}"
-        return {**values, "name": name, "digest": _hash_parts(_locate(name))}
+        # Absolute, so that the run can be evaluated from any folder.
+        path = _locate(name)
+        return {**values, "name": str(path.absolute()), "digest": _hash_parts(path)}
 
     @property
     def short_name(self) -> str:
         """The last part of the path."""
         return Path(self.name).expanduser().resolve().name
+
+
+def about(options: Options) -> dict[str, str]:
+    """Return where the texts are; what else is known of them, their owner knows."""
+    unknown = "not known to textclf"
+    return {"download": "none", "source": options.name, "licence": unknown, "citation": unknown}
 
 
 def label_names(options: Options) -> tuple[str, ...]:
@@ -75,8 +75,8 @@ def load(options: Options) -> TextDataset:
     path = _locate(options.name)
     if options.digest != _hash_parts(path):
         raise DataError(
-            f"{path} is not what the configuration was made with;"
-            " --set dataset.digest=null takes it as it is"
+            f"{path} has changed since the configuration was made: put it back, or train on the"
+            " new content, which is another run"
         )
     key = {
         "digest": options.digest,
@@ -96,7 +96,8 @@ def _hash_parts(path: Path) -> str:
         for part, place in _find_parts(path).items():
             for file in _list_files(place) if place.is_dir() else [place]:
                 name = "" if file == place else file.relative_to(place)
-                digest.update(f"{part} {name} {_hash_once(file)}\n".encode())
+                form = find_format(file) or ".txt"
+                digest.update(f"{part} {name} {form} {_hash_once(file)}\n".encode())
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     return digest.hexdigest()
@@ -114,9 +115,13 @@ def _hash_file(path: Path, changed: int, size: int) -> str:  # noqa: ARG001 - th
 
 
 def _locate(name: str) -> Path:
-    path = Path(name).expanduser()
-    if not path.exists():
-        raise RequestError(f"--dataset {name}: there is no such file or folder in {Path.cwd()}")
+    try:
+        path = Path(name).expanduser()
+        path.stat()
+    except (OSError, RuntimeError) as error:  # The latter, where there is no such user.
+        reason = getattr(error, "strerror", None) or error
+        where = "" if name.startswith("/") else f" in {Path.cwd()}"
+        raise RequestError(f"--dataset {name[:200]}{where}: {reason}") from error
     return path
 
 
@@ -134,22 +139,31 @@ def _find_parts(path: Path) -> dict[Part, Path]:
         return {"all": path}
     tables = [file for file in sorted(path.iterdir()) if file.is_file() and find_format(file)]
     folders = [f for f in sorted(path.iterdir()) if f.is_dir() and not f.name.startswith(".")]
-    parts: dict[Part, Path] = {}
-    for place in tables or folders:
-        part = PARTS.get(place.name.lower().split(".")[0])
-        if part in parts:
-            raise DataError(f"{path}: {parts[part].name} and {place.name} are both for {part}")
-        if part:
-            parts[part] = place
-    if parts and "train" not in parts:
-        raise DataError(f"{path}: it has {', '.join(parts)}, but nothing called train")
-    if parts:
-        return parts
+    for places in (tables, folders):
+        if parts := _name_parts(places):
+            return parts
+    if _list_files(path):
+        return {"all": path}
     if tables:
         raise DataError(f"{path}: name one of its files, or call them train and test: {tables[0]}")
-    if not _list_files(path):
-        raise DataError(f"{path}: it holds no {KINDS}, and no folder of .txt files for a label")
-    return {"all": path}
+    raise DataError(f"{path}: it holds no {KINDS}, and no folder of .txt files for a label")
+
+
+def _name_parts(places: list[Path]) -> dict[Part, Path]:
+    """Return the files or folders that are called like a split; none where none is."""
+    parts: dict[Part, Path] = {}
+    for place in places:
+        part = PARTS.get(place.name.lower().split(".")[0])
+        if part in parts:
+            raise DataError(f"{parts[part]} and {place.name} are both for {part}")
+        if part:
+            parts[part] = place
+        if part and place.is_dir() and not _list_files(place):
+            raise DataError(f"{place}: it holds no folder of .txt files for a label")
+    if parts and "train" not in parts:
+        first = next(iter(parts.values()))
+        raise DataError(f"{first} has no file or folder called train beside it")
+    return parts
 
 
 def _read(place: Path, options: Options) -> Iterable[Row]:

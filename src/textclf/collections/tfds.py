@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from textclf.backend import import_tensorflow, without_tuning
-from textclf.collections._rows import PARTS, Part, RowOptions, find_columns, load_rows
+from textclf.collections._rows import PARTS, Part, RowOptions, find_columns, is_secret, load_rows
 from textclf.data import TextDataset
 from textclf.downloads import ANOTHER_DATASET, cache_folder, downloading
 from textclf.errors import DataError, RequestError
@@ -73,10 +73,14 @@ def load(options: Options) -> TextDataset:
                     raise DataError(f"{place}: {split} text {number} is not UTF-8") from error
                 yield check_row(decoded, _name(given, known), f"{place}: {split} text {number}")
 
+    def read_first_label(split: str) -> Any:
+        data = builder.as_dataset(split=split, shuffle_files=False).take(1)
+        return next(iter(without_tuning(data)))[label].numpy()
+
     parts: dict[Part, Callable[[], Iterable[Row]]] = {
         PARTS[split]: functools.partial(read, split)
         for split in builder.info.splits
-        if split in PARTS
+        if split in PARTS and not (known and is_secret(read_first_label(split)))
     }
     if "train" not in parts:
         raise DataError(f"{place}: it has no split called train")
@@ -88,9 +92,9 @@ def _name(label: Any, known: list[str] | None) -> Any:
     """Return the name of a label, which is a number or a string."""
     if isinstance(label, bytes):
         return label.decode("utf-8", "replace")
-    if known and 0 <= int(label) < len(known):
-        return known[int(label)]
-    return "" if known else label.item()  # -1 stands for a label that is kept secret.
+    if known is None:
+        return label.item()
+    return None if is_secret(label) else known[int(label)]
 
 
 def _make_builder(name: str) -> Any:

@@ -11,6 +11,7 @@ from textclf.commands._options import (
     make_dataset_config,
     print_table,
 )
+from textclf.tables import printable
 
 
 @click.command(name="datasets")
@@ -48,5 +49,6 @@ def command(name: str | None, style: str, **config_values: Any) -> None:
             click.echo(f"{key}: {document[key]}")
         click.echo(f"texts: {texts}\n")
         for sample in document["samples"]:
-            click.echo(f"{sample['label']}: {' '.join(sample['text'].split())} ...\n")
+            line = f"{sample['label']}: {' '.join(sample['text'].split())} ..."
+            click.echo(f"{printable(line)}\n")
     print_table(labels, LABEL_COLUMNS, style)

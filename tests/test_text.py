@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from textclf import text
 from textclf.config import TextConfig
 from textclf.encodings import build_encoder
 from textclf.text import TextClassifier, TextEncoder, count_words, encode, tokenize
@@ -62,6 +63,13 @@ def test_count_words_ranks_by_count_then_alphabet():
     assert count_words(["b a", "c a", "b d"], at_most=3) == ("a", "b", "c")
 
 
+def test_of_too_many_words_those_seen_once_are_let_go(monkeypatch):
+    monkeypatch.setattr(text, "ENCODE_BATCH_SIZE", 2)
+    monkeypatch.setattr(text, "MAX_COUNTED", 6)
+    texts = [f"often often twice{i // 2} once{i}" for i in range(8)]
+    assert count_words(texts, at_most=3) == ("often", "twice0", "twice1")
+
+
 def test_vocabulary_comes_from_the_training_texts_only(dataset):
     encoder = build_encoder(TextConfig(num_words=50, sequence_length=5), dataset)
     assert sorted(encoder.vocabulary) == sorted(
@@ -84,10 +92,13 @@ def make_classifier(labels=("no", "yes", "maybe")):
     return TextClassifier(make_encoder(), network, labels)
 
 
-def test_saved_classifier_predicts_the_same_and_keeps_its_labels(tmp_path):
+def test_saved_classifier_predicts_the_same_and_keeps_its_labels(tmp_path, monkeypatch):
     classifier = make_classifier()
     texts = ["a b", "", "e e e e e e", "never seen"]
     expected = classifier.predict_texts(texts)
+    with monkeypatch.context() as patch:  # As of so many texts that they are taken in blocks.
+        patch.setattr(text, "BLOCK", 1)
+        assert np.abs(classifier.predict_texts(texts) - expected).max() < 1e-6
     classifier.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert loaded.label_names == ("no", "yes", "maybe")

@@ -203,8 +203,12 @@ def _format_roofline(bench: Bench, gemm: float) -> list[str]:
 def main() -> None:
     """Measure all rounds, and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="of which the medians are printed; 3 by default"
+    )
+    parser.add_argument(
+        "--epochs", type=int, default=10, help="of each network; 10 by default, 20 minutes a round"
+    )
     parser.add_argument("--json", type=Path, help="where all figures of all rounds go")
     options = parser.parse_args()
     machine = f"{platform.platform()}, {os.cpu_count()} processors"

@@ -106,7 +106,9 @@ def test_a_worker_that_is_gone_is_a_failure_with_what_to_try(unread):
     assert (worker.config, failure.config) == (None, config)
     assert str(failure.error) == "its process ended with exit code 9"
     killed = str(jobs._explain(-signal.SIGKILL))
-    assert killed == "its process ended with exit code -9; memory is short: use fewer --jobs"
+    assert (
+        killed == "its process ended with exit code -9; perhaps memory was short: try fewer --jobs"
+    )
 
 
 def test_workers_end_with_the_process_that_began_them(tmp_path):

@@ -9,6 +9,7 @@ import click
 
 from textclf import __version__, registry
 from textclf.errors import RequestError, TextclfError
+from textclf.limits import LIMITS
 
 INTERRUPTED = 130
 
@@ -34,6 +35,8 @@ def cli() -> None:
     \b
     Example: textclf train --model cnn --dataset bbc
     """
+    for limit in LIMITS:
+        _ = limit.n_bytes  # A wrong one is refused at once.
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

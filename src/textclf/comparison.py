@@ -17,7 +17,7 @@ ALPHA = 0.05
 COLUMNS = (
     Column("dataset", "dataset"),
     Column("model", "model"),
-    Column("error", ""),
+    Column("error", "", lambda _: "failed"),
     Column("n_seeds", "seeds", numeric=True),
     Column("accuracy", "accuracy", number(4), numeric=True),
     Column("accuracy_sd", "± sd", number(4), numeric=True),
@@ -80,8 +80,10 @@ def tabulate(
     return rows, list(dict.fromkeys(notes))
 
 
-def add_failures(rows: Sequence[dict[str, Any]], failures: Iterable[Any]) -> list[dict[str, Any]]:
-    """Add a row that says why for each `Failure` of an experiment."""
+def add_failures(
+    rows: Sequence[dict[str, Any]], notes: Sequence[str], failures: Iterable[Any]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Add a row and a note that says why for each `Failure` of an experiment."""
     failed = [
         {
             "dataset": failure.config.dataset.short_name,
@@ -92,7 +94,8 @@ def add_failures(rows: Sequence[dict[str, Any]], failures: Iterable[Any]) -> lis
         }
         for failure in failures
     ]
-    return [*rows, *failed]
+    reasons = [f"{row['model']} seed {row['seeds'][0]} {row['error']}" for row in failed]
+    return [*rows, *failed], [*notes, *reasons]
 
 
 def _summarise(entry: Entry) -> dict[str, Any]:

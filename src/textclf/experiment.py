@@ -79,7 +79,7 @@ def _prepare(
 
     An earlier run is replaced last, when nothing that the user can mend is in the way.
     """
-    with phases("start", f"starting TensorFlow for {run.path}"):
+    with phases("start", f"preparing {run.path}"):
         device = backend.start(settings.device, threads=settings.threads)
     with phases("data", f"loading {config.dataset.name}"):
         dataset = load_dataset(config.dataset)

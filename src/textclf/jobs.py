@@ -135,6 +135,9 @@ def _run_in_processes(
                     if failure:
                         failures.append(failure)
                     count()
+    except KeyboardInterrupt:
+        reporter.say("the same command goes on after the last whole epoch of each run")
+        raise
     finally:
         _end(workers)
     return failures
@@ -190,7 +193,7 @@ def _listen(workers: list[_Worker], reporter: Reporter) -> Iterator[Failure | No
 
 def _explain(code: int | None) -> TextclfError:
     """Say why a process is gone."""
-    remedy = "; memory is short: use fewer --jobs" if code == -signal.SIGKILL else ""
+    remedy = "; perhaps memory was short: try fewer --jobs" if code == -signal.SIGKILL else ""
     return TextclfError(f"its process ended with exit code {code}{remedy}")
 
 

@@ -64,6 +64,9 @@ TEXT = Limit("TEXTCLF_MAX_TEXT_MB", 1)
 """Of a text to classify, and of a configuration."""
 
 
+LIMITS = (FILE, CACHE, TEXT)
+
+
 def measure_unpacked(path: Path) -> int:
     """Return the bytes of a file, or of all that a zip archive says that it holds.
 

@@ -25,10 +25,13 @@ def show(style: str) -> None:
     \b
     Example: textclf cache list --format json
     """
-    from textclf.caching import list_entries
+    from textclf.caching import entries_folder, list_entries
     from textclf.descriptions import ENTRY_COLUMNS, describe_entry
 
-    print_table([describe_entry(*entry) for entry in list_entries()], ENTRY_COLUMNS, style)
+    rows = [describe_entry(*entry) for entry in list_entries()]
+    if not rows:
+        click.echo(f"nothing is kept in {entries_folder()}", err=True)
+    print_table(rows, ENTRY_COLUMNS, style)
 
 
 @command.command(name="clear")

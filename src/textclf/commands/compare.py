@@ -26,7 +26,11 @@ MIN_SEEDS = 3
 
 def parse_jobs(ctx: Any, param: Any, value: str) -> int | None:
     """Return the number of jobs; None for ``auto``."""
-    return None if value == "auto" else int(click.IntRange(1)(value, param, ctx))
+    if value == "auto":
+        return None
+    if not (value.isascii() and value.isdigit() and int(value)):
+        raise click.BadParameter(f"'{value}' is neither auto nor a number from 1", ctx, param)
+    return int(value)
 
 
 @click.command(name="compare")
@@ -60,7 +64,8 @@ def parse_jobs(ctx: Any, param: Any, value: str) -> int | None:
     callback=parse_jobs,
     default="1",
     show_default=True,
-    help="Runs at once, each in a process, with the processors shared among them; or auto.",
+    help="Runs at once, each in a process, with the processors shared among them; or auto. With"
+    " fewer processors for each, convolutions may differ in their last digits.",
 )
 @config_options
 @run_root_option
@@ -82,7 +87,9 @@ def command(
 ) -> None:
     """Tabulate finished runs, after running the missing.
 
-    RUN is a run directory or a folder of runs; by default, the run root.
+    RUN is a run directory or a folder of runs; by default, the run root. A model that fails is a
+    row, and the exit code is 1; hub is left out where its text embedding cannot be had and nobody
+    named it.
 
     With --dataset or --config, run first what is missing: every model, or each --model and the
     floors, with each seed. Every model predicts the same texts and is compared with the best on
@@ -107,7 +114,7 @@ def command(
         for entry in entries[1:]:  # In a folder, each test set is a comparison by itself.
             check_comparable(entries[0].first, entry.first)
     rows, notes = tabulate(entries, reference=reference) if entries else ([], [])
-    print_comparison(add_failures(rows, failures), notes, style, reporter)
+    print_comparison(*add_failures(rows, notes, failures), style, reporter)
     if failures:
         sys.exit(1)
     if reference_runs:

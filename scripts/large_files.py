@@ -38,8 +38,9 @@ def write_csv(path: Path, megabytes: int) -> int:
             # A quarter of the words are of the class; the others say nothing.
             own = rng.random((BLOCK, WORDS_PER_TEXT)) < 0.25
             numbers = ranks * 4 + np.where(own, labels[:, None], rng.integers(0, 4, ranks.shape))
-            for row, label in zip(words[numbers], labels, strict=True):
-                writer.writerow([" ".join(row), CLASSES[label]])
+            for place, (row, label) in enumerate(zip(words[numbers], labels, strict=True)):
+                # And one word that no other text has, as the vocabulary of a language never ends.
+                writer.writerow([f"{' '.join(row)} rare{n_rows + place}", CLASSES[label]])
             n_rows += BLOCK
     return n_rows
 

@@ -174,6 +174,7 @@ def test_confident_learning_by_hand():
     # Thresholds: 0.6 for label 0, 0.4 for label 1.
     found = find_suspects(labels, probabilities)
     assert found.places.tolist() == [2, 4]
+    assert not len(find_suspects(labels, np.full((5, 2), 0.5)).places)  # No label fits better.
     assert found.guesses.tolist() == [1, 0]
     assert found.margins == pytest.approx([0.6, 0.6])
 
@@ -196,12 +197,13 @@ def test_without_words_no_label_is_doubted():
 
 
 def test_audit_command(cli, tmp_path):
-    rows = [*TRAIN * 3, *VALIDATION * 2, *TEST]
-    lines = "".join(f"{text},{label}\n" for text, label in rows)
-    (tmp_path / "a.csv").write_text("text,label\n" + lines)
+    (tmp_path / "a.csv").mkdir()
+    for part, rows in (("train", TRAIN * 3), ("dev", VALIDATION * 2), ("test", TEST)):
+        lines = "".join(f"{text},{label}\n" for text, label in rows)
+        (tmp_path / "a.csv" / f"{part}.csv").write_text("text,label\n" + lines)
     answer = cli("audit", "a.csv", "--report", "a.md")
     assert answer.code == 0
-    assert answer.out.startswith("a.csv: 23 texts (train 1")
+    assert answer.out.startswith("a.csv: 23 texts (train 15, validation 4, test 4)")
     for finding in ("repeated", "leaked", "contradictory", "empty", "very_short"):
         assert finding in answer.out
     report = (tmp_path / "a.md").read_text()

@@ -76,11 +76,10 @@ def test_a_file_that_has_changed_is_not_the_dataset_of_a_run(cli, tmp_path):
 
 
 def test_drop_leaked_leaves_the_test_as_it_is(cli, tmp_path):
-    rows = [
-        *ROWS * 3,
-        *[(f"alone {name} {i}", name) for i in range(20) for name in ("good", "bad")],
-    ]
-    path = write_csv(tmp_path / "a.csv", rows)
+    path = tmp_path / "a.csv"
+    path.mkdir()
+    for part, rows in (("train", ROWS), ("dev", ROWS[2:5]), ("test", [*ROWS[:3], ("new", "good")])):
+        write_csv(path / f"{part}.csv", rows)
     plain, dropped = load(path), load(path, drop_leaked=True)
     assert list(plain.test.texts) == list(dropped.test.texts)
     held_out = {*plain.test.texts, *plain.validation.texts}
@@ -99,9 +98,18 @@ def test_drop_leaked_leaves_the_test_as_it_is(cli, tmp_path):
         ]
 
 
+def test_equal_texts_come_into_the_same_split(tmp_path):
+    rows = [(text, name) for text, name in ROWS for _ in range(3)]
+    dataset = load(write_csv(tmp_path / "a.csv", [*rows, (ROWS[0][0].upper(), "bad")]))
+    assert sum(map(len, dataset.splits.values())) == 61
+    assert not any(Places.of(dataset).find_leaked(name).any() for name in dataset.splits)
+    assert all(len(split) >= 9 for split in dataset.splits.values())
+
+
 def test_to_drop_every_training_text_is_one_line(cli, tmp_path):
-    write_csv(tmp_path / "a.csv", [("same", "good"), ("same", "bad")] * 10)
-    answer = cli("train", "--model", "majority", "--dataset", "a.csv", "--drop-leaked", "--quiet")
+    for part in ("train", "test"):
+        write_csv(tmp_path / f"{part}.csv", ROWS)
+    answer = cli("train", "--model", "majority", "--dataset", tmp_path, "--drop-leaked", "--quiet")
     assert answer.code == 1
     assert answer.error_line.startswith("dataset.drop_leaked leaves nothing: each training text of")
 
@@ -116,12 +124,14 @@ def test_labels_that_are_not_tested_are_mentioned(cli, tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("gone.csv", "--dataset gone.csv in "),
+        ("gone.csv", "gone.csv in "),
         ("./reuters", ": No such file or directory"),
-        ("~nobody-here/a.csv", "--dataset ~nobody-here/a.csv in "),
+        ("~nobody-here/a.csv", "~nobody-here/a.csv in "),
         ("./" + "a" * 5_000, ": File name too long"),
         ("flat", "train: it holds no folder of .txt files for a label"),
         ("reutres", "unknown dataset 'reutres': did you mean 'reuters'?"),
+        ("reutres", "; or a path, such as ./reviews.csv"),
+        ("/dev/null", "/dev/null is neither a file nor a folder"),
         ("tfds:no_such_set", "tensorflow-datasets has no 'no_such_set'"),
         ("tfds:", "tensorflow-datasets has no ''"),
         ("a.txt", "a.txt: expected a folder, or a file that ends in .csv, .tsv, .jsonl, .parquet"),

@@ -179,6 +179,8 @@ def test_labels_that_look_like_numbers(tmp_path):
     lines = [json.dumps({"text": f"t{i}", "label": (True, 3, 2.5)[i % 3]}) for i in range(30)]
     (tmp_path / "a.jsonl").write_text("\n".join(lines))
     assert load(tmp_path / "a.jsonl").label_names == ("2.5", "3", "true")
+    rows = [(f"text {i}", ("10.0", "2.5", "-1")[i % 3]) for i in range(30)]
+    assert load(write_csv(tmp_path / "b.csv", rows)).label_names == ("-1", "2.5", "10.0")
 
 
 def test_nuls(tmp_path):
@@ -209,7 +211,7 @@ def test_emoji_and_right_to_left(tmp_path):
         ("", r"a\.csv line 1: the names of the columns are expected"),
         ("text,label\n", r"a\.csv has no rows; at least two labels"),
         ("one,two,three\n", r"a\.csv: no column has a usual name for the text: give --text-column"),
-        ("text,label\na,x\nb,y\n", r"its validation split has no texts; there are too few"),
+        ("text,label\na,x\nb,y\n", r"2 texts with 2 labels leave none for its \w+ split"),
     ],
 )
 def test_what_is_wrong_with_a_csv(tmp_path, content, message):
@@ -221,7 +223,7 @@ def test_what_is_wrong_with_a_csv(tmp_path, content, message):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", r"line 2: no JSON"),
+        ("{", r"line 2, column \d+: no JSON"),
         ("[" * 100_000, r"line 2: no JSON"),
         ("[1]", r"line 2: expected an object"),
         ('{"text": "a"}', r"line 2: it has no 'label'"),
@@ -238,7 +240,11 @@ def test_what_is_wrong_with_json_lines(tmp_path, line, message):
 
 
 @pytest.mark.parametrize("name", ["a.csv.gz", "a.parquet", "a.parquet.gz", "a.jsonl.gz"])
-@pytest.mark.parametrize("content", [b"", b"no such format", gzip.compress(b"text,label\na")[:-9]])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no such format", gzip.compress(b"text,label\na")[:-9]],
+    ids=["empty", "other", "cut"],
+)
 def test_damaged_files(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=name):

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -192,7 +192,11 @@ def stratified_quantiles(labels: IntArray, *, seed: int = SPLIT_SEED) -> npt.NDA
 
 
 def split_stratified(
-    whole: Split, *, train: float = 0.6, validation: float = 0.2
+    whole: Split,
+    *,
+    train: float = 0.6,
+    validation: float = 0.2,
+    groups: npt.NDArray[Any] | None = None,
 ) -> tuple[Split, Split, Split]:
     """Split a set that has no official splits into train, validation and test, class by class.
 
@@ -200,8 +204,12 @@ def split_stratified(
         whole: all texts.
         train: share of the training split, in (0, 1).
         validation: share of the validation split; the rest is the test split.
+        groups: [texts]; texts with the same one come into the same split.
     """
     quantiles = stratified_quantiles(whole.labels)
+    if groups is not None:
+        _, first, group = np.unique(groups, return_index=True, return_inverse=True)
+        quantiles = quantiles[first[group]]
 
     def part(inside: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.bool_]]) -> Split:
         return whole.take(np.flatnonzero(inside(quantiles)))

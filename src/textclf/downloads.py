@@ -38,6 +38,20 @@ def downloading(
         raise failure(f"cannot get {what}: {reason}; {remedy}") from error
 
 
+def check_reachable(url: str) -> None:
+    """Fail within seconds where there is no network; libraries alone try again for minutes.
+
+    Raises:
+        ConnectionError: there is no answer.
+    """
+    import requests  # A dependency of tensorflow-datasets, which downloads with it.
+
+    try:
+        requests.head(url, timeout=10, allow_redirects=True)
+    except requests.RequestException as error:
+        raise ConnectionError(f"{url} cannot be reached ({type(error).__name__})") from error
+
+
 def cache_folder(variable: str, default: str | Path) -> Path:
     """Return the folder that an environment variable of a library names, or its default."""
     return Path(os.environ.get(variable) or default).expanduser()

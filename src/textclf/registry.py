@@ -34,7 +34,8 @@ def check_name(kind: str, name: str) -> None:
         RequestError: there is no such name; the message gives the nearest one.
     """
     if name not in list_names(kind):
-        raise RequestError(unknown(SINGULAR[kind], name, list_names(kind)))
+        hint = "; or a path, such as ./reviews.csv" if kind == "datasets" else ""
+        raise RequestError(unknown(SINGULAR[kind], name, list_names(kind)) + hint)
 
 
 def load_module(kind: str, name: str) -> ModuleType:

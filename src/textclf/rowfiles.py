@@ -55,9 +55,11 @@ def read_rows(path: Path, find_columns: FindColumns, *, encoding: str) -> Iterat
             yield from reader(path, file, find_columns)
     except UnicodeDecodeError as error:
         place = _find_undecodable(path, encoding)
+        with _open(path) as binary:
+            is_utf_16 = binary.read(2) in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
         raise DataError(
             f"{path}{place} is not {encoding}: {error.reason}; --set dataset.encoding names the"
-            " right one, such as latin-1"
+            f" right one, such as {'utf-16' if is_utf_16 else 'latin-1'}"
         ) from error
     except LookupError as error:
         raise RequestError(f"dataset.encoding: {error}; such as utf-8 or latin-1") from error
@@ -169,7 +171,9 @@ def _read_json_lines(
             continue
         try:
             row = json.loads(line)
-        except (ValueError, RecursionError) as error:
+        except json.JSONDecodeError as error:
+            raise DataError(f"{place}, column {error.colno}: no JSON: {error.msg}") from error
+        except (ValueError, RecursionError) as error:  # Numbers and depths beyond Python's.
             raise DataError(f"{place}: no JSON: {error}") from error
         if not isinstance(row, dict):
             raise DataError(f'{place}: expected an object, such as {{"text": "...", "label": "a"}}')

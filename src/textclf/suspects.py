@@ -50,6 +50,7 @@ def find_suspects(labels: IntArray, probabilities: npt.NDArray[np.float64]) -> S
     guesses = confident.argmax(axis=1)
     places = np.flatnonzero((confident.max(axis=1) >= 0) & (guesses != labels))
     margins = probabilities[places, guesses[places]] - probabilities[places, labels[places]]
+    places, margins = places[margins > 0], margins[margins > 0]
     order = np.argsort(-margins, kind="stable")
     return Suspects(places[order], guesses[places][order], margins[order])
 

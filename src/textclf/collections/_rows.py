@@ -11,6 +11,7 @@ from textclf.caching import Entry, cached
 from textclf.config import DatasetOptions
 from textclf.data import IntArray, Split, TextDataset, split_stratified
 from textclf.errors import DataError, RequestError
+from textclf.leaks import hash_texts
 from textclf.rowfiles import Row
 from textclf.stores import ArrayWriter, StoredTexts, TextWriter
 
@@ -86,7 +87,7 @@ def find_columns(names: Sequence[str], options: RowOptions, place: str) -> tuple
         if found is None:
             raise DataError(
                 f"{place}: no column has a usual name for the {kind}: give --{kind}-column, one of"
-                f" {', '.join(map(repr, names))}"
+                f" {_list_names(names)}"
             )
     assert text is not None  # noqa: S101 - for the type checker
     assert label is not None  # noqa: S101
@@ -95,13 +96,18 @@ def find_columns(names: Sequence[str], options: RowOptions, place: str) -> tuple
     return text, label
 
 
+def _list_names(names: Sequence[str]) -> str:
+    shown = [repr(name if len(name) <= 40 else f"{name[:37]}...") for name in names[:20]]
+    return ", ".join(shown) + ", ..." * (len(names) > len(shown))
+
+
 def _find(
     names: Sequence[str], wanted: str | None, usual: Sequence[str], kind: str, place: str
 ) -> str | None:
     if wanted is not None and wanted not in names:
-        known = ", ".join(map(repr, names))
         raise DataError(
-            f"{place}: there is no column '{wanted}'; --{kind}-column is one of {known}"
+            f"{place}: there is no column '{wanted}';"
+            f" --{kind}-column is one of {_list_names(names)}"
         )
     known_as = {name.strip().lower(): name for name in reversed(names)}
     found = wanted or next((known_as[name] for name in usual if name in known_as), None)
@@ -162,16 +168,22 @@ def load_rows(
     splits = _split({part: restore(part) for part in parts}, options)
     for split_name, split in splits.items():
         if not len(split):
-            raise DataError(f"{name}: its {split_name} split has no texts; there are too few")
+            n_texts = sum(map(len, splits.values()))
+            raise DataError(
+                f"{name}: {n_texts:,} texts with {len(names):,} labels leave none for its"
+                f" {split_name} split; three different texts of a label are the least"
+            )
     return TextDataset(name, names, splits["train"], splits["validation"], splits["test"])
 
 
 def sort_labels(names: Iterable[str]) -> list[str]:
     """Sort the names of labels, as numbers where all of them are; ``01`` stays ``01``."""
-    listed = list(names)
-    if all(name.isascii() and name.isdigit() for name in listed):
-        return sorted(listed, key=lambda name: (int(name), name))
-    return sorted(listed)
+    listed = sorted(names)
+    try:
+        numbers = {name: float(name) for name in listed}
+    except ValueError:
+        return listed
+    return sorted(listed, key=numbers.__getitem__)
 
 
 def _store(
@@ -205,6 +217,12 @@ def _split(parts: Mapping[Part, Split], options: RowOptions) -> dict[str, Split]
     whole = parts["all" if "all" in parts else "train"]
     if not validation + test:
         return {name: parts[name] for name in ("train", "validation", "test")}
-    cut = split_stratified(whole, train=1 - validation - test, validation=validation)
+    # Equal texts stay together: the same one in training and test would tell nothing.
+    cut = split_stratified(
+        whole,
+        train=1 - validation - test,
+        validation=validation,
+        groups=hash_texts(whole.texts),
+    )
     splits = dict(zip(("train", "validation", "test"), cut, strict=True))
     return {**splits, **{name: parts[name] for name in ("validation", "test") if name in parts}}

@@ -121,13 +121,15 @@ def _locate(name: str) -> Path:
     except (OSError, RuntimeError) as error:  # The latter, where there is no such user.
         reason = getattr(error, "strerror", None) or error
         where = "" if name.startswith("/") else f" in {Path.cwd()}"
-        raise RequestError(f"--dataset {name[:200]}{where}: {reason}") from error
+        raise RequestError(
+            f"{name[:200]}{where}: {reason}; a run needs its file, or a link to it, there"
+        ) from error
     return path
 
 
 def _list_files(folder: Path) -> list[Path]:
     """Return the text files below the folders of labels, but for hidden ones, in a fixed order."""
-    found = ((path, path.relative_to(folder).parts) for path in folder.glob("*/**/*.txt"))
+    found = ((path, path.relative_to(folder).parts) for path in folder.glob("*/*.txt"))
     return sorted(path for path, parts in found if not any(part[0] == "." for part in parts))
 
 
@@ -137,15 +139,17 @@ def _find_parts(path: Path) -> dict[Part, Path]:
         if find_format(path) is None:
             raise DataError(f"{path}: expected a folder, or a file that ends in {KINDS}, also .gz")
         return {"all": path}
+    if not path.is_dir():
+        raise DataError(f"{path} is neither a file nor a folder")
     tables = [file for file in sorted(path.iterdir()) if file.is_file() and find_format(file)]
     folders = [f for f in sorted(path.iterdir()) if f.is_dir() and not f.name.startswith(".")]
     for places in (tables, folders):
         if parts := _name_parts(places):
             return parts
-    if _list_files(path):
-        return {"all": path}
     if tables:
         raise DataError(f"{path}: name one of its files, or call them train and test: {tables[0]}")
+    if _list_files(path):
+        return {"all": path}
     raise DataError(f"{path}: it holds no {KINDS}, and no folder of .txt files for a label")
 
 

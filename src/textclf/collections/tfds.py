@@ -11,11 +11,13 @@ from typing import Any
 from textclf.backend import import_tensorflow, without_tuning
 from textclf.collections._rows import PARTS, Part, RowOptions, find_columns, is_secret, load_rows
 from textclf.data import TextDataset
-from textclf.downloads import ANOTHER_DATASET, cache_folder, downloading
+from textclf.downloads import ANOTHER_DATASET, cache_folder, check_reachable, downloading
 from textclf.errors import DataError, RequestError
 from textclf.rowfiles import Row, check_row
 
 BATCH_SIZE = 1_000
+HOST = "https://storage.googleapis.com"
+"""Asked before a download: without a network, tensorflow-datasets tries again for minutes."""
 
 
 class Options(RowOptions):
@@ -48,10 +50,6 @@ def load(options: Options) -> TextDataset:
     import tensorflow_datasets as tfds
 
     builder = _make_builder(options.name)
-    root = cache_folder("TFDS_DATA_DIR", "~/tensorflow_datasets")
-    remedy = f"check the network, {ANOTHER_DATASET}"
-    with downloading(options.name, root, DataError, remedy=remedy):
-        builder.download_and_prepare()
     features = builder.info.features
     place = f"--dataset {options.name}"
     if not isinstance(features, tfds.features.FeaturesDict):
@@ -60,6 +58,13 @@ def load(options: Options) -> TextDataset:
     if getattr(features[text], "dtype", None) != tfds.features.Text().dtype:
         raise DataError(f"{place}: the feature '{text}' is no text; give --text-column")
     known = getattr(features[label], "names", None)
+    root = cache_folder("TFDS_DATA_DIR", "~/tensorflow_datasets")
+    if not builder.is_prepared():
+        with downloading(
+            options.name, root, DataError, remedy=f"check the network, {ANOTHER_DATASET}"
+        ):
+            check_reachable(HOST)
+            builder.download_and_prepare()
 
     def read(split: str) -> Iterator[Row]:
         data = builder.as_dataset(split=split, shuffle_files=False, batch_size=BATCH_SIZE)
@@ -109,7 +114,7 @@ def _make_builder(name: str) -> Any:
             wanted, data_dir=cache_folder("TFDS_DATA_DIR", "~/tensorflow_datasets"), try_gcs=False
         )
     except Exception as error:  # It raises many kinds, also for a name of several lines.
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else error
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200].strip(". ")
         raise RequestError(
             f"--dataset {name}: tensorflow-datasets has no '{wanted}': {reason}; see"
             " https://www.tensorflow.org/datasets/catalog"

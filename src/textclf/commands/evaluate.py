@@ -30,10 +30,10 @@ from textclf.commands._options import (
 def command(run_path: Path, split: str, device: str, quiet: bool, style: str) -> None:
     """Evaluate the saved model of a run again.
 
-    It reads the raw texts of the dataset that the run was trained on. Prints the metrics;
-    the accuracy without the texts that stand in training too or under several labels; then each
-    label. CSV holds the labels, JSON everything. Of the run only meta.json changes, which counts
-    looks at the test set.
+    It reads the raw texts of the dataset that the run was trained on. Prints the metrics; the
+    accuracy without the texts that stand in another split too or under several labels, but for
+    --split train; then each label. CSV holds the labels, JSON everything. Of the run only meta.json
+    changes, which counts looks at the test set.
 
     \b
     Example: textclf evaluate runs/bbc/mlp --split validation

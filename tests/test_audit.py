@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import WORDS, Answer
+from test_docs import load_script
 
 from textclf.audit import FINDINGS, Audit, Item, Whole, audit, find_copies
 from textclf.config import resolve
@@ -109,19 +110,16 @@ def test_a_sequence_length_cuts_off_what_the_encoder_cuts_off():
     assert cut["words_lost"] == pytest.approx(lost.sum() / (1 + 48 + 49 + 50 + 51 + 300 + 6))
 
 
-def exchange_words(text, rng, share=0.1):
-    words = text.split()
-    for place in rng.sample(range(len(words)), max(1, round(share * len(words)))):
-        words[place] = f"other{rng.randrange(1000)}"
-    return " ".join(words)
-
-
 def test_planted_near_copies_are_found():
     """Of 500 texts of 10 to 200 words, in which a tenth of the words were exchanged."""
     rng = random.Random(0)
     vocabulary = [f"word{i}" for i in range(2_000)]
     texts = [" ".join(rng.choices(vocabulary, k=rng.randrange(10, 200))) for _ in range(2_000)]
-    copies = [exchange_words(text, rng) for text in texts[:500]]
+    exchange_words = load_script("plant_copies").exchange_words
+    copies = [exchange_words(text, vocabulary, rng) for text in texts[:500]]
+    for text, copy in zip(texts, copies, strict=False):
+        pairs = list(zip(text.split(), copy.split(), strict=True))
+        assert 0 < sum(a != b for a, b in pairs) <= max(1, round(len(pairs) / 10))
     words = Words.of(texts + copies)
     found = {
         copy.place: copy.other

@@ -8,6 +8,7 @@ from collections import Counter
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from test_docs import load_script
 
 from textclf.config import resolve
 from textclf.datasets import load_dataset
@@ -312,6 +313,14 @@ def test_what_is_wrong_with_parquet(tmp_path, values, message):
     pq.write_table(pa.table(values), tmp_path / "a.parquet")
     with pytest.raises(DataError, match=message):
         load(tmp_path / "a.parquet")
+
+
+def test_generated_files_are_read(tmp_path):
+    n_rows = load_script("large_files").write_csv(tmp_path / "a.csv", 1)
+    dataset = load(tmp_path / "a.csv")
+    assert dataset.label_names == ("arts", "business", "science", "sports")
+    assert sum(map(len, dataset.splits.values())) == n_rows
+    assert (tmp_path / "a.csv").stat().st_size > 1_000_000
 
 
 def test_semicolons(tmp_path):

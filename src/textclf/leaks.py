@@ -51,7 +51,7 @@ class Places:
     def find_leaked(self, split: str) -> Mask:
         """Return which texts of a split stand in another one too, <bool>[texts]."""
         others = [keys for name, keys in self.keys.items() if name != split]
-        return np.isin(self.keys[split], np.concatenate(others))
+        return np.isin(self.keys[split], np.concatenate(others), kind="sort")
 
     def find_contradictory(self) -> dict[str, Mask]:
         """Return which texts of each split stand under another label too, in any split."""
@@ -60,7 +60,7 @@ class Places:
         pairs = np.unique(np.stack([keys, labels.astype(np.uint64)], axis=1), axis=0)[:, 0]
         distinct, counts = np.unique(pairs, return_counts=True)
         several = distinct[counts > 1]
-        return {name: np.isin(found, several) for name, found in self.keys.items()}
+        return {name: np.isin(found, several, kind="sort") for name, found in self.keys.items()}
 
 
 def drop_leaked(dataset: TextDataset) -> TextDataset:

@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "duplicates": {"stores", "text"},
     "suspects": {"data", "floors"},
     "audit": {"config", "data", "duplicates", "leaks", "progress", "suspects"},
-    "reports": {"audit", "errors", "files", "tables"},
+    "reports": {"audit", "descriptions", "errors", "files", "tables"},
     "caching": {"downloads", "errors", "files", "integrity", "limits", "stores"},
     "encodings": {"batches", "caching", "config", "data", "integrity", "stores", "text"},
     "optimizers": set(),

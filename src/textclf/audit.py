@@ -114,7 +114,7 @@ def audit(dataset: TextDataset, config: ExperimentConfig, *, phases: Phases) -> 
         dataset.digest,
         sizes,
         [_count(finding, items) for finding in FINDINGS],
-        _count_labels(dataset),
+        dataset.count_labels(),
         _measure_lengths(words.lengths),
         _measure_cuts(words.lengths, config.text.sequence_length),
         items,
@@ -153,19 +153,17 @@ def find_copies(whole: Whole, places: Places) -> Iterator[Item]:
         by_label.setdefault(key, {}).setdefault(labels[place], place)
         if first != place:
             yield whole.make_item("repeated", place, first)
-    for finding, masks in (
-        ("leaked", {split: places.find_leaked(split) for split in places.keys}),
-        ("contradictory", places.find_contradictory()),
+    splits = [split for split, _ in whole.places]
+    leaked = {split: places.find_leaked(split) for split in places.keys}
+    for finding, masks, found, own in (
+        ("leaked", leaked, by_split, splits),
+        ("contradictory", places.find_contradictory(), by_label, labels),
     ):
         for place in np.flatnonzero(np.concatenate(list(masks.values()))).tolist():
-            found, own = (
-                (by_split, whole.places[place][0])
-                if finding == "leaked"
-                else (by_label, labels[place])
-            )
             others = found[keys[place]].items()
-            other = next(other for where, other in others if where != own)
-            yield whole.make_item(finding, place, other)
+            yield whole.make_item(
+                finding, place, next(other for where, other in others if where != own[place])
+            )
 
 
 def _find_near(whole: Whole, places: Places, words: "Words") -> Iterator[Item]:
@@ -197,17 +195,6 @@ def _count(finding: str, items: Sequence[Item]) -> dict[str, Any]:
     found = [item.split for item in items if item.finding == finding]
     counts = {split: found.count(split) for split in ("train", "validation", "test")}
     return {"finding": finding, **counts, "meaning": FINDINGS[finding]}
-
-
-def _count_labels(dataset: TextDataset) -> list[dict[str, Any]]:
-    counts = {
-        name: np.bincount(split.labels, minlength=len(dataset.label_names)).tolist()
-        for name, split in dataset.splits.items()
-    }
-    return [
-        {"label": label, **{name: found[number] for name, found in counts.items()}}
-        for number, label in enumerate(dataset.label_names)
-    ]
 
 
 def _measure_lengths(lengths: IntArray) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from textclf.integrity import format_sealed, hash_file, read_sealed
 from textclf.limits import CACHE
 from textclf.stores import open_array
 
-FORMAT = 1
+FORMAT = 2
 """Part of every key; raised when the same key would stand for other content."""
 
 RECORD = "record.json"

@@ -121,12 +121,22 @@ class TextDataset:
         splits = [split.digest(self.label_names) for split in self.splits.values()]
         return hashlib.sha256(repr([self.label_names, *splits]).encode()).hexdigest()
 
+    def count_labels(self) -> list[dict[str, Any]]:
+        """Return a row for each label: its name, and how many texts of each split have it."""
+        counts = {
+            name: np.bincount(split.labels, minlength=len(self.label_names)).tolist()
+            for name, split in self.splits.items()
+        }
+        return [
+            {"label": label, **{name: found[number] for name, found in counts.items()}}
+            for number, label in enumerate(self.label_names)
+        ]
+
     def list_warnings(self) -> list[str]:
         """Say which labels have too few training texts to learn from, or none to test on."""
         warnings = []
         for split, at_least in (("train", FEW_TEXTS), ("test", 1)):
-            counts = np.bincount(self.splits[split].labels, minlength=len(self.label_names))
-            rare = [self.label_names[label] for label in np.flatnonzero(counts < at_least)]
+            rare = [row["label"] for row in self.count_labels() if row[split] < at_least]
             if rare:
                 few = f"fewer than {at_least}" if at_least > 1 else "no"
                 shown = ", ".join(map(repr, rare[:N_SHOWN])) + ", ..." * (len(rare) > N_SHOWN)

@@ -19,12 +19,12 @@ N_SAMPLE_TEXTS = 3
 SAMPLE_CHARACTERS = 200
 
 SUMMARY_COLUMNS = (Column("name", "name"), Column("summary", "summary"))
-LABEL_COLUMNS = (
-    Column("label", "label"),
+SPLIT_COLUMNS = (
     Column("train", "train", number(), numeric=True),
     Column("validation", "validation", number(), numeric=True),
     Column("test", "test", number(), numeric=True),
 )
+LABEL_COLUMNS = (Column("label", "label"), *SPLIT_COLUMNS)
 LAYER_COLUMNS = (
     Column("layer", "layer"),
     Column("type", "type"),
@@ -116,22 +116,13 @@ def describe_dataset(options: DatasetOptions) -> dict[str, Any]:
         TextclfError: there is no such dataset, or it cannot be loaded.
     """
     dataset = load_dataset(options)
-    counts = {
-        split_name: [
-            int((split.labels == label).sum()) for label in range(len(dataset.label_names))
-        ]
-        for split_name, split in dataset.splits.items()
-    }
     return {
         "name": options.name,
         "summary": describe("datasets", options.name),
         **describe_source(options),
         "texts": {split_name: len(split) for split_name, split in dataset.splits.items()},
         "digest": dataset.digest,
-        "labels": [
-            {"label": label_name, **{name: values[label] for name, values in counts.items()}}
-            for label, label_name in enumerate(dataset.label_names)
-        ],
+        "labels": dataset.count_labels(),
         "samples": [
             {"label": dataset.label_names[label], "text": text[:SAMPLE_CHARACTERS]}
             for text, label in zip(

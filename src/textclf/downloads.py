@@ -42,12 +42,12 @@ def check_reachable(url: str) -> None:
     """Fail within seconds where there is no network; libraries alone try again for minutes.
 
     Raises:
-        ConnectionError: there is no answer.
+        ConnectionError: there is no answer, or an error.
     """
     import requests  # A dependency of tensorflow-datasets, which downloads with it.
 
     try:
-        requests.head(url, timeout=10, allow_redirects=True)
+        requests.head(url, timeout=10, allow_redirects=True).raise_for_status()
     except requests.RequestException as error:
         raise ConnectionError(f"{url} cannot be reached ({type(error).__name__})") from error
 

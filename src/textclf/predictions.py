@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from textclf import limits
 from textclf.errors import RequestError
-from textclf.tables import Column, number
+from textclf.tables import Column, number, shorten
 
 if TYPE_CHECKING:
     from textclf.text import TextClassifier
@@ -14,11 +14,7 @@ if TYPE_CHECKING:
 SHOWN_CHARACTERS = 60
 
 
-def _shorten(text: str) -> str:
-    one_line = " ".join(text.split())
-    short = one_line[: SHOWN_CHARACTERS - 3] + "..."
-    return one_line if len(one_line) <= SHOWN_CHARACTERS else short
-
+_shorten = shorten(SHOWN_CHARACTERS)
 
 COLUMNS = (
     Column("text", "text", _shorten),

@@ -4,27 +4,16 @@ import json
 from pathlib import Path
 
 from textclf.audit import FINDINGS, Audit, Item
+from textclf.descriptions import LABEL_COLUMNS, SPLIT_COLUMNS
 from textclf.errors import RequestError
 from textclf.files import write_text
-from textclf.tables import Column, format_table, number
+from textclf.tables import Column, format_table, number, shorten
 
 N_EXAMPLES = 3
 """Texts of each finding that are shown on a terminal."""
 SHOWN_CHARACTERS = 100
 
-FINDING_COLUMNS = (
-    Column("finding", "finding"),
-    Column("train", "train", number(), numeric=True),
-    Column("validation", "validation", number(), numeric=True),
-    Column("test", "test", number(), numeric=True),
-    Column("meaning", "meaning"),
-)
-LABEL_COLUMNS = (
-    Column("label", "label"),
-    Column("train", "train", number(), numeric=True),
-    Column("validation", "validation", number(), numeric=True),
-    Column("test", "test", number(), numeric=True),
-)
+FINDING_COLUMNS = (Column("finding", "finding"), *SPLIT_COLUMNS, Column("meaning", "meaning"))
 LENGTH_COLUMNS = (
     Column("quantile", "quantile", lambda value: f"{value:.0%}", numeric=True),
     Column("words", "words", number(), numeric=True),
@@ -36,11 +25,6 @@ CUT_COLUMNS = (
 )
 
 
-def _shorten(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= SHOWN_CHARACTERS else line[: SHOWN_CHARACTERS - 3] + "..."
-
-
 ITEM_COLUMNS = (
     Column("split", "split"),
     Column("index", "index", numeric=True),
@@ -49,7 +33,7 @@ ITEM_COLUMNS = (
     Column("other_index", "other index", numeric=True),
     Column("other_label", "other label"),
     Column("score", "score", number(3), numeric=True),
-    Column("text", "text", _shorten),
+    Column("text", "text", shorten(SHOWN_CHARACTERS)),
 )
 
 

@@ -52,6 +52,16 @@ def number(decimals: int = 0) -> Callable[[float], str]:
     return lambda value: f"{value:,.{decimals}f}"
 
 
+def shorten(n_characters: int) -> Callable[[str], str]:
+    """Return what shows the beginning of a text on one line of at most so many characters."""
+
+    def show(text: str) -> str:
+        line = " ".join(text.split())
+        return line if len(line) <= n_characters else line[: n_characters - 3] + "..."
+
+    return show
+
+
 def show_p_value(value: float) -> str:
     """Show a p-value with three decimals, and none as zero."""
     return "<0.001" if value < 0.001 else f"{value:.3f}"

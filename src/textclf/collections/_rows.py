@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Annotated, Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from textclf.caching import Entry, cached
@@ -137,35 +138,12 @@ def load_rows(
     Raises:
         DataError: the rows cannot be read, or have fewer than two labels, or are too few.
     """
-
-    def make() -> Entry:
-        arrays: dict[str, Any] = {}
-        numbers = {label.strip(): number for number, label in enumerate(label_names or ())}
-        for part, read in parts.items():
-            content, ends, labels = _store(read(), numbers)
-            if len(numbers) > MAX_LABELS:
-                raise DataError(
-                    f"{name} has {len(numbers):,} labels, and {MAX_LABELS:,} are allowed;"
-                    " --label-column names another column"
-                )
-            arrays |= {f"{part}_content": content, f"{part}_ends": ends, f"{part}_labels": labels}
-        return Entry(arrays, {"labels": list(numbers)})
-
-    entry = cached("texts", {**key, "parts": list(parts)}, make)
-    found = entry.facts["labels"]
-    names = tuple(found if label_names is not None else sort_labels(found))
+    entry = cached("texts", {**key, "parts": list(parts)}, lambda: _store(name, parts, label_names))
+    names = tuple(entry.facts["labels"])
     if len(names) < 2:
         given = f"only one label, {names[0]!r}" if names else "no rows"
         raise DataError(f"{name} has {given}; at least two labels are needed")
-    numbered = {label: number for number, label in enumerate(names)}
-    order = np.array([numbered[label] for label in found])
-
-    def restore(part: str) -> Split:
-        ends = np.array(entry.arrays[f"{part}_ends"])
-        texts = StoredTexts(entry.arrays[f"{part}_content"], ends, np.arange(len(ends)))
-        return Split.from_lists(texts, order[np.array(entry.arrays[f"{part}_labels"])])
-
-    splits = _split({part: restore(part) for part in parts}, options)
+    splits = _split({part: _restore(entry, part) for part in parts}, options)
     for split_name, split in splits.items():
         if not len(split):
             n_texts = sum(map(len, splits.values()))
@@ -187,9 +165,42 @@ def sort_labels(names: Iterable[str]) -> list[str]:
 
 
 def _store(
+    name: str,
+    parts: Mapping[Part, Callable[[], Iterable[Row]]],
+    label_names: Sequence[str] | None,
+) -> Entry:
+    """Read all rows; return their texts and numbered labels, and the names of the labels."""
+    arrays: dict[str, Any] = {}
+    numbers = {label.strip(): number for number, label in enumerate(label_names or ())}
+    for part, read in parts.items():
+        content, ends, labels = _write(read(), numbers)
+        if len(numbers) > MAX_LABELS:
+            raise DataError(
+                f"{name} has {len(numbers):,} labels, and {MAX_LABELS:,} are allowed;"
+                " --label-column names another column"
+            )
+        arrays |= {f"{part}_content": content, f"{part}_ends": ends, f"{part}_labels": labels}
+    names = list(numbers) if label_names is not None else sort_labels(numbers)
+    # Until here they were numbered as they came.
+    order = np.array([names.index(label) for label in numbers], np.int64)
+    for part in parts:
+        arrays[f"{part}_labels"] = order[arrays[f"{part}_labels"]]
+    return Entry(arrays, {"labels": names})
+
+
+def _restore(entry: Entry, part: str) -> Split:
+    """Return the rows of a part, whose texts stay in their file."""
+    content, ends, labels = (
+        entry.arrays[f"{part}_{name}"] for name in ("content", "ends", "labels")
+    )
+    texts = StoredTexts(content, np.array(ends), np.arange(len(ends)))
+    return Split.from_lists(texts, np.array(labels))
+
+
+def _write(
     rows: Iterable[Row], numbers: dict[str, int]
-) -> tuple[np.ndarray[Any, Any], IntArray, IntArray]:
-    """Write rows to the disk, and number labels as they come."""
+) -> tuple[npt.NDArray[np.uint8], IntArray, IntArray]:
+    """Write rows to the disk, and number labels as they come; stop where these are too many."""
     with TextWriter() as texts, ArrayWriter(np.int64) as labels:
         for block in _batched(rows):
             texts.append([text for text, _ in block])

@@ -16,7 +16,7 @@ from textclf.errors import DataError, RequestError
 from textclf.rowfiles import Row, check_row
 
 BATCH_SIZE = 1_000
-HOST = "https://storage.googleapis.com"
+CATALOG = "https://www.tensorflow.org/datasets/catalog"
 """Asked before a download: without a network, tensorflow-datasets tries again for minutes."""
 
 
@@ -29,7 +29,7 @@ def about(options: Options) -> dict[str, str]:
     info = _make_builder(options.name).info
     return {
         "download": str(info.download_size),
-        "source": f"https://www.tensorflow.org/datasets/catalog/{info.name}",
+        "source": f"{CATALOG}/{info.name}",
         "licence": (info.redistribution_info.license if info.redistribution_info else None)
         or "not stated",
         "citation": " ".join(info.citation.split()) or "none",
@@ -63,7 +63,7 @@ def load(options: Options) -> TextDataset:
         with downloading(
             options.name, root, DataError, remedy=f"check the network, {ANOTHER_DATASET}"
         ):
-            check_reachable(HOST)
+            check_reachable(CATALOG)
             builder.download_and_prepare()
 
     def read(split: str) -> Iterator[Row]:
@@ -116,6 +116,5 @@ def _make_builder(name: str) -> Any:
     except Exception as error:  # It raises many kinds, also for a name of several lines.
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200].strip(". ")
         raise RequestError(
-            f"--dataset {name}: tensorflow-datasets has no '{wanted}': {reason}; see"
-            " https://www.tensorflow.org/datasets/catalog"
+            f"--dataset {name}: tensorflow-datasets has no '{wanted}': {reason}; see {CATALOG}"
         ) from error

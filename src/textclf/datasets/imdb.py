@@ -10,7 +10,7 @@ from pathlib import Path
 from textclf.backend import import_tensorflow, without_tuning
 from textclf.config import DatasetOptions
 from textclf.data import Split, TextDataset
-from textclf.downloads import ANOTHER_DATASET, cache_folder, downloading
+from textclf.downloads import ANOTHER_DATASET, cache_folder, check_reachable, downloading
 from textclf.errors import DataError
 from textclf.integrity import hash_file
 
@@ -83,7 +83,7 @@ def _prepare() -> None:
     remedy = f"copy a prepared {PLACE} into {root}, {ANOTHER_DATASET}"
     with downloading(what, root, DataError, remedy=remedy):
         if not _folder().is_dir():  # Another process may have prepared it in the meantime.
-            _check_reachable(URL)
+            check_reachable(URL)
             tfds.builder("imdb_reviews/plain_text:1.0.0", data_dir=root).download_and_prepare()
 
 
@@ -110,13 +110,3 @@ def _read_reviews(name: str) -> tuple[list[str], list[int]]:
     if len(texts) != SIZES[name]:
         raise ValueError(f"{len(texts):,} reviews in {name}, and not {SIZES[name]:,}")
     return texts, labels
-
-
-def _check_reachable(url: str) -> None:
-    """Fail within seconds where there is no network; tfds alone retries for minutes."""
-    import requests  # A dependency of tensorflow-datasets, which downloads with it.
-
-    try:
-        requests.head(url, timeout=10, allow_redirects=True).raise_for_status()
-    except requests.RequestException as error:
-        raise ConnectionError(f"{url} cannot be reached ({type(error).__name__})") from error

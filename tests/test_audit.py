@@ -80,6 +80,9 @@ def test_an_audit_counts_what_is_there(small):
         "empty": [1, 0, 0],
         "very_short": [3, 1, 1],
     }
+    for item in found.items:
+        assert (item.finding != "leaked") or item.other_split != item.split
+        assert (item.finding != "contradictory") or item.other_label != item.label
     item = next(i for i in found.items if i.finding == "contradictory" and i.split == "test")
     assert (item.index, item.label, item.text) == (1, "fruit", "fig fig fig")
     assert (item.other_split, item.other_index, item.other_label) == ("train", 3, "tool")

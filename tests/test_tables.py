@@ -2,7 +2,7 @@ import pytest
 from rich.console import Console
 
 from textclf import tables
-from textclf.tables import Column, format_table, number
+from textclf.tables import Column, format_table, number, shorten
 
 COLUMNS = (
     Column("name", "name"),
@@ -52,3 +52,8 @@ def test_a_narrow_terminal_leaves_out_numbers_from_the_right(monkeypatch, width,
     assert lines[0].split() == shown
     assert all(len(line) <= width for line in lines if "too narrow" not in line)
     assert ("too narrow for: count (" in lines[-1]) == bool(hidden)
+
+
+def test_a_long_text_is_shortened_to_one_line():
+    assert shorten(8)("one\n two") == "one two"
+    assert shorten(8)("one two three") == "one t..."

@@ -150,7 +150,8 @@ def write_configuration() -> str:
         options = registry.load_module("collections", name).Options
         title = "a file or folder" if name == "path" else f"{name}:NAME"
         sections.append(table(f"dataset: {title}", options, config.DatasetOptions))
-    sections += [table("text", config.TextConfig), table("training", config.TrainingConfig)]
+    for title in ("text", "training", "resources"):
+        sections.append(table(title, config.ExperimentConfig.model_fields[title].annotation))
     sections.append(table("model", config.ModelParameters))
     for name in registry.list_names("models"):
         parameters = registry.load_module("models", name).Parameters

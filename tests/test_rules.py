@@ -110,8 +110,6 @@ MAY_IMPORT = {
     "training": {"backend", "batches", "config", "errors", "history", "optimizers"},
     "tables": set(),
     "backend": {"errors"},
-    "jobs": {"backend", "config", "environment", "errors", "experiment", "progress"}
-    | {"results", "runs"},
     "environment": set(),
 }
 

@@ -75,9 +75,13 @@ def without_tuning(data: Any) -> Any:
 
 
 def set_seed(seed: int) -> None:
-    """Seed Python, NumPy and Keras, so that the next model starts from the same weights."""
+    """Seed Python, NumPy and Keras: the next model has the same weights, and names of its layers.
+
+    Keras numbers the names, and so what ran before in this process would be seen in model files.
+    """
     import keras
 
+    keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(seed)
 
 

@@ -27,7 +27,7 @@ from textclf.errors import RequestError, unknown
 from textclf.registry import load_module
 from textclf.sources import Override, Tree
 
-SECTIONS = ("dataset", "text", "model", "training")
+SECTIONS = ("dataset", "text", "model", "training", "resources")
 
 RESULTS_VERSION = 1
 """Part of every fingerprint; raised when the same configuration would give other results."""
@@ -130,19 +130,41 @@ class TrainingConfig(Section):
         return math.ceil(n_examples / self.batch_size)
 
 
+class Resources(Section):
+    """What a run asks for where it is carried out; none of it is in the fingerprint."""
+
+    cpus: Count | None = Field(
+        default=None,
+        description="processors, and so threads; by default a run's share of this machine's, and"
+        " one of a cluster's",
+    )
+    gpus: float = Field(
+        default=0, ge=0, le=1_000, description="GPUs of a cluster; 0.5 where two runs share one"
+    )
+    memory: PositiveFloat = Field(
+        default=1.5, le=1_000_000, description="gigabytes (10^9 bytes) that must be free to begin"
+    )
+
+    @property
+    def n_bytes(self) -> int:
+        """The memory in bytes."""
+        return int(self.memory * 1e9)
+
+
 class ExperimentConfig(Section):
-    """Everything that decides the result of one run."""
+    """One run: everything that decides its result, and what it asks for."""
 
     dataset: SerializeAsAny[DatasetOptions]
     text: TextConfig
     model: SerializeAsAny[ModelParameters]
     training: TrainingConfig
+    resources: Resources = Resources()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 42
 
     @property
     def fingerprint(self) -> str:
-        """Ten hexadecimal digits that stand for everything but the seed."""
-        tree = self.model_dump(mode="json", exclude={"seed"})
+        """Ten hexadecimal digits that stand for all that decides the result, but for the seed."""
+        tree = self.model_dump(mode="json", exclude={"seed", "resources"})
         tree["dataset"]["name"] = self.dataset.short_name  # A file may be moved.
         decisive = [RESULTS_VERSION, tree]
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:10]
@@ -191,6 +213,7 @@ def resolve(
         "text": TextConfig,
         "model": model.Parameters,
         "training": TrainingConfig,
+        "resources": Resources,
     }
     checked = {
         name: _check(cls, name, merged.get(name, {}), where) for name, cls in sections.items()

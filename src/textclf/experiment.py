@@ -1,6 +1,7 @@
 """One configuration in, one finished run directory out: the only place that composes the steps."""
 
 import gc
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from textclf import backend
-from textclf.config import ExperimentConfig
+from textclf.config import DatasetOptions, ExperimentConfig
 from textclf.data import Split, TextDataset
 from textclf.datasets import load_dataset
 from textclf.environment import count_processors, describe_environment, measure_peak_memory
@@ -31,10 +32,12 @@ class Settings:
     Attributes:
         reporter: is told what goes on.
         device: ``auto``, ``cpu`` or ``gpu``.
-        threads: of TensorFlow; None for as many as there are processors.
+        threads: of TensorFlow; None for those of the configuration, or else all processors.
         tensorboard: whether to write TensorBoard event files into the run directory.
         force: whether to repeat a finished run.
         command: the words that asked for it, for ``meta.json``.
+        load: finds the dataset of a configuration.
+        lock_seconds: how long to wait for a process that holds the run directory.
     """
 
     reporter: Reporter
@@ -43,6 +46,8 @@ class Settings:
     tensorboard: bool = False
     force: bool = False
     command: str = ""
+    load: Callable[[DatasetOptions], TextDataset] = load_dataset
+    lock_seconds: float = 0
 
 
 def run_experiment(config: ExperimentConfig, run: RunDirectory, settings: Settings) -> Result:
@@ -53,7 +58,7 @@ def run_experiment(config: ExperimentConfig, run: RunDirectory, settings: Settin
     """
     if settings.tensorboard and find_spec("tensorboard") is None:
         raise RequestError("--tensorboard needs TensorBoard: pip install 'textclf[tensorboard]'")
-    with run.lock():
+    with run.lock(seconds=settings.lock_seconds):
         run.check(config, force=settings.force)
         if run.is_finished and not settings.force:
             settings.reporter.say(f"finished before, --force repeats it: {run.path}")
@@ -79,10 +84,11 @@ def _prepare(
 
     An earlier run is replaced last, when nothing that the user can mend is in the way.
     """
+    threads = settings.threads or config.resources.cpus
     with phases("start", f"preparing {run.path}"):
-        device = backend.start(settings.device, threads=settings.threads)
+        device = backend.start(settings.device, threads=threads)
     with phases("data", f"loading {config.dataset.name}"):
-        dataset = load_dataset(config.dataset)
+        dataset = settings.load(config.dataset)
     _check_class_weight(config, dataset)
     for warning in dataset.list_warnings():
         settings.reporter.say(warning)
@@ -93,7 +99,7 @@ def _prepare(
         **describe_environment(),
         "command": settings.command,
         "device": device,
-        "threads": settings.threads or count_processors(),
+        "threads": threads or count_processors(),
         "dataset_digest": dataset.digest,
         "config": config.model_dump(mode="json"),
         "test_evaluations": n_looks,

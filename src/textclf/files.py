@@ -51,15 +51,19 @@ def format_json(content: dict[str, Any]) -> str:
 
 
 @contextlib.contextmanager
-def lock_folder(path: Path) -> Iterator[None]:
+def lock_folder(path: Path, *, seconds: float = 0) -> Iterator[None]:
     """Hold a folder, which is made where it is missing, for this process alone.
+
+    Args:
+        path: the folder.
+        seconds: how long another process that holds it is waited for.
 
     Raises:
         RunError: it cannot be written, or another process holds it.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path / ".lock", timeout=0)
+        lock = FileLock(path / ".lock", timeout=seconds)
         lock.acquire()
     except Timeout as error:
         raise RunError(f"{path} is in use by another process; wait for it") from error

@@ -19,6 +19,12 @@ class Reporter:
         """Print one line."""
         self.console.print(text, markup=False)
 
+    def warn(self, text: str) -> None:
+        """Print what has to be seen, also where ``quiet`` was asked for."""
+        quiet, self.console.quiet = self.console.quiet, False
+        self.console.print(text, markup=False)
+        self.console.quiet = quiet
+
     @contextlib.contextmanager
     def counting(self, total: int) -> Iterator[Callable[[], None]]:
         """Give what is called at the end of each of ``total`` runs; show the time left."""
@@ -64,6 +70,26 @@ class Reporter:
             transient=True,
             disable=not self.console.is_terminal or self.console.quiet,
         )
+
+
+class Messenger(Reporter):
+    """Tells another process, which repeats it.
+
+    Args:
+        tell: is called with what to do there, ``say`` or ``warn``, and the text.
+    """
+
+    def __init__(self, tell: Callable[[str, str], None]) -> None:
+        super().__init__(quiet=True)
+        self._tell = tell
+
+    def say(self, text: str) -> None:
+        """Tell what is to be printed."""
+        self._tell("say", text)
+
+    def warn(self, text: str) -> None:
+        """Tell what has to be seen."""
+        self._tell("warn", text)
 
 
 class _TrainingDisplay:

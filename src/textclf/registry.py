@@ -1,4 +1,4 @@
-"""Finds datasets, models and commands by their file names, and imports only the one asked for.
+"""Finds datasets, models, commands ... by their file names, and imports only the one asked for.
 
 ``models/cnn_lstm.py`` is the model ``cnn-lstm``. Files starting with ``_`` are private. A
 dataset such as ``tfds:ag_news_subset`` is of the collection ``collections/tfds.py``, and one that
@@ -16,12 +16,13 @@ SINGULAR = {
     "collections": "collection",
     "commands": "command",
     "datasets": "dataset",
+    "executors": "executor",
     "models": "model",
 }
 
 
 def list_names(kind: str) -> list[str]:
-    """Return the sorted names of all ``commands``, ``datasets`` or ``models``, importing none."""
+    """Return the sorted names of all ``commands``, ``datasets``, ``models`` ..., importing none."""
     folder = Path(__file__).parent / kind
     files = (path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
     return sorted(stem.replace("_", "-") for stem in files)

@@ -39,7 +39,7 @@ def reproduce(run: RunDirectory, settings: Settings, *, tolerance: float) -> lis
         raise GateError(f"{run.path}: the configuration has changed since: {'; '.join(changed)}")
     if meta.get("threads") != count_processors():
         settings = replace(settings, threads=meta.get("threads"))
-    backend.start(settings.device, threads=settings.threads)
+    backend.start(settings.device, threads=settings.threads or config.resources.cpus)
     run.check_dataset(load_dataset(config.dataset).digest)
     with tempfile.TemporaryDirectory(prefix="textclf-") as folder:
         again = RunDirectory(Path(folder) / "run")

@@ -84,9 +84,9 @@ class RunDirectory:
         return (self.path / "evaluation.json").is_file()
 
     @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, *, seconds: float = 0) -> Iterator[None]:
         """Hold the directory, which is made where it is missing, for this process alone."""
-        with lock_folder(self.path):
+        with lock_folder(self.path, seconds=seconds):
             yield
 
     def check(self, config: ExperimentConfig, *, force: bool) -> None:

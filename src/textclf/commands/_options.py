@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from textclf.backend import DEVICES
+from textclf.registry import list_names
 from textclf.tables import FORMATS, Column, format_table
 
 if TYPE_CHECKING:
@@ -88,6 +89,39 @@ _config_options = (
 )
 
 
+def _parse_jobs(ctx: Any, param: Any, value: str | None) -> Any:
+    """Return how many runs at once: a number, ``auto``, or None where nobody says."""
+    if value in {None, "auto"}:
+        return value
+    if not (value.isascii() and value.isdigit() and int(value)):
+        raise click.BadParameter(f"'{value}' is neither auto nor a number from 1", ctx, param)
+    return int(value)
+
+
+_executor_options = (
+    click.option(
+        "--executor",
+        type=click.Choice(list_names("executors")),
+        default="local",
+        show_default=True,
+        help="Where runs are carried out: on this machine, or by Ray.",
+    ),
+    click.option(
+        "--jobs",
+        metavar="N|auto",
+        callback=_parse_jobs,
+        help="Runs at once, in processes that share the processors; auto: as many as there is"
+        " room for. With fewer processors for each, convolutions may differ in their last digits."
+        "  [default: 1; auto with ray]",
+    ),
+    click.option(
+        "--ray-address",
+        metavar="ADDRESS",
+        help="Ray cluster: ray://HOST:10001; or auto, on one of its machines.  [default:"
+        " RAY_ADDRESS, or a Ray on this machine alone]",
+    ),
+)
+
 KEYS = {
     "dataset": "dataset.name",
     "model": "model.name",
@@ -102,6 +136,13 @@ KEYS = {
 def config_options(command: Any) -> Any:
     """Add the options that make up a configuration, but for dataset, model and seed."""
     for option in reversed(_config_options):
+        command = option(command)
+    return command
+
+
+def executor_options(command: Any) -> Any:
+    """Add the options of commands that carry out many runs."""
+    for option in reversed(_executor_options):
         command = option(command)
     return command
 

@@ -12,6 +12,7 @@ from textclf.commands._options import (
     PATH,
     config_options,
     device_option,
+    executor_options,
     format_option,
     join_command,
     make_config,
@@ -22,15 +23,6 @@ from textclf.commands._options import (
 from textclf.registry import list_names
 
 MIN_SEEDS = 3
-
-
-def parse_jobs(ctx: Any, param: Any, value: str) -> int | None:
-    """Return the number of jobs; None for ``auto``."""
-    if value == "auto":
-        return None
-    if not (value.isascii() and value.isdigit() and int(value)):
-        raise click.BadParameter(f"'{value}' is neither auto nor a number from 1", ctx, param)
-    return int(value)
 
 
 @click.command(name="compare")
@@ -58,15 +50,7 @@ def parse_jobs(ctx: Any, param: Any, value: str) -> int | None:
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="Rate of false alarms against the baseline.  [default: 0.05]",
 )
-@click.option(
-    "--jobs",
-    metavar="N|auto",
-    callback=parse_jobs,
-    default="1",
-    show_default=True,
-    help="Runs at once, each in a process, with the processors shared among them; or auto. With"
-    " fewer processors for each, convolutions may differ in their last digits.",
-)
+@executor_options
 @config_options
 @run_root_option
 @device_option
@@ -77,7 +61,9 @@ def command(
     run_root: Path,
     device: str,
     quiet: bool,
-    jobs: int | None,
+    executor: str,
+    jobs: Any,
+    ray_address: str | None,
     style: str,
     reference: str | None,
     baseline: Path | None,
@@ -104,10 +90,11 @@ def command(
     from textclf.runs import RunDirectory
 
     gate = _make_gate(baseline, max_drop, alpha)
+    execution = {"executor": executor, "jobs": jobs, "ray_address": ray_address}
     reporter = Reporter(quiet=quiet)
     # Before anything is trained: a wrong baseline must not be noticed hours later.
     reference_runs = _read_baseline(baseline, reporter) if baseline else None
-    runs, failures = _get_runs(paths, run_root, device, jobs, reporter, **wanted)
+    runs, failures = _get_runs(paths, run_root, device, execution, reporter, **wanted)
     named = bool(paths) and all(RunDirectory(path).is_begun for path in paths)
     entries = make_entries(runs, leave_out=None if named else reporter.say) if runs else []
     if named:
@@ -152,7 +139,7 @@ def _get_runs(
     paths: Sequence[Path],
     run_root: Path,
     device: str,
-    jobs: int | None,
+    execution: dict[str, Any],
     reporter: Any,
     **wanted: Any,
 ) -> tuple[list[Any], list[Any]]:
@@ -165,11 +152,12 @@ def _get_runs(
     if paths:
         raise click.UsageError("give either RUN or --dataset: with --dataset the runs are found")
 
+    from textclf.executors import ExecutorOptions, run_all
     from textclf.experiment import Settings
-    from textclf.jobs import run_all
 
     settings = Settings(reporter, device, command=join_command())
-    runs, failures = run_all(_make_configs(**wanted), run_root, settings, jobs=jobs)
+    options = ExecutorOptions(**execution)
+    runs, failures = run_all(_make_configs(**wanted), run_root, settings, options)
     if not (wanted["models"] or wanted["config_path"]):
         failures = _leave_out(failures, reporter)
     return runs, failures
@@ -236,11 +224,11 @@ def _make_configs(
         for seed in chosen_seeds
     ]
     # Floors use the dataset and the seed only, so that settings of networks do not reach them.
-    sections = [(config.dataset.model_dump(), config.seed) for config in configs]
+    shared = [config.model_dump(include={"dataset", "resources", "seed"}) for config in configs]
     floors = [
-        resolve({"dataset": options, "model": {"name": name}, "seed": seed})
+        resolve({**sections, "model": {"name": name}})
         for name in FLOORS
         if name not in chosen_models
-        for options, seed in sections[: len(chosen_seeds)]
+        for sections in shared[: len(chosen_seeds)]
     ]
     return [*configs, *floors]

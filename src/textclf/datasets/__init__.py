@@ -7,7 +7,7 @@ another without reading texts, so that all but these can be kept; None where tha
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from textclf.config import DatasetOptions
 from textclf.data import LazyTexts, Split, TextDataset, bytes_to_words, words_to_bytes
 from textclf.leaks import drop_leaked
 from textclf.registry import load_module
+from textclf.stores import BLOCK, StoredTexts, TextWriter
 
 
 def load_dataset(options: DatasetOptions) -> TextDataset:
@@ -39,7 +40,13 @@ def load_dataset(options: DatasetOptions) -> TextDataset:
     if source is None:
         return load()
     key = {"source": source, "options": options.model_dump(mode="json")}
-    return _restore(cached("dataset", key, lambda: _outline(load())), load)
+    entry = cached("dataset", key, lambda: _outline(load()))
+
+    def find(name: str) -> LazyTexts:
+        size = len(entry.arrays[f"{name}_labels"])
+        return LazyTexts(lambda: load().splits[name].texts, size)
+
+    return _restore(entry, find)
 
 
 def describe_source(options: DatasetOptions) -> dict[str, str]:
@@ -53,6 +60,29 @@ def load_label_names(options: DatasetOptions) -> tuple[str, ...]:
     """Return the names of label 0, 1, ... without loading the texts."""
     names: tuple[str, ...] = load_module("datasets", options.name).label_names(options)
     return names
+
+
+def pack_dataset(dataset: TextDataset) -> Entry:
+    """Return all of a dataset, texts too, as arrays and facts, for processes on other machines."""
+    entry = _outline(dataset)
+    arrays = {name: np.asarray(array) for name, array in entry.arrays.items()}
+    for name, split in dataset.splits.items():
+        with TextWriter() as writer:
+            for start in range(0, len(split), BLOCK):
+                writer.append(split.texts[start : start + BLOCK])
+            content, ends = writer.finish()
+        arrays |= {f"{name}_content": np.asarray(content), f"{name}_ends": np.asarray(ends)}
+    return Entry(arrays, entry.facts)
+
+
+def unpack_dataset(entry: Entry) -> TextDataset:
+    """Return the dataset that was packed; its texts stay where the arrays are."""
+
+    def find(name: str) -> Sequence[str]:
+        ends = entry.arrays[f"{name}_ends"]
+        return StoredTexts(entry.arrays[f"{name}_content"], ends, np.arange(len(ends)))
+
+    return _restore(entry, find)
 
 
 def _outline(dataset: TextDataset) -> Entry:
@@ -71,15 +101,14 @@ def _outline(dataset: TextDataset) -> Entry:
     return Entry(arrays, facts)
 
 
-def _restore(entry: Entry, load: Callable[[], TextDataset]) -> TextDataset:
-    """Return the dataset that was outlined; its texts are loaded when they are asked for."""
+def _restore(entry: Entry, find: Callable[[str], Sequence[str]]) -> TextDataset:
+    """Return the dataset that was outlined, with the texts that ``find`` gives for a split."""
     facts = entry.facts
 
     def split(name: str) -> Split:
         labels = np.asarray(entry.arrays[f"{name}_labels"])
         index = np.asarray(entry.arrays[f"{name}_index"])
-        texts = LazyTexts(lambda: load().splits[name].texts, len(labels))
-        return Split(texts, labels, index, facts["digests"][name])
+        return Split(find(name), labels, index, facts["digests"][name])
 
     return TextDataset(
         facts["name"],

@@ -1,99 +1,49 @@
-"""Runs many experiments: one after the other in this process, or several at once in others."""
+"""On this machine: one run after the other in this process, or several at once in others."""
 
 import contextlib
 import multiprocessing
 import os
 import signal
 import threading
-import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
 
 from textclf import backend
 from textclf.config import ExperimentConfig
 from textclf.environment import count_processors, measure_free_memory
 from textclf.errors import TextclfError
-from textclf.experiment import Settings, run_experiment
-from textclf.progress import Reporter
-from textclf.results import Result
-from textclf.runs import RunDirectory
-
-MEMORY_OF_A_RUN = 1_500_000_000
-"""Bytes that have to be free before one more run begins beside others."""
+from textclf.executors import ExecutorOptions, Failure, name_run, run_here
+from textclf.experiment import Settings
+from textclf.progress import Messenger, Reporter
 
 STEP_SECONDS = 60
 """How long a run may take to finish its step, after which it is not waited for."""
 
 
-@dataclass(frozen=True)
-class Failure:
-    """A configuration that could not be run, and why.
-
-    Attributes:
-        config: what could not be run.
-        error: why, in one line.
-    """
-
-    config: ExperimentConfig
-    error: TextclfError
-
-
-def run_all(
-    configs: Sequence[ExperimentConfig], root: Path, settings: Settings, *, jobs: int | None = 1
-) -> tuple[list[tuple[RunDirectory, Result]], list[Failure]]:
-    """Run each configuration below ``root`` that is not finished; one that fails stops no other.
-
-    Args:
-        configs: what to run.
-        root: the run root.
-        settings: how.
-        jobs: how many runs at once, which share the processors; None chooses.
-    """
-    places = {RunDirectory.of(config, root).path: config for config in configs}
-    missing = [config for path, config in places.items() if not RunDirectory(path).is_finished]
-    jobs = jobs or choose_jobs(settings.device)
-    if missing and jobs > 1:
-        failures = _run_in_processes(missing, root, settings, jobs)
-    else:
-        if missing:
-            backend.start(settings.device)  # What is wrong for all of them is said once.
-        failures = [f for config in places.values() if (f := _run_here(config, root, settings))]
-    failed = {RunDirectory.of(failure.config, root).path for failure in failures}
-    finished = []
-    for path, config in places.items():
-        if path not in failed:
-            try:
-                finished.append((RunDirectory(path), RunDirectory(path).read_result()))
-            except TextclfError as error:  # Finished before, and damaged since.
-                failures.append(Failure(config, error))
-    return finished, failures
+def execute(
+    configs: Sequence[ExperimentConfig], root: Path, settings: Settings, options: ExecutorOptions
+) -> list[Failure]:
+    """Run configurations one after the other in this process, or several at once in others."""
+    jobs = choose_jobs(settings.device, configs) if options.jobs == "auto" else options.jobs or 1
+    if jobs > 1:
+        return _run_in_processes(configs, root, settings, jobs)
+    # What is wrong for all of them is said once.
+    backend.start(settings.device, threads=settings.threads or configs[0].resources.cpus)
+    errors = ((config, run_here(config, root, settings)) for config in configs)
+    return [Failure(config, error) for config, error in errors if error]
 
 
-def choose_jobs(device: str) -> int:
+def choose_jobs(device: str, configs: Sequence[ExperimentConfig]) -> int:
     """Return as many jobs as there are processors and memory for; on a GPU, one."""
     if device == "gpu" or (device == "auto" and Path("/dev/nvidiactl").exists()):
         return 1
-    in_memory = measure_free_memory() // MEMORY_OF_A_RUN
-    return max(1, min(count_processors(), in_memory))
-
-
-def _run_here(config: ExperimentConfig, root: Path, settings: Settings) -> Failure | None:
-    try:
-        run_experiment(config, RunDirectory.of(config, root), settings)
-    except TextclfError as error:
-        return Failure(config, error)
-    except Exception as error:
-        # A bug, perhaps in a user's own model: its traceback must be seen.
-        traceback.print_exc()
-        reason = str(error).strip().split("\n")[0]
-        return Failure(config, TextclfError(f"{type(error).__name__}: {reason}"))
-    return None
+    memory = max(config.resources.n_bytes for config in configs)
+    cpus = max(config.resources.cpus or 1 for config in configs)
+    return max(1, min(count_processors() // cpus, measure_free_memory() // memory))
 
 
 class _Worker:
@@ -123,14 +73,15 @@ def _run_in_processes(
 ) -> list[Failure]:
     """Run configurations in ``jobs`` processes at once; return those that failed."""
     # Of the jobs that were asked for: also the last run alone, and one that goes on, has so many.
-    threads = max(1, count_processors() // jobs)
+    threads = configs[0].resources.cpus or max(1, count_processors() // jobs)
+    memory = max(config.resources.n_bytes for config in configs)
     reporter, settings = settings.reporter, replace(settings, threads=threads)
     reporter.say(f"{len(configs)} runs, {jobs} at once with {threads} thread(s) each")
     waiting, failures, workers = deque(configs), list[Failure](), list[_Worker]()
     try:
         with reporter.counting(len(configs)) as count:
             while waiting or any(worker.config for worker in workers):
-                _hand_out(waiting, workers, jobs, lambda: _Worker(root, settings))
+                _hand_out(waiting, workers, jobs, memory, lambda: _Worker(root, settings))
                 for failure in _listen(workers, reporter):
                     if failure:
                         failures.append(failure)
@@ -144,14 +95,14 @@ def _run_in_processes(
 
 
 def _hand_out(
-    waiting: deque[ExperimentConfig], workers: list[_Worker], jobs: int, start: Any
+    waiting: deque[ExperimentConfig], workers: list[_Worker], jobs: int, memory: int, start: Any
 ) -> None:
-    """Give what waits to workers, as far as there is memory; one of them always runs."""
+    """Give what waits to workers, as far as there are bytes of memory; one of them always runs."""
     while waiting:
         busy = [worker for worker in workers if worker.config]
         idle = [worker for worker in workers if not worker.config and worker.process.is_alive()]
-        reserved = sum(worker.is_silent for worker in busy) * MEMORY_OF_A_RUN
-        scarce = measure_free_memory() - reserved < MEMORY_OF_A_RUN
+        reserved = sum(worker.is_silent for worker in busy) * memory
+        scarce = measure_free_memory() - reserved < memory
         if busy and scarce:
             for worker in idle:  # What it holds is needed elsewhere.
                 worker.connection.close()
@@ -182,8 +133,8 @@ def _listen(workers: list[_Worker], reporter: Reporter) -> Iterator[Failure | No
             worker.process.join()
             word, content = "end", _explain(worker.process.exitcode)
         worker.is_silent = False
-        if word == "say":
-            reporter.say(f"{config.model.name} seed {config.seed}: {content}")
+        if word in {"say", "warn"}:
+            getattr(reporter, word)(f"{name_run(config)}: {content}")
         elif word == "unable":
             raise content
         else:
@@ -221,20 +172,6 @@ def _follow(sentinel: int) -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-class _Messenger(Reporter):
-    """Tells another process what goes on; where that is gone, so is the reason to go on."""
-
-    def __init__(self, connection: Connection) -> None:
-        super().__init__(console=Console(quiet=True))
-        self.connection = connection
-
-    def say(self, text: str) -> None:
-        try:
-            self.connection.send(("say", text))
-        except OSError as error:
-            raise KeyboardInterrupt from error
-
-
 def _work(connection: Connection, root: Path, options: dict[str, Any]) -> None:
     """Run each configuration that comes, with these `Settings`."""
     if parent := multiprocessing.parent_process():
@@ -242,7 +179,14 @@ def _work(connection: Connection, root: Path, options: dict[str, Any]) -> None:
             os.setpgrp()  # Ctrl-C reaches the parent, which passes it on once.
         signal.signal(signal.SIGINT, signal.default_int_handler)  # It may have been ignored.
         threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
-    settings = Settings(_Messenger(connection), **options)
+
+    def tell(word: str, text: str) -> None:
+        try:
+            connection.send((word, text))
+        except OSError as error:  # Who asked for it is gone.
+            raise KeyboardInterrupt from error
+
+    settings = Settings(Messenger(tell), **options)
     with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
         try:
             backend.start(settings.device, threads=settings.threads)
@@ -250,5 +194,4 @@ def _work(connection: Connection, root: Path, options: dict[str, Any]) -> None:
             connection.send(("unable", error))
             return
         while True:
-            failure = _run_here(connection.recv(), root, settings)
-            connection.send(("end", failure.error if failure else None))
+            connection.send(("end", run_here(connection.recv(), root, settings)))

@@ -11,15 +11,20 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from textclf import environment, jobs
+from textclf import environment
 from textclf.config import resolve
 from textclf.environment import count_processors
+from textclf.executors import local
 from textclf.progress import Reporter
 from textclf.runs import RunDirectory
 
 COMMAND = Path(sys.executable).with_name("textclf")
 WORDS = ["compare", "--dataset", "bbc", "--smoke", "--set", "text.num_words=500"]
 MODELS = ["--model", "mlp", "--model", "lstm"]
+
+
+def make_config(**sections):
+    return resolve({"dataset": {"name": "bbc"}, "model": {"name": "mlp"}, **sections})
 
 
 def test_runs_in_processes_are_those_of_one_process_and_a_failure_stops_no_other(cli, tmp_path):
@@ -47,7 +52,7 @@ def test_runs_in_processes_are_those_of_one_process_and_a_failure_stops_no_other
 
 def test_what_is_wrong_for_all_runs_is_said_once():
     parent, child = multiprocessing.Pipe()
-    jobs._work(child, Path("runs"), {"device": "gpu"})
+    local._work(child, Path("runs"), {"device": "gpu"})
     word, error = parent.recv()
     assert word == "unable"
     assert str(error).startswith("--device gpu: TensorFlow sees no GPU")
@@ -100,12 +105,12 @@ def test_a_worker_that_is_gone_is_a_failure_with_what_to_try(unread):
     if unread:  # It has died before it took its configuration.
         parent.send("a configuration")
     child.close()
-    config = resolve({"dataset": {"name": "bbc"}, "model": {"name": "mlp"}})
+    config = make_config()
     worker = SimpleNamespace(config=config, connection=parent, process=process)
-    [failure] = jobs._listen([worker], Reporter(quiet=True))
+    [failure] = local._listen([worker], Reporter(quiet=True))
     assert (worker.config, failure.config) == (None, config)
     assert str(failure.error) == "its process ended with exit code 9"
-    killed = str(jobs._explain(-signal.SIGKILL))
+    killed = str(local._explain(-signal.SIGKILL))
     assert (
         killed == "its process ended with exit code -9; perhaps memory was short: try fewer --jobs"
     )
@@ -120,15 +125,24 @@ def test_workers_end_with_the_process_that_began_them(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("n_processors", "gigabytes", "device", "expected"),
-    [(8, 64, "cpu", 8), (8, 5, "cpu", 3), (8, 1, "cpu", 1), (8, 64, "gpu", 1), (1, 64, "cpu", 1)],
+    ("n_processors", "gigabytes", "device", "wanted", "expected"),
+    [
+        (8, 64, "cpu", {}, 8),
+        (8, 5, "cpu", {}, 3),
+        (8, 1, "cpu", {}, 1),
+        (8, 64, "gpu", {}, 1),
+        (1, 64, "cpu", {}, 1),
+        (8, 64, "cpu", {"cpus": 3}, 2),
+        (8, 64, "cpu", {"memory": 20}, 3),
+    ],
 )
 def test_auto_takes_what_processors_and_memory_allow(
-    monkeypatch, n_processors, gigabytes, device, expected
+    monkeypatch, n_processors, gigabytes, device, wanted, expected
 ):
-    monkeypatch.setattr(jobs, "measure_free_memory", lambda: gigabytes * 10**9)
-    monkeypatch.setattr(jobs, "count_processors", lambda: n_processors)
-    assert jobs.choose_jobs(device) == expected
+    config = make_config(resources=wanted)
+    monkeypatch.setattr(local, "measure_free_memory", lambda: gigabytes * 10**9)
+    monkeypatch.setattr(local, "count_processors", lambda: n_processors)
+    assert local.choose_jobs(device, [config]) == expected
 
 
 class FakeWorker:
@@ -151,38 +165,38 @@ class FakeWorker:
 
 
 def hand_out(waiting, workers):
-    jobs._hand_out(waiting, workers, 3, FakeWorker)
+    local._hand_out(waiting, workers, 3, 10**9, FakeWorker)
     return [worker.config for worker in workers]
 
 
 def test_without_memory_one_run_goes_on_alone(monkeypatch):
-    monkeypatch.setattr(jobs, "measure_free_memory", lambda: 0)
-    waiting, workers = jobs.deque("abc"), []
+    monkeypatch.setattr(local, "measure_free_memory", lambda: 0)
+    waiting, workers = local.deque("abc"), []
     assert hand_out(waiting, workers) == ["a"]
     idle = FakeWorker()
     workers.append(idle)
     assert hand_out(waiting, workers) == ["a"]
     assert idle.closed  # What it holds is needed elsewhere.
     # A worker that has said nothing yet has still to take its memory.
-    monkeypatch.setattr(jobs, "measure_free_memory", lambda: 2 * jobs.MEMORY_OF_A_RUN - 1)
+    monkeypatch.setattr(local, "measure_free_memory", lambda: 2 * 10**9 - 1)
     assert hand_out(waiting, workers) == ["a"]
     workers[0].is_silent = False
     assert hand_out(waiting, workers) == ["a", "b"]
-    monkeypatch.setattr(jobs, "measure_free_memory", lambda: 10**11)
+    monkeypatch.setattr(local, "measure_free_memory", lambda: 10**11)
     assert hand_out(waiting, workers) == ["a", "b", "c"]
     assert not waiting
 
 
 def test_a_worker_that_died_while_idle_is_replaced(monkeypatch):
-    monkeypatch.setattr(jobs, "measure_free_memory", lambda: 10**11)
-    waiting, dead = jobs.deque("a"), FakeWorker()
+    monkeypatch.setattr(local, "measure_free_memory", lambda: 10**11)
+    waiting, dead = local.deque("a"), FakeWorker()
     dead.alive = False
     workers = [dead]
     assert hand_out(waiting, workers) == ["a"]
     assert dead not in workers
     dying = FakeWorker()
     dying.begin = dead.begin  # It dies between the look and the task.
-    waiting, workers = jobs.deque("b"), [dying]
+    waiting, workers = local.deque("b"), [dying]
     assert hand_out(waiting, workers) == ["b"]
     assert dying not in workers
 

@@ -150,8 +150,8 @@ def write_configuration() -> str:
         options = registry.load_module("collections", name).Options
         title = "a file or folder" if name == "path" else f"{name}:NAME"
         sections.append(table(f"dataset: {title}", options, config.DatasetOptions))
-    for title in ("text", "training", "resources"):
-        sections.append(table(title, config.ExperimentConfig.model_fields[title].annotation))
+    sections += [table("text", config.TextConfig), table("training", config.TrainingConfig)]
+    sections.append(table("resources", config.Resources))
     sections.append(table("model", config.ModelParameters))
     for name in registry.list_names("models"):
         parameters = registry.load_module("models", name).Parameters

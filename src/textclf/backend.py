@@ -50,6 +50,21 @@ def start(device: str = "auto", *, threads: int | None = None) -> str:
     return "cpu"
 
 
+def make_strategy(name: str | None) -> Any:
+    """Return the tf.distribute.Strategy in whose scope a network is built.
+
+    Args:
+        name: ``mirrored`` has a copy of all weights on each device, of which each computes a share
+            of every batch; None has one device.
+    """
+    import tensorflow as tf
+
+    if name is None:
+        return tf.distribute.get_strategy()
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
+
+
 def import_tensorflow() -> None:
     """Import TensorFlow without what it prints at its start."""
     os.environ["KERAS_BACKEND"] = "tensorflow"

@@ -107,6 +107,11 @@ class TrainingConfig(Section):
         default="float32",
         description="what layers compute with; weights and probabilities stay float32",
     )
+    strategy: Literal["mirrored"] | None = Field(
+        default=None,
+        description="mirrored: each batch is shared among the GPUs of one machine"
+        " (tf.distribute.MirroredStrategy)",
+    )
     learning_rate: PositiveFloat = Field(default=0.001, description="of Adam, at the first step")
     schedule: Literal["constant", "linear", "cosine", "exponential"] = Field(
         default="constant", description="how the learning rate falls; linear and cosine end at zero"
@@ -124,6 +129,17 @@ class TrainingConfig(Section):
         default=None, description="stop after so many epochs without a better one"
     )
     keep_best: bool = Field(default=False, description="end with the weights of the best epoch")
+
+    @field_validator("strategy", mode="before")
+    @classmethod
+    def _refuse_many_machines(cls, value: Any) -> Any:
+        if isinstance(value, str) and "multi" in value.lower():
+            raise ValueError(
+                "should be mirrored (Keras 3 fails with MultiWorkerMirroredStrategy, see"
+                " github.com/keras-team/keras/issues/20585; for many runs on many machines there is"
+                " --executor ray)"
+            )
+        return value
 
     def count_steps(self, n_examples: int) -> int:
         """Return how many batches an epoch has; the last one may be smaller."""

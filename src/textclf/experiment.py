@@ -100,6 +100,7 @@ def _prepare(
         "command": settings.command,
         "device": device,
         "threads": threads or count_processors(),
+        "devices": network.distribute_strategy.num_replicas_in_sync if network else 1,
         "dataset_digest": dataset.digest,
         "config": config.model_dump(mode="json"),
         "test_evaluations": n_looks,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from textclf import backend
 from textclf.config import ExperimentConfig
 from textclf.data import TextDataset
-from textclf.errors import TextclfError
+from textclf.errors import RequestError, TextclfError
 from textclf.history import History
 from textclf.interrupts import finish_the_step
 from textclf.models import build_network, find_fit
@@ -50,7 +50,14 @@ def build(config: ExperimentConfig, dataset: TextDataset, *, phases: Phases) -> 
         return None
     with _enough_memory(), phases("build", f"building {config.model.name}"):
         backend.set_seed(config.seed)
-        return build_network(config, n_labels=len(dataset.label_names))
+        strategy = backend.make_strategy(config.training.strategy)
+        with strategy.scope():
+            network = build_network(config, n_labels=len(dataset.label_names))
+        if config.training.strategy:
+            n_devices = strategy.num_replicas_in_sync
+            _check_shares(config, network, n_devices, n_texts=len(dataset.train))
+            phases.reporter.say(f"each batch is shared among {n_devices} device(s)")
+        return network
 
 
 def fit(
@@ -121,10 +128,22 @@ def _fit_network(
             store=run,
             callbacks=callbacks,
         )
-    with phases("predict", f"predicting {len(dataset.test):,} test texts"):
-        probabilities = text.predict(network, inputs["test"])
     classifier = text.TextClassifier.without_optimizer(encoder, network, dataset.label_names)
+    with phases("predict", f"predicting {len(dataset.test):,} test texts"):
+        probabilities = text.predict(classifier.network, inputs["test"])
     return Fitted(classifier, history, probabilities, history.train_seconds)
+
+
+def _check_shares(config: ExperimentConfig, network: Any, n_devices: int, *, n_texts: int) -> None:
+    """Refuse what cannot be shared among devices: Keras wants a share for each, and no texts."""
+    key, batch_size = "training.strategy mirrored", config.training.batch_size
+    if network.inputs[0].dtype == "string":
+        raise RequestError(f"{key}: {config.model.name} takes raw texts, which stay on one device")
+    if batch_size % n_devices or n_texts < n_devices:
+        raise RequestError(
+            f"{key}: training.batch_size {batch_size}, of {n_texts:,} texts, has no equal shares"
+            f" for {n_devices} devices; set a multiple of {n_devices}"
+        )
 
 
 @contextlib.contextmanager

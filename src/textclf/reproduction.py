@@ -13,7 +13,7 @@ from textclf.experiment import Settings, run_experiment
 from textclf.results import Result
 from textclf.runs import RunDirectory
 
-COMPARED = ("versions", "platform", "processor", "n_processors", "device", "threads")
+COMPARED = ("versions", "platform", "processor", "n_processors", "device", "devices", "threads")
 """Fields of ``meta.json`` that may change a result in its last digits."""
 
 

@@ -87,21 +87,27 @@ def train(
     Raises:
         TextclfError: the loss became infinite or not a number, or the checkpoint does not fit.
     """
-    steps = config.count_steps(len(data.train.labels))
-    _compile(network, config, steps=steps)
+    n_devices = network.distribute_strategy.num_replicas_in_sync
+    # Of what does not fit evenly on several devices, another part is left out in each epoch.
+    n_used = len(data.train.labels) // n_devices * n_devices
+    steps = config.count_steps(n_used)
+    with network.distribute_strategy.scope():
+        _compile(network, config, steps=steps)
     history = History(config.monitor)
+    validation = _batches(data.validation, len(data.label_names))
+    validating = [_Validation(network, validation)] if n_devices > 1 else []
     keeper = _EpochKeeper(history, config, store)
     keeper.restore(network)
     done = len(history.rows)
     if done < config.epochs and not history.is_over(config.patience):
         network.fit(
-            _epochs(data, config, seed=seed, first=done, steps=steps),
+            _epochs(data, config, seed=seed, first=done, n_used=n_used),
             epochs=config.epochs,
             initial_epoch=done,
             steps_per_epoch=steps,
             shuffle=False,
-            validation_data=_batches(data.validation, len(data.label_names)),
-            callbacks=[keeper, *callbacks],
+            validation_data=None if validating else validation,
+            callbacks=[*validating, keeper, *callbacks],
             verbose=0,
         )
     if config.keep_best:
@@ -113,10 +119,14 @@ def _compile(network: Any, config: TrainingConfig, *, steps: int) -> None:
     network.compile(
         optimizer=OPTIMIZERS[config.optimizer](_learning_rate(config, config.epochs * steps)),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing),
-        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+        metrics=_make_metrics(),
     )
     # Built now, so that a checkpoint has somewhere to go.
     network.optimizer.build(network.trainable_variables)
+
+
+def _make_metrics() -> list[Any]:
+    return [keras.metrics.CategoricalAccuracy(name="accuracy")]
 
 
 def _learning_rate(config: TrainingConfig, n_steps: int) -> Any:
@@ -149,9 +159,9 @@ def _example_weights(data: TrainingData, config: TrainingConfig) -> npt.NDArray[
 
 
 def _epochs(
-    data: TrainingData, config: TrainingConfig, *, seed: int, first: int, steps: int
+    data: TrainingData, config: TrainingConfig, *, seed: int, first: int, n_used: int
 ) -> tf.data.Dataset:
-    """Return the batches of all epochs from ``first`` on, ``steps`` in each.
+    """Return the batches of all epochs from ``first`` on, with ``n_used`` examples in each.
 
     The order of an epoch depends on the seed and its number only, so that training that goes on
     after a crash sees the same batches as training that was never interrupted.
@@ -165,7 +175,7 @@ def _epochs(
         order = tf.random.experimental.stateless_shuffle(
             tf.range(n_examples), seed=tf.stack([tf.cast(seed, tf.int64), epoch])
         )
-        return tf.data.Dataset.from_tensor_slices(order).batch(config.batch_size)
+        return tf.data.Dataset.from_tensor_slices(order[:n_used]).batch(config.batch_size)
 
     def gather(batch: tf.Tensor) -> tuple[tf.Tensor, ...]:
         targets = tf.one_hot(tf.gather(labels, batch), n_labels)
@@ -174,7 +184,8 @@ def _epochs(
 
     epochs = tf.data.Dataset.range(first, config.epochs)
     batches = epochs.flat_map(shuffle).map(gather).prefetch(2)
-    n_batches = tf.data.experimental.assert_cardinality((config.epochs - first) * steps)
+    n_steps = (config.epochs - first) * config.count_steps(n_used)
+    n_batches = tf.data.experimental.assert_cardinality(n_steps)
     return without_tuning(batches.apply(n_batches))
 
 
@@ -184,6 +195,24 @@ def _batches(examples: Examples, n_labels: int) -> tf.data.Dataset:
     one_hot = targets.map(lambda labels: tf.one_hot(labels, n_labels))
     inputs = batch_in_order(examples.inputs, VALIDATION_BATCH_SIZE)
     return without_tuning(tf.data.Dataset.zip(inputs, one_hot))
+
+
+class _Validation(keras.callbacks.Callback):  # type: ignore[misc]
+    """Adds ``val_loss`` and ``val_accuracy``, computed on one of several devices.
+
+    Keras shares each batch among all of them, and fails where these are not equal shares.
+    """
+
+    def __init__(self, network: Any, batches: tf.data.Dataset) -> None:
+        super().__init__()
+        self.network = keras.Model(network.inputs, network.outputs)
+        self.network.compile(loss=network.loss, metrics=_make_metrics())
+        self.batches = batches
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:  # noqa: ARG002
+        """Add them."""
+        found = self.network.evaluate(self.batches, verbose=0, return_dict=True)
+        logs |= {f"val_{name}": value for name, value in found.items()}
 
 
 class _EpochKeeper(keras.callbacks.Callback):  # type: ignore[misc]
@@ -231,7 +260,7 @@ class _EpochKeeper(keras.callbacks.Callback):  # type: ignore[misc]
             accuracy=logs["accuracy"],
             val_loss=logs["val_loss"],
             val_accuracy=logs["val_accuracy"],
-            learning_rate=float(self.model.optimizer.learning_rate),
+            learning_rate=float(self.model.optimizer.learning_rate.numpy()),
             seconds=time.perf_counter() - self.started,
         )
         for name, value in asdict(row).items():
@@ -247,7 +276,7 @@ class _EpochKeeper(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def _diverged(name: str, value: float, place: str, network: Any) -> TextclfError:
-    rate = float(network.optimizer.learning_rate)
+    rate = float(network.optimizer.learning_rate.numpy())
     return TextclfError(
         f"{name} is {value} in {place}: training diverged; try a lower --set"
         f" training.learning_rate (now {rate:g})"

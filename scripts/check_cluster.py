@@ -10,8 +10,11 @@ Example: python scripts/check_cluster.py --nodes 3 --kill -- --dataset reuters -
 import argparse
 import contextlib
 import csv
+import hashlib
 import json
 import os
+import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +27,7 @@ from typing import Any
 
 import psutil
 
+from textclf.environment import COMPARED
 from textclf.runs import FILES, RunDirectory
 
 COMMAND = Path(sys.executable).with_name("textclf")
@@ -33,12 +37,13 @@ MEASURED = {"train_seconds", "examples_per_second", "seconds"}
 
 
 @contextlib.contextmanager
-def start_cluster(n_nodes: int) -> Iterator[Any]:
+def start_cluster(n_nodes: int, client_port: int) -> Iterator[Any]:
     """Start nodes with one processor each, one of them the head; end them all."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    head = {"num_cpus": 1, "ray_client_server_port": client_port}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
         for _ in range(n_nodes - 1):
             cluster.add_node(num_cpus=1)
@@ -65,13 +70,25 @@ def list_files(run: RunDirectory) -> dict[str, Any]:
             with path.open() as file:
                 rows = list(csv.DictReader(file))
             found[path.name] = [{k: v for k, v in row.items() if k not in MEASURED} for row in rows]
+        elif path.name == "meta.json":
+            content = json.loads(path.read_text())
+            found[path.name] = [content[key] for key in ("config", "dataset_digest", *COMPARED)]
         elif path.suffix in {".keras", ".skops"}:
-            with zipfile.ZipFile(path) as archive:
-                arrays = [n for n in archive.namelist() if not n.endswith(".json")]
-                found[path.name] = sorted(archive.read(name) for name in arrays)
-        elif path.name != "meta.json":
+            found |= {f"{path.name} {name}": data for name, data in list_members(path)}
+        else:
             found[path.name] = path.read_bytes()
     return found
+
+
+def list_members(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield what is in a model file, but for times, and numbers that stand for Python's objects."""
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if name not in {"metadata.json", "schema.json"}:
+                # skops calls each array by the number of its object.
+                data = archive.read(name)
+                known_as = name if path.suffix == ".keras" else hashlib.sha256(data).hexdigest()
+                yield known_as, re.sub(rb'"shared_object_id": \d+', b"", data)
 
 
 def find_runs(root: Path) -> dict[Path, RunDirectory]:
@@ -126,14 +143,19 @@ def main() -> int:
     parser.add_argument("--nodes", type=int, default=2)
     parser.add_argument("--kill", action="store_true", help="end a node while a run trains there")
     parser.add_argument("words", nargs="*", default=SMOKE, help="of compare, after --")
+    parser.add_argument("--client", action="store_true", help="connect by ray://")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, start_cluster(options.nodes) as cluster:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with tempfile.TemporaryDirectory() as folder, start_cluster(options.nodes, port) as cluster:
         alone, together = Path(folder) / "local", Path(folder) / "ray"
         compare(options.words, alone)
         killed: list[str] = []
         if options.kill:
             threading.Thread(target=kill_a_node, args=(cluster, killed), daemon=True).start()
-        compare(options.words, together, "--executor", "ray", "--ray-address", cluster.address)
+        address = f"ray://127.0.0.1:{port}" if options.client else cluster.address
+        compare(options.words, together, "--executor", "ray", "--ray-address", address)
         if options.kill:
             print(f"killed: the node that trained {killed or 'nothing'}")
         return int(count_differences(alone, together) > 0 or options.kill != bool(killed))

@@ -74,8 +74,8 @@ def serve(folder: Path) -> Iterator[tuple[str, Counter[str]]]:
 
 def need_reuters() -> str:
     """Return what the dataset has in it."""
-    from textclf.config import DatasetOptions
     from textclf.datasets import load_dataset
+    from textclf.sections import DatasetOptions
 
     return load_dataset(DatasetOptions(name="reuters")).digest
 

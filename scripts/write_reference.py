@@ -12,8 +12,15 @@ import click
 import yaml
 from pydantic import BaseModel
 
-from textclf import config, registry
+from textclf import registry
 from textclf.cli import cli
+from textclf.sections import (
+    DatasetOptions,
+    ModelParameters,
+    Resources,
+    TextConfig,
+    TrainingConfig,
+)
 
 DOCS = Path(__file__).parent.parent / "docs"
 WIDTH = 88
@@ -133,7 +140,7 @@ def table(title: str, section: type[BaseModel], inherited: type[BaseModel] | Non
 
 def write_configuration() -> str:
     """Return the text of docs/configuration.md."""
-    sections = [CONFIGURATION_HEAD, table("dataset", config.DatasetOptions)]
+    sections = [CONFIGURATION_HEAD, table("dataset", DatasetOptions)]
     for name in registry.list_names("datasets"):
         defaults = getattr(registry.load_module("datasets", name), "DEFAULTS", {})
         values = ", ".join(
@@ -145,17 +152,17 @@ def write_configuration() -> str:
             sections.append(f"`{name}` changes the defaults to {values}.\n")
         options = getattr(registry.load_module("datasets", name), "Options", None)
         if options:
-            sections.append(table(f"dataset: {name}", options, config.DatasetOptions))
+            sections.append(table(f"dataset: {name}", options, DatasetOptions))
     for name in registry.list_names("collections"):
         options = registry.load_module("collections", name).Options
         title = "a file or folder" if name == "path" else f"{name}:NAME"
-        sections.append(table(f"dataset: {title}", options, config.DatasetOptions))
-    sections += [table("text", config.TextConfig), table("training", config.TrainingConfig)]
-    sections.append(table("resources", config.Resources))
-    sections.append(table("model", config.ModelParameters))
+        sections.append(table(f"dataset: {title}", options, DatasetOptions))
+    sections += [table("text", TextConfig), table("training", TrainingConfig)]
+    sections.append(table("resources", Resources))
+    sections.append(table("model", ModelParameters))
     for name in registry.list_names("models"):
         parameters = registry.load_module("models", name).Parameters
-        sections.append(table(f"model: {name}", parameters, config.ModelParameters))
+        sections.append(table(f"model: {name}", parameters, ModelParameters))
     return "\n".join(filter(None, sections))
 
 

@@ -4,7 +4,6 @@ import json
 import shutil
 import zipfile
 
-import keras
 import numpy as np
 import pytest
 
@@ -173,11 +172,8 @@ def test_a_dataset_is_known_without_its_texts(dataset, monkeypatch):
 
 def test_a_run_from_the_cache_is_the_same_to_the_last_byte(cli, tmp_path):
     words = ["train", "--model", "cnn", "--dataset", "bbc", "--smoke", "--quiet", "--run-dir"]
-    # As in a new process: Keras numbers the layers of one.
-    keras.utils.clear_session(free_memory=False)
     assert cli(*words, "cold").code == 0
     assert [entry[0].name[:4] for entry in list_entries()] == ["ids-"]
-    keras.utils.clear_session(free_memory=False)
     assert cli(*words, "warm").code == 0
     cold, warm = (tmp_path / name / "predictions.npz" for name in ("cold", "warm"))
     assert cold.read_bytes() == warm.read_bytes()

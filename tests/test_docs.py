@@ -84,7 +84,7 @@ def test_every_file_of_a_run_is_documented(smoke_run):
 
 
 def test_the_model_in_the_readme_is_a_model():
-    from textclf.config import TextConfig
+    from textclf.sections import TextConfig
 
     code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
     module: dict = {}

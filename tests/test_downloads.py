@@ -4,9 +4,9 @@ import hashlib
 
 import pytest
 
-from textclf.config import DatasetOptions
 from textclf.datasets import imdb, load_dataset, reuters
 from textclf.errors import DataError
+from textclf.sections import DatasetOptions
 
 CONTENT = b"not really wires, but bytes with a known hash"
 

@@ -1,5 +1,6 @@
 """Many experiments in processes: the same results, and one failure stops no other."""
 
+import inspect
 import multiprocessing
 import os
 import signal
@@ -14,8 +15,10 @@ import pytest
 from textclf import environment
 from textclf.config import resolve
 from textclf.environment import count_processors
+from textclf.errors import RequestError
 from textclf.executors import local
 from textclf.progress import Reporter
+from textclf.registry import list_names, load_module
 from textclf.runs import RunDirectory
 
 COMMAND = Path(sys.executable).with_name("textclf")
@@ -48,6 +51,38 @@ def test_runs_in_processes_are_those_of_one_process_and_a_failure_stops_no_other
         assert one.read_meta()["threads"] == count_processors()
         for name in ("predictions.npz", "config.yaml"):
             assert (one.path / name).read_bytes() == (two.path / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", list_names("executors"))
+def test_executors_keep_their_contract(name):
+    module = load_module("executors", name)
+    assert (module.__doc__ or "").split("\n")[0].endswith(".")
+    required = [
+        parameter.name
+        for parameter in inspect.signature(module.execute).parameters.values()
+        if parameter.default is parameter.empty
+    ]
+    assert required == ["configs", "root", "settings", "options"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("gpus", 1.5, "should be a whole number, or a share of one GPU from 0.01"),
+        ("gpus", 0.0001, "should be a whole number, or a share of one GPU from 0.01"),
+        ("gpus", -1, "should be greater than or equal to 0"),
+        ("cpus", 0, "should be greater than 0"),
+        ("memory", 0, "should be greater than or equal to 0.1"),
+    ],
+)
+def test_what_a_run_cannot_ask_for_is_refused(key, value, problem):
+    with pytest.raises(RequestError, match=problem):
+        make_config(resources={key: value})
+
+
+def test_what_a_run_asks_for_is_not_in_its_fingerprint():
+    wanted = {"cpus": 3, "gpus": 0.5, "memory": 20}
+    assert make_config(resources=wanted).fingerprint == make_config().fingerprint
 
 
 def test_what_is_wrong_for_all_runs_is_said_once():

@@ -25,7 +25,7 @@ EXAMPLES = settings(
 
 def list_keys():
     """Return all keys that any section has."""
-    from textclf.config import DatasetOptions, TextConfig, TrainingConfig
+    from textclf.sections import DatasetOptions, TextConfig, TrainingConfig
 
     sections = {"dataset": DatasetOptions, "text": TextConfig, "training": TrainingConfig}
     keys = {f"{name}.{key}" for name, section in sections.items() for key in section.model_fields}

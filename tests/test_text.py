@@ -4,8 +4,8 @@ import pytest
 import tensorflow as tf
 
 from textclf import text
-from textclf.config import TextConfig
 from textclf.encodings import build_encoder
+from textclf.sections import TextConfig
 from textclf.text import TextClassifier, TextEncoder, count_words, encode, tokenize
 
 

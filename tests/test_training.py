@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from textclf import backend
-from textclf.config import TrainingConfig
 from textclf.errors import TextclfError
 from textclf.history import EpochRow, History
+from textclf.sections import TrainingConfig
 from textclf.training import Examples, TrainingData, _epochs, train
 
 NAMES = ("a", "b", "c")
@@ -88,7 +88,7 @@ def test_going_on_after_a_checkpoint_ends_in_the_same_weights(options, done):
 def test_every_epoch_has_every_example_once_in_another_order():
     config = TrainingConfig(epochs=2, batch_size=8)
     marked = Examples(np.arange(20, dtype=np.float32)[:, None], np.zeros(20, np.int64))
-    batches = list(_epochs(TrainingData(marked, marked, NAMES), config, seed=1, first=0, steps=3))
+    batches = list(_epochs(TrainingData(marked, marked, NAMES), config, seed=1, first=0, n_used=20))
     assert [len(inputs) for inputs, _ in batches] == [8, 8, 4, 8, 8, 4]
     first = np.concatenate([inputs for inputs, _ in batches[:3]]).ravel().tolist()
     second = np.concatenate([inputs for inputs, _ in batches[3:]]).ravel().tolist()

@@ -1,6 +1,7 @@
 """Starts TensorFlow: quietly, on the device asked for, with seeded and repeatable operations."""
 
 import contextlib
+import functools
 import os
 import sys
 import tempfile
@@ -50,8 +51,12 @@ def start(device: str = "auto", *, threads: int | None = None) -> str:
     return "cpu"
 
 
-def make_strategy(name: str | None) -> Any:
-    """Return the tf.distribute.Strategy in whose scope a network is built.
+@functools.cache
+def find_strategy(name: str | None) -> Any:
+    """Return the tf.distribute.Strategy in whose scope a network is built, one for all networks.
+
+    A second one would number its exchanges between devices like the first, and fail where they
+    differ.
 
     Args:
         name: ``mirrored`` has a copy of all weights on each device, of which each computes a share

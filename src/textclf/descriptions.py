@@ -6,13 +6,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from textclf.config import DatasetOptions, ExperimentConfig
+from textclf.config import ExperimentConfig
 from textclf.datasets import describe_source, load_dataset, load_label_names
 from textclf.errors import EmbeddingError
 from textclf.evaluation import FEW_TEXTS, Evaluation
 from textclf.limits import MEGABYTE
 from textclf.models import build_network, find_fit
 from textclf.registry import describe, list_names
+from textclf.sections import DatasetOptions
 from textclf.tables import Column, number, show_p_value
 
 N_SAMPLE_TEXTS = 3

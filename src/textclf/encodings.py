@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from textclf.batches import Rows
 from textclf.caching import Entry, cached
-from textclf.config import TextConfig
 from textclf.data import TextDataset, bytes_to_words, words_to_bytes
 from textclf.integrity import hash_bytes
+from textclf.sections import TextConfig
 from textclf.stores import StoredTexts, write_batches
 from textclf.text import TextEncoder, count_words, encode_batches
 

@@ -14,6 +14,9 @@ import psutil
 CONTAINER = Path("/sys/fs/cgroup")
 """Where Linux says what a container may use (cgroup v2)."""
 
+COMPARED = ("versions", "platform", "processor", "n_processors", "device", "devices", "threads")
+"""Fields of ``meta.json`` that may change a result in its last digits."""
+
 PACKAGES = (
     "textclf",
     "tensorflow",

@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from textclf import backend
-from textclf.config import DatasetOptions, ExperimentConfig
+from textclf.config import ExperimentConfig
 from textclf.data import Split, TextDataset
 from textclf.datasets import load_dataset
-from textclf.environment import count_processors, describe_environment, measure_peak_memory
+from textclf.environment import (
+    COMPARED,
+    count_processors,
+    describe_environment,
+    measure_peak_memory,
+)
 from textclf.errors import RequestError, RunError, unknown
 from textclf.evaluation import CleanAccuracy, Evaluation, calibration_bins, evaluate
 from textclf.fitting import Fitted, build, fit
@@ -20,6 +25,7 @@ from textclf.leaks import select_clean
 from textclf.progress import Phases, Reporter
 from textclf.results import Predictions, Result
 from textclf.runs import RunDirectory
+from textclf.sections import DatasetOptions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -107,9 +113,12 @@ def _prepare(
     }
     if run.read_checkpoint() is None:
         run.write_meta(meta)
-    elif run.read_meta()["threads"] != meta["threads"]:
-        settings.reporter.say("it goes on with another number of threads: last digits may differ")
-        meta["threads"] = None
+    else:
+        begun = run.read_meta()
+        if changed := [field for field in COMPARED if begun.get(field) != meta[field]]:
+            names = ", ".join(changed)
+            settings.reporter.say(f"it goes on with other {names}: last digits may differ")
+            meta |= dict.fromkeys(changed)
     run.check_dataset(dataset.digest)
     return dataset, network, meta
 

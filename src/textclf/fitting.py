@@ -50,7 +50,7 @@ def build(config: ExperimentConfig, dataset: TextDataset, *, phases: Phases) -> 
         return None
     with _enough_memory(), phases("build", f"building {config.model.name}"):
         backend.set_seed(config.seed)
-        strategy = backend.make_strategy(config.training.strategy)
+        strategy = backend.find_strategy(config.training.strategy)
         with strategy.scope():
             network = build_network(config, n_labels=len(dataset.label_names))
         if config.training.strategy:
@@ -105,11 +105,13 @@ def _fit_network(
 
     with phases("text", f"encoding {sum(map(len, dataset.splits.values())):,} texts"):
         encoder, network, inputs = encodings.encode_dataset(network, config.text, dataset)
-    epochs, steps = config.training.epochs, config.training.count_steps(len(dataset.train))
+    epochs, n_used = config.training.epochs, training.count_used(network, len(dataset.train))
     with (
         _enough_memory(),
         phases("train", f"training on {len(dataset.train):,} texts"),
-        phases.reporter.training(epochs=epochs, steps=steps) as display,
+        phases.reporter.training(
+            epochs=epochs, steps=config.training.count_steps(n_used)
+        ) as display,
         finish_the_step(phases.reporter) as interruption,
     ):
         callbacks = [display, interruption]
@@ -139,6 +141,11 @@ def _check_shares(config: ExperimentConfig, network: Any, n_devices: int, *, n_t
     key, batch_size = "training.strategy mirrored", config.training.batch_size
     if network.inputs[0].dtype == "string":
         raise RequestError(f"{key}: {config.model.name} takes raw texts, which stay on one device")
+    if n_devices == 1:
+        raise RequestError(
+            f"{key}: there is one device, and nothing to share; leave it out, or, with"
+            " --executor ray, --set resources.gpus=2"
+        )
     if batch_size % n_devices or n_texts < n_devices:
         raise RequestError(
             f"{key}: training.batch_size {batch_size}, of {n_texts:,} texts, has no equal shares"

@@ -7,14 +7,11 @@ from typing import Any
 
 from textclf import backend
 from textclf.datasets import load_dataset
-from textclf.environment import count_processors
+from textclf.environment import COMPARED, count_processors
 from textclf.errors import GateError
 from textclf.experiment import Settings, run_experiment
 from textclf.results import Result
 from textclf.runs import RunDirectory
-
-COMPARED = ("versions", "platform", "processor", "n_processors", "device", "devices", "threads")
-"""Fields of ``meta.json`` that may change a result in its last digits."""
 
 
 def reproduce(run: RunDirectory, settings: Settings, *, tolerance: float) -> list[dict[str, Any]]:
@@ -34,7 +31,10 @@ def reproduce(run: RunDirectory, settings: Settings, *, tolerance: float) -> lis
     """
     stored, meta = run.read_result(), run.read_meta()
     config = run.read_config(verify=False)  # A change is named below.
-    changed = list_differences(meta.get("config", {}), config.model_dump(mode="json"))
+    trees = (meta.get("config", {}), config.model_dump(mode="json"))
+    # What a run asked for may have changed when it went on.
+    decisive = [{key: tree[key] for key in tree if key != "resources"} for tree in trees]
+    changed = list_differences(*decisive)
     if changed or (config.fingerprint, config.seed) != (stored.fingerprint, stored.seed):
         raise GateError(f"{run.path}: the configuration has changed since: {'; '.join(changed)}")
     if meta.get("threads") != count_processors():

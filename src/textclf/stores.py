@@ -44,7 +44,7 @@ class ArrayWriter:
 
     def __init__(self, dtype: npt.DTypeLike, *row_shape: int) -> None:
         self._dtype, self._row_shape, self._length = np.dtype(dtype), row_shape, 0
-        descriptor, path = tempfile.mkstemp(suffix=".npy", dir=_spool_folder())
+        descriptor, path = tempfile.mkstemp(suffix=".npy", dir=spool_folder())
         self._path, self._file = Path(path), os.fdopen(descriptor, "wb")
         self._write_header()
 
@@ -218,7 +218,7 @@ def _writing(path: Path) -> Iterator[None]:
 _spools: dict[Path, Path] = {}
 
 
-def _spool_folder() -> Path:
+def spool_folder() -> Path:
     """Return a folder for files that are gone when this process ends.
 
     It is where the caches are, whose disk is larger than that of temporary files as a rule.

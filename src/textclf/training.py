@@ -13,10 +13,10 @@ import tensorflow as tf
 
 from textclf.backend import without_tuning
 from textclf.batches import Rows, batch_in_order, gather_from
-from textclf.config import TrainingConfig
 from textclf.errors import TextclfError
 from textclf.history import Arrays, Checkpoint, EpochRow, History
 from textclf.optimizers import FusedAdam
+from textclf.sections import TrainingConfig
 
 VALIDATION_BATCH_SIZE = 256
 OPTIMIZERS = {"adam": keras.optimizers.Adam, "fused-adam": FusedAdam}
@@ -87,15 +87,14 @@ def train(
     Raises:
         TextclfError: the loss became infinite or not a number, or the checkpoint does not fit.
     """
-    n_devices = network.distribute_strategy.num_replicas_in_sync
-    # Of what does not fit evenly on several devices, another part is left out in each epoch.
-    n_used = len(data.train.labels) // n_devices * n_devices
+    n_used = count_used(network, len(data.train.labels))
     steps = config.count_steps(n_used)
     with network.distribute_strategy.scope():
         _compile(network, config, steps=steps)
     history = History(config.monitor)
     validation = _batches(data.validation, len(data.label_names))
-    validating = [_Validation(network, validation)] if n_devices > 1 else []
+    is_mirrored = network.distribute_strategy.num_replicas_in_sync > 1
+    validating = [_Validation(network, validation)] if is_mirrored else []
     keeper = _EpochKeeper(history, config, store)
     keeper.restore(network)
     done = len(history.rows)
@@ -113,6 +112,15 @@ def train(
     if config.keep_best:
         _assign(network.variables, keeper.best)
     return history
+
+
+def count_used(network: Any, n_examples: int) -> int:
+    """Return how many of ``n_examples`` an epoch has: other ones miss it where shares are unequal.
+
+    The devices to share among are those of the strategy that the network was built in.
+    """
+    n_devices: int = network.distribute_strategy.num_replicas_in_sync
+    return n_examples // n_devices * n_devices
 
 
 def _compile(network: Any, config: TrainingConfig, *, steps: int) -> None:

@@ -9,11 +9,11 @@ import numpy.typing as npt
 from pydantic import Field
 
 from textclf.caching import Entry, cached
-from textclf.config import DatasetOptions
 from textclf.data import IntArray, Split, TextDataset, split_stratified
 from textclf.errors import DataError, RequestError
 from textclf.leaks import hash_texts
 from textclf.rowfiles import Row
+from textclf.sections import DatasetOptions
 from textclf.stores import ArrayWriter, StoredTexts, TextWriter
 
 Part = Literal["all", "train", "validation", "test"]

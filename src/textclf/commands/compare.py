@@ -147,7 +147,7 @@ def _get_runs(
     if wanted["dataset"] is None and wanted["config_path"] is None:
         from textclf.search import read_finished
 
-        _refuse_run_options(**wanted)
+        _refuse_run_options(**wanted, **execution)
         return read_finished(paths or (run_root,), reporter, models=wanted["models"]), []
     if paths:
         raise click.UsageError("give either RUN or --dataset: with --dataset the runs are found")
@@ -197,11 +197,13 @@ def _check_gate(
 def _refuse_run_options(**wanted: Any) -> None:
     """Refuse what only matters when something is run."""
     options = {"n_seeds": "--seeds", "seeds": "--seed", "assignments": "--set", "smoke": "--smoke"}
-    columns = ("text_column", "label_column", "drop_leaked")
+    columns = ("text_column", "label_column", "drop_leaked", "jobs", "ray_address")
     options |= {name: f"--{name.replace('_', '-')}" for name in columns}
     for name, option in options.items():
         if wanted[name]:
             raise click.UsageError(f"{option} needs --dataset or --config, which say what to run")
+    if wanted["executor"] != "local":
+        raise click.UsageError("--executor needs --dataset or --config, which say what to run")
 
 
 def _make_configs(
@@ -225,6 +227,8 @@ def _make_configs(
     ]
     # Floors use the dataset and the seed only, so that settings of networks do not reach them.
     shared = [config.model_dump(include={"dataset", "resources", "seed"}) for config in configs]
+    for sections in shared:
+        sections["resources"]["gpus"] = 0
     floors = [
         resolve({**sections, "model": {"name": name}})
         for name in FLOORS

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from textclf.caching import Entry, cached
-from textclf.config import DatasetOptions
 from textclf.data import LazyTexts, Split, TextDataset, bytes_to_words, words_to_bytes
 from textclf.leaks import drop_leaked
 from textclf.registry import load_module
+from textclf.sections import DatasetOptions
 from textclf.stores import BLOCK, StoredTexts, TextWriter
 
 

@@ -7,9 +7,9 @@
 import importlib.util
 from pathlib import Path
 
-from textclf.config import DatasetOptions
 from textclf.data import Split, TextDataset, split_stratified
 from textclf.errors import DataError
+from textclf.sections import DatasetOptions
 
 ABOUT = {
     "download": "none",

@@ -8,11 +8,11 @@ import logging
 from pathlib import Path
 
 from textclf.backend import import_tensorflow, without_tuning
-from textclf.config import DatasetOptions
 from textclf.data import Split, TextDataset
 from textclf.downloads import ANOTHER_DATASET, cache_folder, check_reachable, downloading
 from textclf.errors import DataError
 from textclf.integrity import hash_file
+from textclf.sections import DatasetOptions
 
 ABOUT = {
     "download": "80 MB",

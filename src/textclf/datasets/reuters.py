@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from textclf.backend import import_tensorflow
-from textclf.config import DatasetOptions
 from textclf.data import Split, TextDataset
 from textclf.datasets._npz import read_rows
 from textclf.downloads import ANOTHER_DATASET, cache_folder, downloading
 from textclf.errors import DataError
+from textclf.sections import DatasetOptions
 
 ABOUT = {
     "download": "2 MB",

@@ -6,17 +6,20 @@ Whichever it is, the run directories are the same.
 """
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from textclf.config import ExperimentConfig
 from textclf.errors import RequestError, TextclfError
 from textclf.experiment import Settings, run_experiment
+from textclf.progress import Reporter
 from textclf.registry import load_module
 from textclf.results import Result
 from textclf.runs import RunDirectory
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class ExecutorOptions:
             on this machine alone.
 
     Raises:
-        RequestError: an address was given that the executor has no use for.
+        RequestError: an address was given that is empty, or that the executor has no use for.
     """
 
     executor: str = "local"
@@ -41,6 +44,8 @@ class ExecutorOptions:
     def __post_init__(self) -> None:
         if self.ray_address is not None and self.executor != "ray":
             raise RequestError("--ray-address needs --executor ray")
+        if self.ray_address == "":
+            raise RequestError("--ray-address is empty: give ray://HOST:10001, or auto")
 
 
 @dataclass(frozen=True)
@@ -93,16 +98,22 @@ def name_run(config: ExperimentConfig) -> str:
 
 
 def run_here(config: ExperimentConfig, root: Path, settings: Settings) -> TextclfError | None:
-    """Run one configuration in this process; return what kept it from its end.
+    """Run one configuration in this process; return what kept it from its end."""
+    run = RunDirectory.of(config, root)
+    answer = attempt(lambda: run_experiment(config, run, settings), settings.reporter)
+    return answer if isinstance(answer, TextclfError) else None
+
+
+def attempt(action: Callable[[], T], reporter: Reporter) -> T | TextclfError:
+    """Return what an action returns, or the error that it ends with; a bug becomes one too.
 
     The traceback of a bug, perhaps in a user's own model, is told to the reporter.
     """
     try:
-        run_experiment(config, RunDirectory.of(config, root), settings)
+        return action()
     except TextclfError as error:
         return error
     except Exception as error:
-        settings.reporter.warn(traceback.format_exc())
+        reporter.warn(traceback.format_exc())
         reason = str(error).strip().split("\n")[0]
         return TextclfError(f"{type(error).__name__}: {reason}")
-    return None

@@ -6,20 +6,17 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
-from importlib.util import find_spec
 from typing import Any
 
-from textclf.config import Resources
 from textclf.environment import count_processors
-from textclf.errors import RequestError
+from textclf.errors import RequestError, TextclfError
 from textclf.experiment import Settings
+from textclf.sections import Resources
 
 CONNECT_SECONDS = 12
 """How long a cluster may take to answer."""
 
 QUIET = {
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_CLIENT_INITIAL_CONNECTION_TIMEOUT_S": "3",
     "RAY_CLIENT_MAX_CONNECTION_TIMEOUT_S": "3",
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -30,14 +27,16 @@ QUIET = {
 @contextlib.contextmanager
 def connected(address: str | None) -> Iterator[None]:
     """Connect to a cluster, or start one on this machine."""
-    if find_spec("ray") is None:
-        raise RequestError("--executor ray needs Ray: pip install 'textclf[ray]'")
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    try:
+        import ray
+    except ImportError as error:
+        raise RequestError(
+            f"--executor ray needs Ray: pip install 'textclf[ray]' ({error})"
+        ) from error
     if address:
         _check_reachable(address)
-    import ray
-
     own: dict[str, Any] = (
         {} if address else {"num_cpus": count_processors(), "include_dashboard": False}
     )
@@ -49,13 +48,26 @@ def connected(address: str | None) -> Iterator[None]:
         ray.init(address or "local", log_to_driver=False, logging_level="ERROR", **own)
         try:
             yield
+        except BrokenPipeError:  # Of the terminal.
+            raise
+        except (ray.exceptions.RayError, ConnectionError) as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise TextclfError(
+                f"the Ray cluster is lost: {reason}; the same command goes on with what is missing"
+            ) from error
         finally:
             ray.shutdown()
 
 
 def _check_reachable(address: str) -> None:
     """Refuse an address where no cluster answers; in a process that can be ended, as Ray waits."""
-    program = f"import ray; ray.init({address!r}, log_to_driver=False)"
+    program = f"""
+import ray, sys
+try:
+    ray.init({address!r}, log_to_driver=False)
+except BaseException as error:
+    sys.exit(f"{{type(error).__name__}}: {{' '.join(str(error).split())}}")
+"""
     try:
         answer = subprocess.run(  # noqa: S603 - this Python
             [sys.executable, "-c", program],
@@ -71,27 +83,33 @@ def _check_reachable(address: str) -> None:
             return
         reason = (answer.stderr.strip().splitlines() or ["no reason given"])[-1][:300]
     raise RequestError(
-        f"no Ray cluster at {address}: {reason}; give ray://HOST:10001, or auto on a machine of"
-        " the cluster (ray status), or no address for a Ray on this machine alone"
+        f"no Ray cluster at {address}: {reason}; give ray://HOST:10001, or auto on a machine of it,"
+        " or none for this machine alone; if it wants a token, set RAY_AUTH_MODE=token"
     )
 
 
-def check_room(wanted: Resources, settings: Settings, *, is_fixed: bool) -> None:
-    """Say what there is, and whether any machine is large enough for a run."""
+def check_room(wanted: Resources, settings: Settings, address: str | None) -> None:
+    """Say what there is, and whether any machine is large enough for a run.
+
+    Raises:
+        RequestError: none is, and none will join, as there is no address.
+    """
     import ray
 
+    if settings.device == "gpu" and not wanted.gpus:
+        raise RequestError("--device gpu with --executor ray needs --set resources.gpus=1, or more")
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     asked = count_resources(wanted)
     words = f"{asked['CPU']:g} CPUs, {asked['GPU']:g} GPUs and {wanted.memory:g} GB"
     total = {name: sum(machine.get(name, 0) for machine in machines) for name in asked}
     settings.reporter.say(
-        f"Ray has {len(machines)} machine(s) with {total['CPU']:g} CPUs and {total['GPU']:g} GPUs;"
-        f" each run asks for {words}"
+        f"Ray at {address or 'this machine'}: {len(machines)} machine(s) with {total['CPU']:g} CPUs"
+        f" and {total['GPU']:g} GPUs; runs ask for up to {words}"
     )
     if any(all(m.get(name, 0) >= n for name, n in asked.items()) for m in machines):
         return
     problem = f"no machine has {words}, which a run asks for (resources)"
-    if is_fixed:
+    if address is None:
         raise RequestError(f"{problem}; lower --set resources.cpus, gpus or memory")
     settings.reporter.warn(f"{problem}; waiting for one that has: Ctrl-C ends it")
 

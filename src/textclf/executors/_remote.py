@@ -1,22 +1,24 @@
 """One run on a machine of a cluster: what Ray calls there."""
 
+import contextlib
 import os
 import signal
 import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from textclf import __version__
-from textclf.config import DatasetOptions, ExperimentConfig
+from textclf.config import ExperimentConfig
 from textclf.data import TextDataset
 from textclf.errors import DataError, RequestError, TextclfError
 from textclf.executors import name_run, run_here
 from textclf.experiment import Settings
 from textclf.progress import Messenger
 from textclf.runs import RunDirectory
+from textclf.sections import DatasetOptions
+from textclf.stores import spool_folder
 from textclf.transfer import pack_run, unpack_run
 
 LOCK_SECONDS = 120
@@ -28,12 +30,11 @@ class Parcel:
     """What a machine needs that does not see the disk of the one that asks.
 
     Attributes:
-        dataset: the place in Ray's object store of what `datasets.pack_dataset` returned; in a
-            tuple, since Ray would fetch it for machines that have no use for it.
+        dataset: the place in Ray's object store of what `datasets.pack_dataset` returned.
         files: of an interrupted run.
     """
 
-    dataset: tuple[Any]
+    dataset: Any
     files: Mapping[str, bytes]
 
 
@@ -113,7 +114,11 @@ def carry_out(order: Order, board: Any) -> Answer:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # It may have been ignored.
 
     def tell(word: str, text: str) -> None:
-        board.put.remote(word, f"{name_run(order.config)}: {text}")
+        told = board.put.remote(word, f"{name_run(order.config)}: {text}")
+        if word == "warn":  # It must be there when the run has ended.
+            import ray
+
+            ray.get(told)
 
     settings = Settings(
         Messenger(tell),
@@ -121,10 +126,11 @@ def carry_out(order: Order, board: Any) -> Answer:
         load=_find_loader(order),
         lock_seconds=LOCK_SECONDS if order.again else 0,
     )
-    with ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         root = order.root
         if not is_shared:
-            root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="textclf-")))
+            own = tempfile.TemporaryDirectory(dir=spool_folder(), ignore_cleanup_errors=True)
+            root = Path(stack.enter_context(own))
         return _answer(order, root, settings, is_shared=is_shared)
 
 
@@ -134,9 +140,11 @@ def _answer(order: Order, root: Path, settings: Settings, *, is_shared: bool) ->
         if order.parcel and not is_shared:
             with run.lock():
                 unpack_run(run, order.parcel.files)
-        error = run_here(order.config, root, settings)
     except KeyboardInterrupt:
-        pass  # What there is, is the answer.
+        return Answer()  # Who asks has more than was unpacked.
+    # Else what there is, is the answer.
+    with contextlib.suppress(KeyboardInterrupt):
+        error = run_here(order.config, root, settings)
     if isinstance(error, DataError) and not order.parcel:
         return Answer(needs_parcel=True)  # The machine that asks may have it.
     return Answer(error, None if is_shared else pack_run(run))
@@ -148,7 +156,7 @@ def _find_loader(order: Order) -> Callable[[DatasetOptions], TextDataset]:
 
     if order.parcel is None:
         return load_dataset
-    (place,) = order.parcel.dataset
+    place = order.parcel.dataset
 
     def load(options: DatasetOptions) -> TextDataset:  # noqa: ARG001 - it is that of the order
         import ray

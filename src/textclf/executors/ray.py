@@ -5,7 +5,7 @@ import os
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,16 @@ from typing import Any
 from textclf.config import ExperimentConfig
 from textclf.datasets import load_dataset, pack_dataset
 from textclf.errors import TextclfError
-from textclf.executors import ExecutorOptions, Failure, name_run
+from textclf.executors import ExecutorOptions, Failure, attempt, name_run
 from textclf.executors._cluster import check_room, connected, count_resources
 from textclf.executors._remote import Answer, Board, Order, Parcel, carry_out
 from textclf.experiment import Settings
+from textclf.limits import LIMITS
 from textclf.runs import RunDirectory
 from textclf.transfer import pack_run, unpack_run
 
 WINDOW = 1_000
-"""Runs that Ray knows of at once: enough for any cluster, and no more to hold at any number."""
+"""Runs that Ray knows of at once, unless --jobs says more: no more are held at any number."""
 
 MAX_LOSSES = 3
 """How often a run may be lost with its machine or process, before it counts as failed."""
@@ -65,8 +66,8 @@ def execute(
     address = options.ray_address or os.environ.get("RAY_ADDRESS")
     limit = options.jobs if isinstance(options.jobs, int) else WINDOW
     with connected(address), _mark(root) as mark:
-        check_room(configs[0].resources, settings, is_fixed=address is None)
-        return _Dispatcher(root, mark, settings, work).run(configs, min(limit, WINDOW))
+        check_room(configs[0].resources, settings, address)
+        return _Dispatcher(root, mark, settings, work).run(configs, limit)
 
 
 @contextlib.contextmanager
@@ -84,14 +85,12 @@ class _Dispatcher:
         self, root: Path, mark: Path, settings: Settings, work: Callable[[Order, Any], Answer]
     ) -> None:
         import ray
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        # Where it is lost, all is lost: on the machine that this process is connected to.
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-        self.board = ray.remote(Board).options(num_cpus=0, scheduling_strategy=here).remote()
-        self.work = ray.remote(work)
+        self.board = _open_board()
+        # TensorFlow keeps the GPU that it saw first, and its memory: there a process has one run.
+        self.work = {uses: ray.remote(max_calls=int(uses))(work) for uses in (False, True)}
         self.root, self.mark, self.settings = root, mark, settings
-        self.environment = {n: os.environ[n] for n in SHARED_PLACES if n in os.environ}
+        self.environment = _list_variables()
         self.running: dict[Any, _Run] = {}
         self.datasets: dict[str, Any] = {}
         self.sends_parcels = False
@@ -123,7 +122,9 @@ class _Dispatcher:
         """Hand out a run; return the failure where it cannot even begin."""
         settings, wanted = self.settings, count_resources(run.config.resources)
         threads = settings.threads or int(wanted["CPU"])
-        words = {"device": settings.device, "threads": threads, "command": settings.command}
+        # Of Ray, only a run that asks for GPUs sees some; older and newer versions differ there.
+        device = settings.device if wanted["GPU"] else "cpu"
+        words = {"device": device, "threads": threads, "command": settings.command}
         try:
             parcel = self._make_parcel(run.config) if self.sends_parcels else None
         except TextclfError as error:
@@ -133,7 +134,7 @@ class _Dispatcher:
             *(run.config, self.root.absolute(), self.mark, words, self.environment, parcel),
             again=run.n_lost > 0,
         )
-        task = self.work.options(
+        task = self.work[wanted["GPU"] > 0].options(
             num_cpus=wanted["CPU"],
             num_gpus=wanted["GPU"],
             memory=wanted["memory"],
@@ -147,15 +148,17 @@ class _Dispatcher:
         """Return what a machine needs that shares no disk; each dataset is stored in Ray once."""
         import ray
 
-        key = config.dataset.model_dump_json()
+        key, reporter = config.dataset.model_dump_json(), self.settings.reporter
         if key not in self.datasets:
-            self.settings.reporter.say(f"loading {config.dataset.name} for the cluster")
-            self.datasets[key] = _attempt(
-                lambda: ray.put(pack_dataset(load_dataset(config.dataset)))
+            reporter.say(f"loading {config.dataset.name} for the cluster")
+            self.datasets[key] = attempt(
+                lambda: ray.put(pack_dataset(load_dataset(config.dataset))), reporter
             )
         if isinstance(self.datasets[key], TextclfError):
             raise self.datasets[key]
-        return Parcel((self.datasets[key],), pack_run(RunDirectory.of(config, self.root)))
+        run = RunDirectory.of(config, self.root)
+        with run.lock():
+            return Parcel(self.datasets[key], pack_run(run))
 
     def _listen(self, seconds: float = 1) -> Iterator[tuple[_Run, Answer | None]]:
         """Repeat what runs say; yield those that ended with their answers, None for a lost one."""
@@ -165,11 +168,21 @@ class _Dispatcher:
         ended, _ = ray.wait(
             list(self.running), num_returns=len(self.running), timeout=0, fetch_local=False
         )
-        for word, text in ray.get(self.board.take.remote()):
-            getattr(self.settings.reporter, word)(text)
+        self._repeat()
         for task in ended:
-            run = self.running.pop(task)
-            yield run, self._receive(run, task)
+            run = self.running[task]
+            answer = self._receive(run, task)
+            del self.running[task]  # Not before: an interrupt must not lose what it has got to.
+            yield run, answer
+
+    def _repeat(self) -> None:
+        """Print what runs have said."""
+        import ray
+
+        # Where the board is gone for good, runs go on unseen.
+        with contextlib.suppress(ray.exceptions.RayActorError):
+            for word, text in ray.get(self.board.take.remote()):
+                getattr(self.settings.reporter, word)(text)
 
     def _receive(self, run: _Run, task: Any) -> Answer | None:
         """Write the files of a run that has ended and return its answer; None where it is lost."""
@@ -187,20 +200,29 @@ class _Dispatcher:
             return self._lose(run, error)
         if answer.needs_parcel:
             self.sends_parcels = True
-        if answer.files:
-            directory = RunDirectory.of(run.config, self.root)
+        try:
+            self._keep(run.config, answer.files or {})
+        except TextclfError as error:
+            return Answer(error)
+        return answer
+
+    def _keep(self, config: ExperimentConfig, files: Mapping[str, bytes]) -> None:
+        """Write what was brought back, unless another process has finished the run meanwhile."""
+        directory = RunDirectory.of(config, self.root)
+        if files:
             with directory.lock():
                 if not directory.is_finished:
-                    unpack_run(directory, answer.files)
-        return answer
+                    unpack_run(directory, files)
 
     def _lose(self, run: _Run, error: Exception) -> Answer | None:
         """Count a loss; return the failure that it is in the end."""
         run.n_lost += 1
-        reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
+        reason = type(error).__name__
         if run.n_lost == MAX_LOSSES:
-            return Answer(TextclfError(f"lost {MAX_LOSSES} times with its machine ({reason})"))
-        self.settings.reporter.say(f"{name_run(run.config)}: lost, and started again ({reason})")
+            return Answer(
+                TextclfError(f"lost {MAX_LOSSES} times with its machine or process ({reason})")
+            )
+        self.settings.reporter.say(f"{name_run(run.config)}: lost, to be started again ({reason})")
         return None
 
     def _cancel(self) -> None:
@@ -215,9 +237,19 @@ class _Dispatcher:
                 pass
 
 
-def _attempt(get: Callable[[], Any]) -> Any:
-    """Return what ``get`` returns, or the error that it raises: it is not tried twice."""
-    try:
-        return get()
-    except TextclfError as error:
-        return error
+def _open_board() -> Any:
+    """Start the actor that keeps messages, on the machine that this process is connected to."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    board = ray.remote(max_restarts=-1, max_task_retries=-1)(Board)
+    return board.options(num_cpus=0, scheduling_strategy=here).remote()
+
+
+def _list_variables() -> dict[str, str]:
+    """Return the environment variables that hold on machines with the same disk too."""
+    given = {name: os.environ[name] for name in SHARED_PLACES if name in os.environ}
+    places = {name: str(Path(place).expanduser().absolute()) for name, place in given.items()}
+    limits = [limit.variable for limit in LIMITS if limit.variable in os.environ]
+    return places | {name: os.environ[name] for name in limits}

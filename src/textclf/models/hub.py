@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from textclf import hub
-from textclf.config import Count, ModelParameters, TextConfig
 from textclf.errors import EmbeddingError
 from textclf.models._layers import classify
+from textclf.sections import Count, ModelParameters, TextConfig
 
 DEFAULTS = {"training": {"epochs": 20, "batch_size": 512}}
 

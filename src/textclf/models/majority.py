@@ -1,8 +1,8 @@
 """Floor: always answers the most frequent label, as probable as it is in training."""
 
-from textclf.config import ModelParameters
 from textclf.data import TextDataset
 from textclf.floors import EstimatorClassifier
+from textclf.sections import ModelParameters
 
 
 class Parameters(ModelParameters):

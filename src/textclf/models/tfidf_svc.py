@@ -2,10 +2,10 @@
 
 from pydantic import Field, PositiveFloat
 
-from textclf.config import Count, ModelParameters
 from textclf.data import TextDataset
 from textclf.errors import RequestError
 from textclf.floors import EstimatorClassifier
+from textclf.sections import Count, ModelParameters
 
 
 class Parameters(ModelParameters):

@@ -19,6 +19,9 @@ from textclf.registry import load_module
 from textclf.results import Result
 from textclf.runs import RunDirectory
 
+STEP_SECONDS = 60
+"""How long a run may take to finish its step, after which it is not waited for."""
+
 T = TypeVar("T")
 
 

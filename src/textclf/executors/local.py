@@ -16,12 +16,9 @@ from textclf import backend
 from textclf.config import ExperimentConfig
 from textclf.environment import count_processors, measure_free_memory
 from textclf.errors import TextclfError
-from textclf.executors import ExecutorOptions, Failure, name_run, run_here
+from textclf.executors import STEP_SECONDS, ExecutorOptions, Failure, name_run, run_here
 from textclf.experiment import Settings
 from textclf.progress import Messenger, Reporter
-
-STEP_SECONDS = 60
-"""How long a run may take to finish its step, after which it is not waited for."""
 
 
 def execute(

@@ -13,7 +13,7 @@ from typing import Any
 from textclf.config import ExperimentConfig
 from textclf.datasets import load_dataset, pack_dataset
 from textclf.errors import TextclfError
-from textclf.executors import ExecutorOptions, Failure, attempt, name_run
+from textclf.executors import STEP_SECONDS, ExecutorOptions, Failure, attempt, name_run
 from textclf.executors._cluster import check_room, connected, count_resources
 from textclf.executors._remote import Answer, Board, Order, Parcel, carry_out
 from textclf.experiment import Settings
@@ -26,9 +26,6 @@ WINDOW = 1_000
 
 MAX_LOSSES = 3
 """How often a run may be lost with its machine or process, before it counts as failed."""
-
-STEP_SECONDS = 60
-"""How long a run may take to finish its step, after which it is not waited for."""
 
 SHARED_PLACES = ("HF_HOME", "KERAS_HOME", "TEXTCLF_CACHE_DIR", "TFDS_DATA_DIR", "TFHUB_CACHE_DIR")
 """Environment variables that say where datasets and modules are."""

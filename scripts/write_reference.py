@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from textclf import registry
 from textclf.cli import cli
-from textclf.sections import (
+from textclf.config.schema import (
     DatasetOptions,
     ModelParameters,
     Resources,

@@ -3,19 +3,17 @@
 import functools
 import hashlib
 import http.server
-import json
 import os
 import threading
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from support import WORDS, Answer, make_dataset
 
-from textclf import backend
 from textclf.cli import main
-from textclf.data import Split, TextDataset
+from textclf.data.dataset import TextDataset
+from textclf.runtime import backend
 
 # Now, since Keras reads KERAS_HOME when it is imported, and some tests change that.
 backend.start("cpu")
@@ -28,28 +26,6 @@ def pytest_collection_modifyitems(items):
         if item.get_closest_marker("real_data") and not REAL_DATA:
             reason = "needs the real Reuters and IMDB files; set TEXTCLF_REAL_DATA=1"
             item.add_marker(pytest.mark.skip(reason=reason))
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a command left: exit code, standard output, standard error."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-    @property
-    def error_line(self) -> str:
-        """The message, after checking that it is one line and no traceback."""
-        lines = [line for line in self.err.splitlines() if line.startswith("textclf: ")]
-        assert len(lines) == 1, self.err
-        assert "Traceback" not in self.err
-        assert self.err.splitlines()[-1] == lines[0]
-        return lines[0].removeprefix("textclf: ")
 
 
 @pytest.fixture
@@ -65,26 +41,6 @@ def cli(capfd, monkeypatch, tmp_path):
         return Answer(int(exit_info.value.code or 0), captured.out, captured.err)
 
     return run
-
-
-WORDS = {"fruit": ["apple", "pear", "plum", "fig"], "tool": ["saw", "nail", "file", "axe"]}
-WORDS["color"] = ["red", "blue", "green", "grey"]
-
-
-def make_split(n_texts: int, names: tuple[str, ...]) -> Split:
-    """Texts whose words give their label away: text i has label i modulo the number of names."""
-    labels = [i % len(names) for i in range(n_texts)]
-    texts = [
-        " ".join(WORDS[names[label]][(i + j) % 4] for j in range(3 + i % 5))
-        for i, label in enumerate(labels)
-    ]
-    return Split.from_lists(texts, labels)
-
-
-def make_dataset(n_labels: int = 3) -> TextDataset:
-    names = tuple(WORDS)[:n_labels]
-    splits = (make_split(n, names) for n in (30, 12, 9))
-    return TextDataset("words", names, *splits)
 
 
 @pytest.fixture
@@ -118,8 +74,8 @@ def hub_cache(tmp_path_factory) -> Path:
     It is laid out as gnews-swivel-20dim (20,000 words and one row for all others, 20 numbers each),
     with random numbers in it.
     """
-    from textclf.hub import SHORT_NAMES, TFHUB
-    from textclf.vectors import Vectors, write_text_embedding
+    from textclf.hub.handles import SHORT_NAMES, TFHUB
+    from textclf.hub.word_vectors import Vectors, write_text_embedding
 
     folder = tmp_path_factory.mktemp("tfhub")
     # Processes that tests start use it too; nothing reaches the caches of who runs the tests.
@@ -137,11 +93,11 @@ def hub_cache(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def smoke_run(tmp_path_factory) -> Path:
     """A finished run of ``mlp`` on ``bbc``: a small one, which tests must not change."""
-    from textclf.config import resolve
-    from textclf.experiment import Settings, run_experiment
-    from textclf.progress import Reporter
-    from textclf.runs import RunDirectory
-    from textclf.sources import SMOKE, Override
+    from textclf.config.loading import SMOKE, Override
+    from textclf.config.resolve import resolve
+    from textclf.experiment.run import Settings, run_experiment
+    from textclf.runs.directory import RunDirectory
+    from textclf.runtime.progress import Reporter
 
     tree = {"dataset": {"name": "bbc"}, "model": {"name": "mlp"}, "text": {"num_words": 500}}
     config = resolve(tree, [*SMOKE, Override("training.epochs", 3, "test")])

@@ -152,7 +152,7 @@ def test_train_reports_a_finished_run_and_repeats_it_with_force(cli, run_copy):
 
 
 def test_an_interrupted_run_goes_on_and_ends_the_same(cli, smoke_run, tmp_path, monkeypatch):
-    from textclf.runs import RunDirectory
+    from textclf.runs.directory import RunDirectory
 
     write = RunDirectory.write_checkpoint
 
@@ -180,7 +180,7 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(cli, smoke_run, tmp_path, 
 def test_smoke_compare_runs_what_is_missing_and_keeps_going_after_a_failure(
     cli, tmp_path, monkeypatch
 ):
-    from textclf import fitting
+    from textclf.experiment import fit as fitting
 
     build = fitting.build_network
 
@@ -274,8 +274,8 @@ def test_compare_leaves_out_a_damaged_run_of_a_folder_with_a_note(cli, smoke_run
 
 
 def test_a_checkpoint_of_other_code_is_one_line(cli, smoke_run, tmp_path):
-    from textclf.history import Checkpoint, EpochRow
-    from textclf.runs import RunDirectory
+    from textclf.runs.directory import RunDirectory
+    from textclf.training.history import Checkpoint, EpochRow
 
     run = RunDirectory(shutil.copytree(smoke_run, tmp_path / "run"))
     (run.path / "evaluation.json").unlink()
@@ -298,7 +298,7 @@ def test_tensorboard_files_are_written(cli, tmp_path):
 
 
 def test_an_interrupted_comparison_repeats_nothing_that_is_finished(cli, tmp_path, monkeypatch):
-    from textclf import fitting
+    from textclf.experiment import fit as fitting
 
     build = fitting.build_network
 

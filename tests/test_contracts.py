@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import make_dataset
+from support import make_dataset
 
-from textclf import backend
-from textclf.config import resolve
-from textclf.datasets import load_dataset, load_label_names
-from textclf.models import find_fit
+from textclf.config.loading import Override, read_yaml
+from textclf.config.resolve import resolve
+from textclf.data.loading import load_dataset, load_label_names
+from textclf.models._build import find_fit
 from textclf.registry import list_names, load_module
-from textclf.sources import Override, read_yaml
+from textclf.runtime import backend
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
@@ -64,7 +64,7 @@ FLOORS = [name for name in list_names("models") if find_fit(name)]
 @pytest.mark.parametrize("n_labels", [2, 3])
 @pytest.mark.parametrize("name", FLOORS)
 def test_floor_fits_saves_and_loads(name, n_labels, tmp_path):
-    from textclf.floors import EstimatorClassifier
+    from textclf.models._sklearn import EstimatorClassifier
 
     dataset = make_dataset(n_labels)
     config = configure(name)
@@ -86,10 +86,10 @@ def test_network_computes_in_bfloat16_and_answers_in_float32(name, tmp_path):
     import keras
     import tensorflow as tf
 
-    from textclf.encodings import encode_dataset
-    from textclf.models import build_network
-    from textclf.optimizers import FusedAdam
-    from textclf.text import TextClassifier
+    from textclf.models._build import build_network
+    from textclf.text.encode_dataset import encode_dataset
+    from textclf.text.encoder import TextClassifier
+    from textclf.training.optimizer import FusedAdam
 
     dataset = make_dataset(3)
     config = configure(name, precision="mixed_bfloat16")
@@ -119,10 +119,10 @@ def test_network_computes_in_bfloat16_and_answers_in_float32(name, tmp_path):
 def test_network_trains_saves_and_loads(name, n_labels, tmp_path):
     import keras
 
-    from textclf.encodings import encode_dataset
-    from textclf.models import build_network
-    from textclf.text import TextClassifier, predict
-    from textclf.training import Examples, TrainingData, train
+    from textclf.models._build import build_network
+    from textclf.text.encode_dataset import encode_dataset
+    from textclf.text.encoder import TextClassifier, predict
+    from textclf.training.loop import Examples, TrainingData, train
 
     dataset = make_dataset(n_labels)
     config = configure(name)
@@ -162,7 +162,7 @@ def test_two_labels_are_trained_by_binary_cross_entropy_from_one_logit():
     import keras
     import tensorflow as tf
 
-    from textclf.models import build_network
+    from textclf.models._build import build_network
 
     network = build_network(configure("mlp"), n_labels=2)
     assert network.get_layer("logit").units == 1

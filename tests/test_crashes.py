@@ -7,14 +7,14 @@ import subprocess
 import sys
 
 import pytest
-from test_docs import load_script
+from support import load_script
 
-from textclf import files
-from textclf.runs import RunDirectory
+from textclf.runs.directory import RunDirectory
+from textclf.storage import files
 
 
 def test_a_killed_run_ends_like_an_undisturbed_one(tmp_path, monkeypatch, capsys):
-    script = load_script("kill_runs")
+    script = load_script("stress/kill_runs")
     small = ["--set", "text.num_words=300", "--set", "model.units=8"]
     monkeypatch.setattr(script, "OPTIONS", [*script.OPTIONS, *small])
     assert script.check_model("mlp", tmp_path, kills=2, jobs=2, seed=0) == 0
@@ -25,7 +25,7 @@ def test_a_killed_run_ends_like_an_undisturbed_one(tmp_path, monkeypatch, capsys
 
 
 def test_a_damaged_run_gives_no_wrong_figure(smoke_run, tmp_path):
-    script = load_script("damage_runs")
+    script = load_script("stress/damage_runs")
     for name in ("one", "two"):
         shutil.copytree(smoke_run, tmp_path / "runs" / name)
     shutil.copytree(smoke_run, tmp_path / "whole")
@@ -43,7 +43,7 @@ def test_a_damaged_run_gives_no_wrong_figure(smoke_run, tmp_path):
 
 
 def test_two_processes_download_and_build_once():
-    script = load_script("race_caches").__file__
+    script = load_script("stress/race_caches").__file__
     words = [sys.executable, script, "--processes", "2", "--rounds", "1"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

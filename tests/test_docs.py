@@ -1,26 +1,17 @@
 """The documents are true: generated ones are up to date, and commands in the others parse."""
 
-import importlib.util
 import json
 import re
 import shlex
-from pathlib import Path
 
 import click
 import pytest
+from support import ROOT, load_script
 
 from textclf.cli import cli as group
-from textclf.results import Result
+from textclf.runs.result import Result
 
-ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md"]
-
-
-def load_script(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize("name", ["cli.md", "configuration.md"])
@@ -84,7 +75,7 @@ def test_every_file_of_a_run_is_documented(smoke_run):
 
 
 def test_the_model_in_the_readme_is_a_model():
-    from textclf.sections import TextConfig
+    from textclf.config.schema import TextConfig
 
     code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
     module: dict = {}

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from textclf.models import find_fit
+from textclf.models._build import find_fit
 from textclf.registry import list_names
 
 COMMAND = Path(sys.executable).with_name("textclf")
@@ -18,7 +18,7 @@ COMMAND = Path(sys.executable).with_name("textclf")
 PLAIN_KERAS = """
 import json, sys
 import keras, numpy as np, tensorflow as tf
-import textclf.text
+import textclf.text.encoder
 texts = tf.constant(json.load(sys.stdin))
 for path in sys.argv[1:]:
     model = keras.models.load_model(path)
@@ -61,9 +61,9 @@ def test_the_same_command_gives_the_same_bytes(roots, name):
 
 
 def test_plain_keras_predicts_the_stored_probabilities_from_raw_text(roots, tmp_path):
-    from textclf.config import resolve
-    from textclf.datasets import load_dataset
-    from textclf.sources import read_yaml
+    from textclf.config.loading import read_yaml
+    from textclf.config.resolve import resolve
+    from textclf.data.loading import load_dataset
 
     stored = {}
     for name in list_names("models"):

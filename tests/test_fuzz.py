@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textclf.cli import main
-from textclf.config import SECTIONS, resolve
+from textclf.config.loading import read_yaml
+from textclf.config.resolve import SECTIONS, resolve
 from textclf.errors import RequestError, TextclfError
 from textclf.registry import list_names, load_module
-from textclf.sources import read_yaml
 
 EXAMPLES = settings(
     max_examples=int(os.environ.get("TEXTCLF_FUZZ_EXAMPLES", "300")),
@@ -25,7 +25,7 @@ EXAMPLES = settings(
 
 def list_keys():
     """Return all keys that any section has."""
-    from textclf.sections import DatasetOptions, TextConfig, TrainingConfig
+    from textclf.config.schema import DatasetOptions, TextConfig, TrainingConfig
 
     sections = {"dataset": DatasetOptions, "text": TextConfig, "training": TrainingConfig}
     keys = {f"{name}.{key}" for name, section in sections.items() for key in section.model_fields}
@@ -104,7 +104,7 @@ def test_command_line_is_done_or_refused_in_one_line(given_words, complete):
         given_words += ["--dataset", "bbc", "--model", "mlp"]
     errors, output = io.StringIO(), io.StringIO()
     with (
-        mock.patch("textclf.experiment.run_experiment", reach),
+        mock.patch("textclf.experiment.run.run_experiment", reach),
         contextlib.redirect_stderr(errors),
         contextlib.redirect_stdout(output),
         pytest.raises(SystemExit) as info,

@@ -7,8 +7,8 @@ import shutil
 import numpy as np
 import pytest
 
-from textclf.config import resolve
-from textclf.datasets import load_dataset
+from textclf.config.resolve import resolve
+from textclf.data.loading import load_dataset
 
 pytestmark = pytest.mark.real_data
 
@@ -27,8 +27,8 @@ def imdb():
 def test_reuters_ids_are_those_of_keras_bit_for_bit(reuters, num_words):
     import keras
 
-    from textclf.encodings import build_encoder
-    from textclf.text import encode
+    from textclf.text.encode_dataset import build_encoder
+    from textclf.text.encoder import encode
 
     tree = {
         "dataset": {"name": "reuters"},
@@ -64,7 +64,7 @@ def test_imdb_splits_are_in_the_official_order(imdb):
 
 
 def test_imdb_line_breaks_are_no_tokens(imdb):
-    from textclf.text import count_words
+    from textclf.text.encoder import count_words
 
     assert sum("<br />" in text for text in imdb.train.texts) > 5_000
     words = count_words(imdb.train.texts[:3_000], at_most=200)
@@ -73,7 +73,7 @@ def test_imdb_line_breaks_are_no_tokens(imdb):
 
 
 def test_words_of_the_vocabulary_are_counted_right(imdb):
-    from textclf.text import count_words
+    from textclf.text.encoder import count_words
 
     texts = [text for text in imdb.train.texts[:2_000] if text.isascii()]
     counts = collections.Counter()
@@ -102,7 +102,7 @@ def test_corrupted_reuters_file_is_one_line(cli, tmp_path, monkeypatch, damage):
 
 
 def test_damaged_imdb_records_are_one_line(cli, tmp_path, monkeypatch):
-    from textclf.downloads import cache_folder
+    from textclf.storage.downloads import cache_folder
 
     there = cache_folder("TFDS_DATA_DIR", "~/tensorflow_datasets") / "imdb_reviews"
     folder = tmp_path / "tfds"

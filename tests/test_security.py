@@ -10,11 +10,11 @@ import keras
 import numpy as np
 import pytest
 
-from textclf.archives import check_model_file
-from textclf.config import resolve
+from textclf.config.loading import read_yaml
+from textclf.config.resolve import resolve
 from textclf.errors import LimitError, RequestError, RunError
-from textclf.runs import RunDirectory
-from textclf.sources import read_yaml
+from textclf.runs.directory import RunDirectory
+from textclf.runs.model_file import check_model_file
 from textclf.tables import Column, format_table
 
 

@@ -9,7 +9,7 @@ import click
 
 from textclf import __version__, registry
 from textclf.errors import RequestError, TextclfError
-from textclf.limits import LIMITS
+from textclf.storage.limits import LIMITS
 
 INTERRUPTED = 130
 

@@ -13,7 +13,7 @@ from types import ModuleType
 from textclf.errors import RequestError, unknown
 
 SINGULAR = {
-    "collections": "collection",
+    "sources": "source",
     "commands": "command",
     "datasets": "dataset",
     "executors": "executor",
@@ -45,16 +45,16 @@ def load_module(kind: str, name: str) -> ModuleType:
     Raises:
         RequestError: there is no such name; the message gives the nearest one.
     """
-    if kind == "datasets" and (collection := _find_collection(name)):
-        return import_module(f"textclf.collections.{collection}")
+    if kind == "datasets" and (source := _find_source(name)):
+        return import_module(f"textclf.sources.{source}")
     check_name(kind, name)
     return import_module(f"textclf.{kind}.{name.replace('-', '_')}")
 
 
-def _find_collection(name: str) -> str | None:
+def _find_source(name: str) -> str | None:
     """Return the collection that a dataset is of; None for one that is a file of its own."""
     prefix, colon, _ = name.partition(":")
-    if colon and prefix in list_names("collections"):
+    if colon and prefix in list_names("sources"):
         return prefix
     is_path = any(mark in name for mark in "./\\~") or os.path.exists(name)  # noqa: PTH110 - no error
     return "path" if is_path and name not in list_names("datasets") else None

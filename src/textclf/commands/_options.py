@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from textclf.backend import DEVICES
 from textclf.registry import list_names
+from textclf.runtime.backend import DEVICES
 from textclf.tables import FORMATS, Column, format_table
 
 if TYPE_CHECKING:
-    from textclf.config import ExperimentConfig
-    from textclf.progress import Reporter
+    from textclf.config.resolve import ExperimentConfig
+    from textclf.runtime.progress import Reporter
 
 
 class PathType(click.Path):
@@ -167,8 +167,8 @@ def make_config(
     **named: Any,
 ) -> "ExperimentConfig":
     """Build the configuration that the options describe; ``named`` are those of `KEYS`."""
-    from textclf.config import resolve
-    from textclf.sources import SMOKE, Override, parse_override, read_yaml
+    from textclf.config.loading import SMOKE, Override, parse_override, read_yaml
+    from textclf.config.resolve import resolve
 
     overrides: list[Override] = [*SMOKE] if smoke else []
     for option, value in named.items():
@@ -192,7 +192,7 @@ def print_comparison(
     rows: Sequence[Any], notes: Sequence[str], style: str, reporter: "Reporter"
 ) -> None:
     """Print rows of a comparison; the notes go below them, or beside what programs read."""
-    from textclf.comparison import COLUMNS
+    from textclf.comparison.table import COLUMNS
 
     print_table(rows, COLUMNS, style)
     if notes and style in {"table", "markdown"}:

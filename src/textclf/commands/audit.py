@@ -35,11 +35,11 @@ def command(name: str, report: Path | None, quiet: bool, style: str, **config_va
     \b
     Example: textclf audit bbc --report audit.md
     """
-    from textclf import backend
-    from textclf.audit import audit
-    from textclf.datasets import load_dataset
-    from textclf.progress import Phases, Reporter
-    from textclf.reports import ITEM_COLUMNS, check_report, format_report, write_report
+    from textclf.audit.audit import audit
+    from textclf.audit.report import ITEM_COLUMNS, check_report, format_report, write_report
+    from textclf.data.loading import load_dataset
+    from textclf.runtime import backend
+    from textclf.runtime.progress import Phases, Reporter
     from textclf.tables import format_table
 
     if report:

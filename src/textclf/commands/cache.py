@@ -25,8 +25,8 @@ def show(style: str) -> None:
     \b
     Example: textclf cache list --format json
     """
-    from textclf.caching import entries_folder, list_entries
-    from textclf.descriptions import ENTRY_COLUMNS, describe_entry
+    from textclf.commands._descriptions import ENTRY_COLUMNS, describe_entry
+    from textclf.storage.cache import entries_folder, list_entries
 
     rows = [describe_entry(*entry) for entry in list_entries()]
     if not rows:
@@ -41,6 +41,6 @@ def clear() -> None:
     \b
     Example: textclf cache clear
     """
-    from textclf.caching import clear_entries, entries_folder
+    from textclf.storage.cache import clear_entries, entries_folder
 
     click.echo(f"{clear_entries() / 1e6:,.1f} MB removed from {entries_folder()}")

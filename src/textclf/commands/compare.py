@@ -84,10 +84,10 @@ def command(
     \b
     Example: textclf compare --dataset bbc --model mlp --model cnn --seeds 3
     """
-    from textclf.comparison import add_failures, tabulate
-    from textclf.entries import check_comparable, make_entries
-    from textclf.progress import Reporter
-    from textclf.runs import RunDirectory
+    from textclf.comparison.model_results import check_comparable, make_entries
+    from textclf.comparison.table import add_failures, tabulate
+    from textclf.runs.directory import RunDirectory
+    from textclf.runtime.progress import Reporter
 
     gate = _make_gate(baseline, max_drop, alpha)
     execution = {"executor": executor, "jobs": jobs, "ray_address": ray_address}
@@ -123,8 +123,8 @@ def _make_gate(
 
 def _read_baseline(path: Path, reporter: Any) -> Any:
     """Return the one configuration, with its seeds, that is named."""
-    from textclf.entries import make_entries
-    from textclf.search import read_finished
+    from textclf.comparison.model_results import make_entries
+    from textclf.runs.search import read_finished
 
     baselines = make_entries(read_finished([path], reporter))
     if len(baselines) != 1:
@@ -145,15 +145,15 @@ def _get_runs(
 ) -> tuple[list[Any], list[Any]]:
     """Return the finished runs that are meant, after running the missing, and what failed."""
     if wanted["dataset"] is None and wanted["config_path"] is None:
-        from textclf.search import read_finished
+        from textclf.runs.search import read_finished
 
         _refuse_run_options(**wanted, **execution)
         return read_finished(paths or (run_root,), reporter, models=wanted["models"]), []
     if paths:
         raise click.UsageError("give either RUN or --dataset: with --dataset the runs are found")
 
-    from textclf.executors import ExecutorOptions, run_all
-    from textclf.experiment import Settings
+    from textclf.executors._base import ExecutorOptions, run_all
+    from textclf.experiment.run import Settings
 
     settings = Settings(reporter, device, command=join_command())
     options = ExecutorOptions(**execution)
@@ -179,8 +179,8 @@ def _leave_out(failures: Sequence[Any], reporter: Any) -> list[Any]:
 def _check_gate(
     entries: Sequence[Any], baseline: Any, reporter: Any, *, models: Sequence[str], **gate: Any
 ) -> None:
-    from textclf.gates import check_gate
-    from textclf.models import FLOORS
+    from textclf.comparison.gate import check_gate
+    from textclf.models._build import FLOORS
 
     # Floors are there to compare with; they are checked only where they were asked for.
     checked = [e for e in entries if e.first.model not in FLOORS or e.first.model in models]
@@ -212,8 +212,8 @@ def _make_configs(
     """Return one configuration for each model and seed."""
     if n_seeds and seeds:
         raise click.UsageError("give either --seeds or --seed")
-    from textclf.config import resolve
-    from textclf.models import FLOORS
+    from textclf.config.resolve import resolve
+    from textclf.models._build import FLOORS
 
     chosen_seeds = range(1, n_seeds + 1) if n_seeds else dict.fromkeys(seeds) or (None,)
     # A configuration file names its model; without one, every network takes part.

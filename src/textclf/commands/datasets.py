@@ -26,7 +26,7 @@ def command(name: str | None, style: str, **config_values: Any) -> None:
     \b
     Example: textclf datasets bbc
     """
-    from textclf.descriptions import (
+    from textclf.commands._descriptions import (
         LABEL_COLUMNS,
         SUMMARY_COLUMNS,
         describe_dataset,

@@ -25,9 +25,9 @@ def command(path_a: Path, path_b: Path, top: int, style: str) -> None:
     \b
     Example: textclf diff runs/bbc/mlp runs/bbc/cnn --top 3
     """
-    from textclf.descriptions import DIFFERENCE_COLUMNS, TEXT_COLUMNS
-    from textclf.differences import describe_difference
-    from textclf.search import find_finished_run
+    from textclf.commands._descriptions import DIFFERENCE_COLUMNS, TEXT_COLUMNS
+    from textclf.comparison.diff import describe_difference
+    from textclf.runs.search import find_finished_run
 
     document = describe_difference(find_finished_run(path_a), find_finished_run(path_b), top=top)
     if style == "json":

@@ -38,17 +38,17 @@ def command(run_path: Path, split: str, device: str, quiet: bool, style: str) ->
     \b
     Example: textclf evaluate runs/bbc/mlp --split validation
     """
-    from textclf import backend
-    from textclf.descriptions import (
+    from textclf.commands._descriptions import (
         CLASS_COLUMNS,
         CLEAN_COLUMNS,
         METRIC_COLUMNS,
         list_classes,
         list_metrics,
     )
-    from textclf.experiment import evaluate_run
-    from textclf.progress import Reporter
-    from textclf.search import find_finished_run
+    from textclf.experiment.run import evaluate_run
+    from textclf.runs.search import find_finished_run
+    from textclf.runtime import backend
+    from textclf.runtime.progress import Reporter
 
     reporter = Reporter(quiet=quiet)
     run = find_finished_run(run_path)

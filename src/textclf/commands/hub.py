@@ -40,12 +40,12 @@ def build(out: Path, vectors: str, max_tokens: int, style: str) -> None:
     \b
     Example: textclf hub build --vectors glove.6B.50d.txt --max-tokens 20000 embedding
     """
-    from textclf import backend
+    from textclf.runtime import backend
 
     backend.start("cpu")
 
-    from textclf import hub
-    from textclf.descriptions import EMBEDDING_COLUMNS, describe_embedding
+    from textclf.commands._descriptions import EMBEDDING_COLUMNS, describe_embedding
+    from textclf.hub import handles as hub
 
     hub.build(vectors, out, max_tokens=max_tokens)
     print_table(describe_embedding(str(out), out), EMBEDDING_COLUMNS, style)
@@ -63,11 +63,11 @@ def info(handle: str, style: str) -> None:
     \b
     Example: textclf hub info glove
     """
-    from textclf import backend
+    from textclf.runtime import backend
 
     backend.start("cpu")
 
-    from textclf import hub
-    from textclf.descriptions import EMBEDDING_COLUMNS, describe_embedding
+    from textclf.commands._descriptions import EMBEDDING_COLUMNS, describe_embedding
+    from textclf.hub import handles as hub
 
     print_table(describe_embedding(handle, hub.resolve(handle)), EMBEDDING_COLUMNS, style)

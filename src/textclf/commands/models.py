@@ -23,7 +23,7 @@ def command(name: str | None, style: str, dataset: str | None, **config_values: 
     \b
     Example: textclf models cnn --dataset imdb --set model.filters=64
     """
-    from textclf.descriptions import (
+    from textclf.commands._descriptions import (
         LAYER_COLUMNS,
         SUMMARY_COLUMNS,
         describe_model,
@@ -39,7 +39,7 @@ def command(name: str | None, style: str, dataset: str | None, **config_values: 
         dataset = dataset or "reuters"
     config = make_config(**config_values, model=name, dataset=dataset)
 
-    from textclf import backend
+    from textclf.runtime import backend
 
     backend.start("cpu")
     document = describe_model(config)

@@ -24,15 +24,15 @@ def command(run_path: Path, texts: tuple[str, ...], top: int, device: str, style
     \b
     Example: textclf predict runs/bbc/mlp "Shares fell as oil prices rose" --top 2
     """
-    from textclf import backend
-    from textclf.predictions import (
+    from textclf.commands._predictions import (
         COLUMNS,
         check_texts,
         decode_arguments,
         predict_rows,
         read_lines,
     )
-    from textclf.search import find_finished_run
+    from textclf.runs.search import find_finished_run
+    from textclf.runtime import backend
 
     lines = read_lines(sys.stdin.buffer) if texts == ("-",) else decode_arguments(texts)
     run = find_finished_run(run_path)

@@ -35,11 +35,11 @@ def command(run_path: Path, tolerance: float, device: str, quiet: bool, style: s
     \b
     Example: textclf reproduce runs/bbc/mlp
     """
-    from textclf.descriptions import REPRODUCTION_COLUMNS
-    from textclf.experiment import Settings
-    from textclf.progress import Reporter
-    from textclf.reproduction import reproduce
-    from textclf.search import find_finished_run
+    from textclf.commands._descriptions import REPRODUCTION_COLUMNS
+    from textclf.experiment.reproduce import reproduce
+    from textclf.experiment.run import Settings
+    from textclf.runs.search import find_finished_run
+    from textclf.runtime.progress import Reporter
 
     settings = Settings(Reporter(quiet=quiet), device, command=join_command())
     rows = reproduce(find_finished_run(run_path), settings, tolerance=tolerance)

@@ -29,9 +29,9 @@ def check(paths: tuple[Path, ...], run_root: Path, style: str) -> None:
     \b
     Example: textclf runs check runs/bbc
     """
-    from textclf.checks import COLUMNS, check_runs
+    from textclf.commands._checks import COLUMNS, check_runs
     from textclf.errors import GateError
-    from textclf.search import find_runs
+    from textclf.runs.search import find_runs
 
     rows = check_runs(find_runs(paths or (run_root,)))
     print_table(rows, COLUMNS, style)

@@ -57,9 +57,9 @@ def command(
     \b
     Example: textclf train --model cnn --dataset reuters --seed 1
     """
-    from textclf.experiment import Settings, run_experiment
-    from textclf.progress import Reporter
-    from textclf.runs import RunDirectory
+    from textclf.experiment.run import Settings, run_experiment
+    from textclf.runs.directory import RunDirectory
+    from textclf.runtime.progress import Reporter
 
     if run_dir and click.get_current_context().get_parameter_source("run_root") == COMMANDLINE:
         raise click.UsageError("give either --run-dir or --run-root")
@@ -71,8 +71,8 @@ def command(
     )
     result = run_experiment(config, run, settings)
     # Not before: what is imported here needs memory while the network is trained.
-    from textclf.comparison import tabulate
-    from textclf.entries import make_entries
+    from textclf.comparison.model_results import make_entries
+    from textclf.comparison.table import tabulate
 
     print_comparison(*tabulate(make_entries([(run, result)])), style, reporter)
     reporter.say(f"see {run.path}")

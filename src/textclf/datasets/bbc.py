@@ -7,9 +7,9 @@
 import importlib.util
 from pathlib import Path
 
-from textclf.data import Split, TextDataset, split_stratified
+from textclf.config.schema import DatasetOptions
+from textclf.data.dataset import Split, TextDataset, split_stratified
 from textclf.errors import DataError
-from textclf.sections import DatasetOptions
 
 ABOUT = {
     "download": "none",

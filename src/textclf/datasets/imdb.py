@@ -7,12 +7,12 @@ The splits of the TensorFlow tutorial, in their official order: ``train[:60%]`` 
 import logging
 from pathlib import Path
 
-from textclf.backend import import_tensorflow, without_tuning
-from textclf.data import Split, TextDataset
-from textclf.downloads import ANOTHER_DATASET, cache_folder, check_reachable, downloading
+from textclf.config.schema import DatasetOptions
+from textclf.data.dataset import Split, TextDataset
 from textclf.errors import DataError
-from textclf.integrity import hash_file
-from textclf.sections import DatasetOptions
+from textclf.runtime.backend import import_tensorflow, without_tuning
+from textclf.storage.checksums import hash_file
+from textclf.storage.downloads import ANOTHER_DATASET, cache_folder, check_reachable, downloading
 
 ABOUT = {
     "download": "80 MB",

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from textclf.backend import import_tensorflow
-from textclf.data import Split, TextDataset
+from textclf.config.schema import DatasetOptions
+from textclf.data.dataset import Split, TextDataset
 from textclf.datasets._npz import read_rows
-from textclf.downloads import ANOTHER_DATASET, cache_folder, downloading
 from textclf.errors import DataError
-from textclf.sections import DatasetOptions
+from textclf.runtime.backend import import_tensorflow
+from textclf.storage.downloads import ANOTHER_DATASET, cache_folder, downloading
 
 ABOUT = {
     "download": "2 MB",

@@ -12,13 +12,13 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from textclf import backend
-from textclf.config import ExperimentConfig
-from textclf.environment import count_processors, measure_free_memory
+from textclf.config.resolve import ExperimentConfig
 from textclf.errors import TextclfError
-from textclf.executors import STEP_SECONDS, ExecutorOptions, Failure, name_run, run_here
-from textclf.experiment import Settings
-from textclf.progress import Messenger, Reporter
+from textclf.executors._base import STEP_SECONDS, ExecutorOptions, Failure, name_run, run_here
+from textclf.experiment.run import Settings
+from textclf.runtime import backend
+from textclf.runtime.machine import count_processors, measure_free_memory
+from textclf.runtime.progress import Messenger, Reporter
 
 
 def execute(

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from textclf.config import ExperimentConfig
-from textclf.datasets import load_dataset, pack_dataset
+from textclf.config.resolve import ExperimentConfig
+from textclf.data.loading import load_dataset, pack_dataset
 from textclf.errors import TextclfError
-from textclf.executors import STEP_SECONDS, ExecutorOptions, Failure, attempt, name_run
-from textclf.executors._cluster import check_room, connected, count_resources
-from textclf.executors._remote import Answer, Board, Order, Parcel, carry_out
-from textclf.experiment import Settings
-from textclf.limits import LIMITS
-from textclf.runs import RunDirectory
-from textclf.transfer import pack_run, unpack_run
+from textclf.executors._base import STEP_SECONDS, ExecutorOptions, Failure, attempt, name_run
+from textclf.executors._ray_cluster import check_room, connected, count_resources
+from textclf.executors._ray_worker import Answer, Board, Order, Parcel, carry_out
+from textclf.experiment.run import Settings
+from textclf.runs.directory import RunDirectory
+from textclf.runs.transfer import pack_run, unpack_run
+from textclf.storage.limits import LIMITS
 
 WINDOW = 1_000
 """Runs that Ray knows of at once, unless --jobs says more: no more are held at any number."""

@@ -4,8 +4,8 @@ from typing import Any
 
 from pydantic import Field
 
+from textclf.config.schema import Count, ModelParameters, TextConfig
 from textclf.errors import RequestError
-from textclf.sections import Count, ModelParameters, TextConfig
 
 
 class SequenceParameters(ModelParameters):

@@ -4,9 +4,9 @@ from typing import Any
 
 from pydantic import Field
 
+from textclf.config.schema import Count, TextConfig
 from textclf.errors import RequestError
 from textclf.models._layers import SequenceParameters, classify, convolve, embed_tokens
-from textclf.sections import Count, TextConfig
 
 
 class Parameters(SequenceParameters):

@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from textclf import hub
+from textclf.config.schema import Count, ModelParameters, TextConfig
 from textclf.errors import EmbeddingError
+from textclf.hub import handles as hub
 from textclf.models._layers import classify
-from textclf.sections import Count, ModelParameters, TextConfig
 
 DEFAULTS = {"training": {"epochs": 20, "batch_size": 512}}
 
@@ -57,7 +57,7 @@ def build(parameters: Parameters, *, text: TextConfig, n_labels: int) -> Any:  #
     """
     import keras
 
-    from textclf.embedding import HubEmbedding
+    from textclf.hub.layer import HubEmbedding
 
     folder = hub.resolve(parameters.handle)
     if parameters.digest not in {None, hub.hash_embedding(folder)}:

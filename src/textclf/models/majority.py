@@ -1,8 +1,8 @@
 """Floor: always answers the most frequent label, as probable as it is in training."""
 
-from textclf.data import TextDataset
-from textclf.floors import EstimatorClassifier
-from textclf.sections import ModelParameters
+from textclf.config.schema import ModelParameters
+from textclf.data.dataset import TextDataset
+from textclf.models._sklearn import EstimatorClassifier
 
 
 class Parameters(ModelParameters):

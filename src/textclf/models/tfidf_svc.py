@@ -2,10 +2,10 @@
 
 from pydantic import Field, PositiveFloat
 
-from textclf.data import TextDataset
+from textclf.config.schema import Count, ModelParameters
+from textclf.data.dataset import TextDataset
 from textclf.errors import RequestError
-from textclf.floors import EstimatorClassifier
-from textclf.sections import Count, ModelParameters
+from textclf.models._sklearn import EstimatorClassifier
 
 
 class Parameters(ModelParameters):

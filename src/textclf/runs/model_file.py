@@ -1,0 +1,69 @@
+"""What a ``model.keras`` may name: it can come from a stranger."""
+
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from textclf.errors import RunError
+
+PACKAGES = ("keras", "textclf")
+"""Keras imports the modules that a model names; these hold layers, and are installed."""
+
+REFUSED_CLASSES = ("Lambda", "TFSMLayer")
+"""They run what the model holds, or load it from elsewhere."""
+
+
+def load_model(path: Path) -> Any:
+    """Load a ``model.keras`` that `check_model_file` does not refuse.
+
+    Raises:
+        ValueError: it is damaged, or no text classifier; libraries raise others of `files.DAMAGE`.
+    """
+    check_model_file(path)
+    import keras
+    import tensorflow as tf
+
+    from textclf.text.encoder import TextClassifier  # Registers the layers.
+
+    try:
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
+    except tf.errors.OpError as error:
+        raise ValueError(error.message) from error
+    if not isinstance(model, TextClassifier):
+        raise ValueError(f"it holds a {type(model).__name__}, and no text classifier")
+    return model
+
+
+def check_model_file(path: Path) -> None:
+    """Refuse a model that would run code of its own, or write outside its folder.
+
+    Raises:
+        RunError: it names such a class or module, or holds a file with such a path.
+        ValueError: it is damaged; libraries raise others of `files.DAMAGE`.
+    """
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if name.startswith(("/", "\\")) or ".." in Path(name.replace("\\", "/")).parts:
+                raise RunError(f"{path} is refused: its file {name!r} would lie outside its folder")
+        config = json.loads(archive.read("config.json"))
+    for name, module in _list_classes(config):
+        if name in REFUSED_CLASSES:
+            raise RunError(f"{path} is refused: its {name} layer can run any code")
+        if module and str(module).split(".")[0] not in PACKAGES:
+            raise RunError(
+                f"{path} is refused: it names {name} of {module}, and only layers of Keras and"
+                " textclf are loaded"
+            )
+
+
+def _list_classes(config: Any) -> Iterator[tuple[str, str | None]]:
+    """Yield the class and the module of each object in a serialized model."""
+    if isinstance(config, dict):
+        if isinstance(config.get("class_name"), str):
+            yield config["class_name"], config.get("module")
+        config = list(config.values())
+    if isinstance(config, list):
+        for value in config:
+            yield from _list_classes(value)

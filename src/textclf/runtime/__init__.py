@@ -1,0 +1,1 @@
+"""TensorFlow start-up, the machine, progress."""

@@ -1,0 +1,1 @@
+"""Sources of outside data: each file is one, found by its name."""

@@ -1,0 +1,1 @@
+"""Training of networks: loop, optimizer, history, checkpoints, interrupts."""

@@ -1,0 +1,42 @@
+"""Ctrl-C while training: once ends it after the step, twice ends the process at once."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from textclf.runtime.progress import Reporter
+
+
+@contextlib.contextmanager
+def finish_the_step(reporter: Reporter) -> Iterator[Any]:
+    """Give a Keras callback that raises KeyboardInterrupt after the step in which Ctrl-C came.
+
+    What is being written, such as a checkpoint, is written to its end. Outside the main thread,
+    where Python handles no signals, nothing changes.
+    """
+    import keras
+
+    asked = threading.Event()
+
+    def ask(number: int, frame: Any) -> None:  # noqa: ARG001 - Python's signature
+        reporter.console.show_cursor()  # A live bar hides it, and may not get to its end.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        asked.set()
+        reporter.say("finishing the step; Ctrl-C again stops at once")
+
+    def stop(step: int, logs: Any) -> None:  # noqa: ARG001 - Keras's signature
+        if asked.is_set():
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield keras.callbacks.Callback()
+        return
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield keras.callbacks.LambdaCallback(on_train_batch_end=stop, on_test_batch_end=stop)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if asked.is_set():  # It came after the last step.
+        raise KeyboardInterrupt

@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.metrics import f1_score, log_loss
+
+from textclf.evaluation.metrics import (
+    accuracy_interval,
+    calibration_bins,
+    evaluate,
+    macro_f1,
+    macro_f1_interval,
+)
+
+NAMES = ("a", "b", "c", "d")
+
+
+def simulate(n=500, seed=3):
+    rng = np.random.default_rng(seed)
+    probabilities = rng.dirichlet([1, 1, 1, 0.3], size=n)
+    labels = np.array([rng.choice(4, p=row) for row in probabilities])
+    return labels, probabilities
+
+
+def test_small_case_by_hand():
+    labels = np.array([0, 0, 1, 2])
+    probabilities = np.array([[0.7, 0.3, 0], [0.4, 0.6, 0], [0.1, 0.9, 0], [0.5, 0.3, 0.2]])
+    result = evaluate(labels, probabilities, ("x", "y", "z"), majority_label=0)
+    assert result.confusion_matrix == [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
+    assert result.metrics["accuracy"] == 0.5
+    assert result.metrics["loss"] == pytest.approx(-np.log([0.7, 0.4, 0.9, 0.2]).mean())
+    assert result.metrics["macro_f1"] == pytest.approx((1 / 2 + 2 / 3 + 0) / 3)
+    assert result.metrics["weighted_f1"] == pytest.approx((2 * 1 / 2 + 2 / 3) / 4)
+    assert result.majority_accuracy == 0.5
+    x = result.per_class[0]
+    assert (x.name, x.support, x.precision, x.recall, x.f1) == ("x", 2, 0.5, 0.5, 0.5)
+    assert result.per_class[2].precision == 0
+
+
+def test_metrics_agree_with_scikit_learn():
+    labels, probabilities = simulate()
+    predicted = probabilities.argmax(axis=1)
+    metrics = evaluate(labels, probabilities, NAMES, majority_label=0).metrics
+    assert metrics["macro_f1"] == pytest.approx(f1_score(labels, predicted, average="macro"))
+    assert metrics["weighted_f1"] == pytest.approx(f1_score(labels, predicted, average="weighted"))
+    assert metrics["loss"] == pytest.approx(log_loss(labels, probabilities, labels=range(4)))
+
+
+def test_labels_that_do_not_occur_do_not_count_in_macro_f1():
+    assert macro_f1(np.array([[3, 0, 0], [0, 5, 0], [0, 0, 0]])) == 1
+    assert macro_f1(np.array([[3, 0, 1], [0, 5, 0], [0, 0, 0]])) == pytest.approx((6 / 7 + 1) / 3)
+
+
+def test_zero_probability_gives_a_finite_loss():
+    result = evaluate(np.array([1]), np.array([[1.0, 0.0]]), ("a", "b"), majority_label=0)
+    assert result.metrics["loss"] == pytest.approx(-np.log(1e-7))
+
+
+def test_wilson_interval_of_a_known_case():
+    # Newcombe 1998, table I: 81 of 263, method 3.
+    low, high = accuracy_interval(81, 263)
+    assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)
+    assert accuracy_interval(5, 5)[1] == 1
+
+
+def test_macro_f1_interval_agrees_with_resampling_texts():
+    labels, probabilities = simulate()
+    predicted = probabilities.argmax(axis=1)
+    confusion = np.zeros((4, 4), int)
+    np.add.at(confusion, (labels, predicted), 1)
+    rng = np.random.default_rng(9)
+    scores = []
+    for _ in range(1000):
+        drawn = rng.integers(0, len(labels), len(labels))
+        scores.append(f1_score(labels[drawn], predicted[drawn], average="macro"))
+    bias = stats.norm.ppf(np.mean(scores < macro_f1(confusion)))
+    expected = np.quantile(scores, stats.norm.cdf([2 * bias - 1.96, 2 * bias + 1.96]))
+    assert macro_f1_interval(confusion) == pytest.approx(expected, abs=0.01)
+    assert macro_f1_interval(confusion) == macro_f1_interval(confusion)
+
+
+def test_calibration_of_a_known_case():
+    probabilities = np.array([[0.95, 0.05]] * 4 + [[0.45, 0.55]] * 4)
+    labels = np.array([0, 0, 0, 1, 1, 1, 0, 0])
+    bins = calibration_bins(labels, probabilities)
+    assert bins.confidence == pytest.approx([0.55, 0.95])
+    assert list(bins.accuracy) == [0.5, 0.75]
+    assert list(bins.count) == [4, 4]
+    result = evaluate(labels, probabilities, ("a", "b"), majority_label=0)
+    expected = (4 * 0.05 + 4 * 0.20) / 8
+    assert result.metrics["expected_calibration_error"] == pytest.approx(expected)
+
+
+def test_calibrated_predictions_have_a_small_error():
+    labels, probabilities = simulate(n=20_000)
+    metrics = evaluate(labels, probabilities, NAMES, majority_label=0).metrics
+    assert metrics["expected_calibration_error"] < 0.015
+
+
+def test_macro_f1_interval_is_corrected_where_draws_miss_rare_labels():
+    # Twelve labels with two texts each, one of them found: many draws miss some of these labels.
+    confusion = np.diag([200] + [1] * 12)
+    confusion[1:, 0] = 1
+    rng = np.random.default_rng(12)
+    cells = rng.multinomial(confusion.sum(), confusion.ravel() / confusion.sum(), size=4_000)
+    scores = macro_f1(cells.reshape(-1, *confusion.shape))
+    bias = stats.norm.ppf(np.mean(scores < macro_f1(confusion)))
+    corrected = np.quantile(scores, stats.norm.cdf([2 * bias - 1.96, 2 * bias + 1.96]))
+    plain = np.quantile(scores, [0.025, 0.975])
+    assert np.abs(corrected - plain).min() > 0.1
+    assert macro_f1_interval(confusion) == pytest.approx(corrected, abs=0.02)

@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+
+from textclf.evaluation.metrics import CalibrationBins
+from textclf.evaluation.plots import plot_calibration, plot_confusion, plot_history
+from textclf.training.history import EpochRow, History
+
+
+def make_history(n_epochs):
+    rows = [
+        EpochRow(i, 1 / i, 1 - 1 / (i + 1), 2 / i + i / 8, 0.5, 0.001, 1)
+        for i in range(1, n_epochs + 1)
+    ]
+    return History("val_loss", rows)
+
+
+@pytest.mark.parametrize("n_epochs", [1, 2, 10, 200])
+def test_history_has_four_curves_on_two_axes(n_epochs):
+    history = make_history(n_epochs)
+    figure = plot_history(history, "title")
+    left, right = figure.axes
+    assert (left.get_ylabel(), right.get_ylabel()) == ("loss (nats)", "accuracy")
+    curves = [*left.lines[:2], *right.lines]
+    assert [curve.get_label() for curve in curves] == [
+        "train loss",
+        "validation loss",
+        "train accuracy",
+        "validation accuracy",
+    ]
+    assert list(curves[1].get_ydata()) == [row.val_loss for row in history.rows]
+    assert list(curves[0].get_xdata()) == list(range(1, n_epochs + 1))
+    assert left.lines[2].get_xdata()[0] == history.best_epoch
+    figure.draw_without_rendering()
+    shown = [tick for tick in left.get_xticks() if left.get_xlim()[0] <= tick <= left.get_xlim()[1]]
+    assert shown
+    assert all(float(tick).is_integer() for tick in shown)
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend[-1] == f"best epoch: {history.best_epoch} (val_loss)"
+
+
+def test_confusion_rows_are_shares():
+    figure = plot_confusion([[3, 1], [0, 0]], ["a", "b"], "title")
+    axes = figure.axes[0]
+    assert axes.collections[0].get_array().tolist() == [[0.75, 0.25], [0, 0]]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["a (4)", "b (0)"]
+    assert [text.get_text() for text in axes.texts] == ["75%", "25%"]
+
+
+def test_confusion_of_many_labels_names_them_all():
+    names = [f"label {i}" for i in range(46)]
+    figure = plot_confusion(np.eye(46, dtype=int).tolist(), names, "title")
+    assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == names
+    assert figure.get_size_inches()[1] * figure.dpi > 46 * 20
+
+
+def test_confusion_of_a_thousand_labels_is_a_picture_of_colours(tmp_path):
+    figure = plot_confusion(np.eye(1_000, dtype=int).tolist(), ["x"] * 1_000, "title")
+    assert max(figure.get_size_inches() * figure.dpi) < 4_000
+    assert not figure.axes[0].texts
+    figure.savefig(tmp_path / "a.png")
+
+
+def test_calibration_draws_its_bins():
+    bins = CalibrationBins(np.array([0.3, 0.9]), np.array([0.5, 0.8]), np.array([10, 30]))
+    top, bottom = plot_calibration(bins, 0.125, "title").axes
+    assert list(top.lines[1].get_ydata()) == [0.5, 0.8]
+    assert [bar.get_height() for bar in bottom.patches] == [10, 30]
+    assert "expected calibration error 0.125" in top.get_title()

@@ -1,0 +1,65 @@
+"""FusedAdam, step by step against Keras's Adam."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from textclf.training.optimizer import FusedAdam
+
+SCHEDULES = {
+    "constant": lambda: 0.01,
+    "cosine": lambda: keras.optimizers.schedules.CosineDecay(0.01, 40),
+}
+ROWS = {"once": [1, 2, 3, 7, 9, 4], "repeated": [1, 2, 2, 7, 9, 1], "none": []}
+
+
+def make_weights():
+    """Return a dense weight <float32>[5, 4] and an embedding <float32>[12, 3]."""
+    random = np.random.default_rng(0)
+    return [
+        keras.Variable(random.normal(size=shape), dtype="float32") for shape in ((5, 4), (12, 3))
+    ]
+
+
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_steps_are_those_of_keras(schedule, rows):
+    pairs = []
+    for kind in (keras.optimizers.Adam, FusedAdam):
+        optimizer, weights = kind(SCHEDULES[schedule]()), make_weights()
+        optimizer.build(weights)
+        pairs.append((optimizer, weights))
+    random = np.random.default_rng(1)
+    for _ in range(40):
+        dense = tf.constant(random.normal(size=(5, 4)), tf.float32)
+        values = tf.constant(random.normal(size=(len(ROWS[rows]), 3)), tf.float32)
+        indices = tf.constant(ROWS[rows], tf.int32)
+        shape = tf.constant([12, 3], tf.int32)
+        for optimizer, weights in pairs:
+            optimizer.apply([dense, tf.IndexedSlices(values, indices, shape)], weights)
+        (theirs, their_weights), (ours, our_weights) = pairs
+        for their, our in zip(
+            [*theirs.variables, *their_weights], [*ours.variables, *our_weights], strict=True
+        ):
+            assert our.numpy() == pytest.approx(their.numpy(), rel=1e-5, abs=1e-5)
+
+
+def test_a_model_with_it_is_saved_and_goes_on(tmp_path):
+    keras.utils.set_random_seed(1)
+    network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    network.compile(FusedAdam(0.1), "mse")
+    x, y = np.ones((4, 3), np.float32), np.zeros((4, 2), np.float32)
+    network.fit(x, y, epochs=2, verbose=0)
+    network.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert isinstance(loaded.optimizer, FusedAdam)
+    for model in (network, loaded):
+        model.fit(x, y, epochs=2, verbose=0)
+    assert np.array_equal(network.get_weights()[0], loaded.get_weights()[0])
+
+
+@pytest.mark.parametrize("options", [{"amsgrad": True}, {"beta_1": 0.0}, {"beta_2": 0.0}])
+def test_what_the_kernel_cannot_do_is_refused(options):
+    with pytest.raises(ValueError, match="FusedAdam has no AMSGrad and no beta of 0"):
+        FusedAdam(**options)

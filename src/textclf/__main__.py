@@ -1,4 +1,4 @@
-"""Lets ``python -m textclf`` do what the installed command does."""
+"""Runs the command line with ``python -m textclf``."""
 
 from textclf.cli import main
 

@@ -1,4 +1,4 @@
-"""The ``textclf`` command: finds its subcommands by file name, turns errors into one line."""
+"""The ``textclf`` command: finds its subcommands by file name, and turns errors into one line."""
 
 import io
 import os
@@ -8,8 +8,9 @@ from typing import NoReturn
 import click
 
 from textclf import __version__, registry
-from textclf.errors import RequestError, TextclfError
+from textclf.errors import RequestError, TextclfError, format_reason
 from textclf.storage.limits import LIMITS
+from textclf.tables import escape_control
 
 INTERRUPTED = 130
 
@@ -22,12 +23,15 @@ class RegistryGroup(click.Group):
         return registry.list_names("commands")
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command:  # noqa: ARG002
-        """Import a command; an unknown name is an error that gives the nearest one."""
+        """Import a command; RequestError with the nearest name if it does not exist."""
         command: click.Command = registry.load_module("commands", name).command
         return command
 
 
-@click.command(cls=RegistryGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=RegistryGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
+)
 @click.version_option(__version__, prog_name="textclf")
 def cli() -> None:
     """Run, evaluate and honestly compare text classification experiments.
@@ -36,14 +40,13 @@ def cli() -> None:
     Example: textclf train --model cnn --dataset bbc
     """
     for limit in LIMITS:
-        _ = limit.n_bytes  # A wrong one is refused at once.
+        _ = limit.n_bytes  # An invalid environment variable is refused at once.
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0 done, 1 error, 2 usage, 3 failed gate, 130 interrupted."""
     try:
-        # With no arguments at all, click shows the help.
-        _tolerate_narrow_encodings()
+        _escape_unencodable_output()
         code = cli.main(arguments, prog_name="textclf", standalone_mode=False)
         if sys.stdout:
             sys.stdout.flush()
@@ -60,31 +63,31 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         _fail("interrupted", INTERRUPTED)
     except BrokenPipeError:
-        # The reader, such as `head`, has seen enough; nothing more can be flushed.
-        _drop_output()
+        # The reader, such as `head`, has closed the pipe.
+        _discard_output()
         sys.exit(0)
     except OSError as error:
-        # The environment, such as a full disk, and not a bug.
-        message = f"{error.filename or 'standard output'}: {error.strerror or error}"
-        _drop_output()
+        # A problem of the environment, such as a full disk, not a bug.
+        message = f"{error.filename or 'standard output'}: {format_reason(error)}"
+        _discard_output()
         _fail(message, TextclfError.exit_code)
     sys.exit(code or 0)
 
 
-def _tolerate_narrow_encodings() -> None:
-    """Print what the terminal's encoding lacks as escapes, and do not fail on it."""
+def _escape_unencodable_output() -> None:
+    """Print characters that the terminal's encoding lacks as escapes instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def _drop_output() -> None:
-    """Let what is still buffered go nowhere, so that Python does not fail on it at its end."""
+def _discard_output() -> None:
+    """Discard buffered output, so that Python does not fail when it flushes it at exit."""
     if sys.stdout:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, code: int) -> NoReturn:
     one_line = message.replace("\r", "\\r").replace("\n", "\\n")
-    click.echo(f"textclf: {one_line}", err=True)
+    click.echo(f"textclf: {escape_control(one_line)}", err=True)
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""Prints rows as a table for people, or as Markdown, CSV or JSON for programs."""
+"""Formats rows as a table for people, or as Markdown, CSV or JSON."""
 
 import csv
 import io
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MIN_TEXT_WIDTH = 20
-"""Text is wrapped to no fewer characters."""
+"""Wrapped text is at least this wide."""
 GAP = 3
 """Characters between two columns."""
 
@@ -25,45 +25,50 @@ class Column:
     """A column of a table for people.
 
     Attributes:
-        key: of the value in each row.
-        title: above the column.
-        show: makes text of a value; None is shown as an empty cell.
-        numeric: whether to align to the right.
+        key: Key of the value in each row.
+        title: Heading of the column.
+        format: Turns a value into text; None becomes an empty cell.
+        numeric: Whether the column is aligned to the right.
     """
 
     key: str
     title: str
-    show: Callable[[Any], str] = str
+    format: Callable[[Any], str] = str
     numeric: bool = False
 
     def cell(self, row: Mapping[str, Any]) -> str:
-        """Return the text of this column's cell."""
+        """Return the text of this column's cell in a row."""
         value = row.get(self.key)
-        return "" if value is None else printable(" ".join(self.show(value).split("\n")))
+        return "" if value is None else escape_control(" ".join(self.format(value).split("\n")))
 
 
-def printable(text: str) -> str:
-    """Replace what a terminal would obey: texts and labels may be of strangers."""
+def escape_control(text: str) -> str:
+    """Replace control characters, which a terminal would obey; texts and labels are untrusted."""
     return CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def number(decimals: int = 0) -> Callable[[float], str]:
-    """Return what shows a number with so many decimals and thousands apart."""
+def format_number(decimals: int = 0) -> Callable[[float], str]:
+    """Return a function that formats a number with the given decimals and thousands separators."""
     return lambda value: f"{value:,.{decimals}f}"
 
 
-def shorten(n_characters: int) -> Callable[[str], str]:
-    """Return what shows the beginning of a text on one line of at most so many characters."""
+def format_interval(decimals: int) -> Callable[[Sequence[float]], str]:
+    """Return a function that formats an interval, such as ``0.816-0.847``."""
+    return lambda ends: f"{ends[0]:.{decimals}f}-{ends[1]:.{decimals}f}"
 
-    def show(text: str) -> str:
+
+def format_start(n_characters: int) -> Callable[[str], str]:
+    """Return a function that formats the start of a text on one line."""
+
+    def shorten(text: str) -> str:
         line = " ".join(text.split())
         return line if len(line) <= n_characters else line[: n_characters - 3] + "..."
 
-    return show
+    return shorten
 
 
-def show_p_value(value: float) -> str:
-    """Show a p-value with three decimals, and none as zero."""
+def format_p_value(value: float) -> str:
+    """Format a p-value with three decimals, and never as zero."""
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
@@ -71,9 +76,9 @@ def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], s
     """Format rows.
 
     Args:
-        rows: values by key; CSV and JSON hold all of them unrounded, the others what columns show.
-        columns: what people see.
-        style: one of `FORMATS`.
+        rows: Values by key; CSV and JSON contain all of them, unrounded.
+        columns: Columns of a table or Markdown, the most important first.
+        style: One of `FORMATS`.
     """
     match style:
         case "json":
@@ -87,12 +92,12 @@ def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], s
 
 
 def _used(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> list[Column]:
-    """Leave out the columns that no row has a value for."""
+    """Return the columns for which a row has a value."""
     return [column for column in columns if any(column.cell(row) for row in rows)]
 
 
 def _format_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Format scalars as CSV; lists and mappings become JSON in their cell."""
+    """Format rows as CSV; lists and mappings become JSON in their cell."""
     keys = list(dict.fromkeys(key for row in rows for key in row))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -105,7 +110,7 @@ def _format_csv(rows: Sequence[Mapping[str, Any]]) -> str:
 def _format_csv_cell(value: Any) -> Any:
     if isinstance(value, (list, tuple, dict)):
         return json.dumps(value)
-    # A spreadsheet would take such text, which may come from a stranger, for a formula.
+    # A spreadsheet would evaluate such untrusted text as a formula.
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
 
 
@@ -126,9 +131,9 @@ def _format_rich(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -
 
     console = Console()
     if not console.is_terminal:
-        # A file or a pipe has no width to fit into.
+        # A file or a pipe has no width.
         console = Console(width=1_000)
-    shown = _fitting(rows, columns, console.width)
+    shown = _fit(rows, columns, console.width)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in shown:
         table.add_column(
@@ -143,14 +148,12 @@ def _format_rich(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -
     lines = [line.rstrip() for line in captured.get().splitlines() if line.strip()]
     hidden = [column.title for column in columns if column not in shown]
     if hidden:
-        lines.append(f" too narrow for: {', '.join(hidden)} (--format json has them)")
+        lines.append(f" columns that do not fit: {', '.join(hidden)} (see --format json)")
     return "\n".join(lines)
 
 
-def _fitting(
-    rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], width: int
-) -> list[Column]:
-    """Leave out numbers from the right until the rest fits; columns are in order of importance."""
+def _fit(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], width: int) -> list[Column]:
+    """Return the columns that fit into a width; numeric ones are left out from the right."""
     shown = list(columns)
     while sum(_width(column, rows) + GAP for column in shown) > width:
         numeric = [column for column in shown if column.numeric]
@@ -161,7 +164,7 @@ def _fitting(
 
 
 def _width(column: Column, rows: Sequence[Mapping[str, Any]]) -> int:
-    """Return the fewest characters that a column needs; long text can be wrapped."""
+    """Return the minimum width of a column; long text can be wrapped."""
     longest = max((len(column.cell(row)) for row in rows), default=0)
     needed = longest if column.numeric else min(longest, MIN_TEXT_WIDTH)
     return max(needed, len(column.title))

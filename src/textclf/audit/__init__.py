@@ -1,1 +1,1 @@
-"""What is wrong with a dataset."""
+"""Finds problems in a dataset."""

@@ -1,4 +1,4 @@
-"""What is wrong with a labelled set of texts, with the texts."""
+"""Finds problems in a labeled dataset: duplicates, overlap between splits, label issues."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -6,29 +6,32 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from textclf.audit.label_issues import cross_validate, find_suspects
-from textclf.config.resolve import ExperimentConfig
+from textclf.audit.label_issues import cross_validate, find_label_issues
+from textclf.config.schema import ExperimentConfig
 from textclf.data.dataset import IntArray, TextDataset
-from textclf.data.overlap import Places
+from textclf.data.overlap import Overlap
+from textclf.data.summary import count_labels
 from textclf.runtime.progress import Phases
 
 if TYPE_CHECKING:
-    from textclf.audit.near_duplicates import Words
+    from textclf.audit.near_duplicates import ShingledTexts
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Raised when a field of the JSON document changes its name or meaning."""
+
 SHORT_TEXT = 3
 """A text with fewer words is very short."""
 
 FINDINGS = {
-    "repeated": "the same text earlier in the split",
-    "leaked": "the same text in another split too",
-    "contradictory": "the same text under another label too, in any split",
-    "near_copy": "nearly the text of training, or of an earlier one",
-    "empty": "no words",
-    "very_short": f"fewer than {SHORT_TEXT} words",
-    "label_suspect": "another label fits better (confident learning)",
+    "duplicate": "the same text appears earlier in the split",
+    "leaked": "the same text appears in another split",
+    "conflicting_labels": "the same text has another label, in any split",
+    "near_duplicate": "nearly the same text appears earlier, in this or another split",
+    "empty": "the text has no words",
+    "very_short": f"the text has fewer than {SHORT_TEXT} words",
+    "label_issue": "another label is more likely (confident learning)",
 }
-"""What is looked for, and what it means."""
+"""What each finding means."""
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
 SEQUENCE_LENGTHS = (50, 100, 200, 400, 800)
@@ -36,18 +39,18 @@ SEQUENCE_LENGTHS = (50, 100, 200, 400, 800)
 
 @dataclass(frozen=True)
 class Item:
-    """A text that something is wrong with.
+    """An example with a problem.
 
     Attributes:
-        finding: one of `FINDINGS`.
-        split: which split it is in.
-        index: its place there, from 0.
-        label: its label.
-        text: the whole text.
-        other_split: where the text is that it is like, if there is one.
-        other_index: its place there.
-        other_label: the label of that; of a suspect, the label that fits better.
-        score: similarity of near copies; of suspects, by how much the other label is likelier.
+        finding: One of `FINDINGS`.
+        split: Its split.
+        index: Its position in the published split, or in the file that was split, from 0.
+        label: Its label.
+        text: Its whole text.
+        other_split: Split of the similar text, if there is one.
+        other_index: Position of the similar text.
+        other_label: Label of the similar text; of a label issue, the more likely label.
+        score: Similarity of near-duplicates; of label issues, the difference in probability.
     """
 
     finding: str
@@ -63,30 +66,30 @@ class Item:
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found; the fields are those of the JSON document.
+    """The result of an audit; the fields are those of the JSON document.
 
     Attributes:
-        dataset: its name.
-        digest: SHA-256 over its texts and labels.
-        texts: how many there are, by split.
-        findings: how many texts, by finding and split.
-        labels: how many texts have each label, by split.
-        lengths: quantiles of the number of words.
-        cut_off: what a sequence length leaves of the texts.
-        items: each text of each finding.
+        dataset: Name of the dataset.
+        digest: SHA-256 of its texts and labels.
+        n_examples: Number of examples by split.
+        findings: Number of examples by finding and split.
+        labels: Number of examples of each label, by split.
+        lengths: Quantiles of the number of words.
+        truncation: What is cut off at several sequence lengths.
+        items: Every example of every finding.
     """
 
     dataset: str
     digest: str
-    texts: dict[str, int]
+    n_examples: dict[str, int]
     findings: list[dict[str, Any]]
     labels: list[dict[str, Any]]
     lengths: list[dict[str, Any]]
-    cut_off: list[dict[str, Any]]
+    truncation: list[dict[str, Any]]
     items: list[Item]
 
     def to_document(self) -> dict[str, Any]:
-        """Return what JSON can hold."""
+        """Return the JSON document."""
         return {"schema_version": SCHEMA_VERSION, **asdict(self)}
 
 
@@ -94,106 +97,121 @@ def audit(dataset: TextDataset, config: ExperimentConfig, *, phases: Phases) -> 
     """Look for all `FINDINGS` in all splits of a dataset.
 
     Args:
-        dataset: what to look at.
-        config: its ``text.sequence_length`` is among the lengths that are tried.
-        phases: is told what goes on.
+        dataset: Dataset to audit.
+        config: Its ``text.sequence_length`` is added to the lengths of `Audit.truncation`.
+        phases: Reports progress.
     """
-    from textclf.audit.near_duplicates import Words
+    from textclf.audit.near_duplicates import ShingledTexts
 
-    whole = Whole(dataset)
-    with phases("copies", f"looking for copies among {len(whole.texts):,} texts"):
-        places = Places.of(dataset)
-        words = Words.of(whole.texts)
-        items = [*find_copies(whole, places), *_find_near(whole, places, words)]
-    items += _find_short(whole, words.lengths)
-    with phases("suspects", "looking for wrong labels"):
-        items += _find_suspects(whole)
-    sizes = {name: len(split) for name, split in dataset.splits.items()}
+    examples = AllExamples(dataset)
+    n_texts = len(examples.texts)
+    with phases("duplicates", f"looking for duplicates among {n_texts:,} texts"):
+        overlap = Overlap.of(dataset)
+        shingled = ShingledTexts.of(examples.texts)
+        items = [
+            *find_duplicates(examples, overlap),
+            *_find_near_duplicates(examples, overlap, shingled),
+        ]
+    items += _find_short(examples, shingled.lengths)
+    with phases("label_issues", "looking for label issues"):
+        items += _find_label_issues(examples)
     return Audit(
-        config.dataset.short_name,
-        dataset.digest,
-        sizes,
-        [_count(finding, items) for finding in FINDINGS],
-        dataset.count_labels(),
-        _measure_lengths(words.lengths),
-        _measure_cuts(words.lengths, config.text.sequence_length),
-        items,
+        dataset=config.dataset.short_name,
+        digest=dataset.digest,
+        n_examples={name: len(split) for name, split in dataset.splits.items()},
+        findings=[_count(finding, items) for finding in FINDINGS],
+        labels=count_labels(dataset),
+        lengths=_measure_lengths(shingled.lengths),
+        truncation=_measure_truncation(shingled.lengths, config.text.sequence_length),
+        items=items,
     )
 
 
-class Whole:
-    """All splits of a dataset, one after the other."""
+class AllExamples:
+    """The examples of all splits, one split after the other.
+
+    Attributes:
+        label_names: Name of each label.
+        texts: Text of each example.
+        labels: <int64>[n], label of each example.
+        locations: Split of each example and its index there.
+    """
 
     def __init__(self, dataset: TextDataset) -> None:
         self.label_names = dataset.label_names
         splits = dataset.splits.items()
         self.texts = [text for _, split in splits for text in split.texts]
         self.labels = np.concatenate([split.labels for _, split in splits])
-        self.places = [(name, int(index)) for name, split in splits for index in split.index]
+        self.locations = [(name, int(index)) for name, split in splits for index in split.index]
 
-    def make_item(self, finding: str, place: int, other: int | None = None, **more: Any) -> Item:
-        """Return what is said of the text at a place, and of the other one that it is like."""
-        split, index = self.places[place]
-        label = self.label_names[self.labels[place]]
+    def make_item(
+        self, finding: str, position: int, other: int | None = None, **fields: Any
+    ) -> Item:
+        """Return the item of the example at a position, and of the other one it is similar to."""
+        split, index = self.locations[position]
+        label = self.label_names[self.labels[position]]
         if other is not None:
-            more |= dict(zip(("other_split", "other_index"), self.places[other], strict=True))
-            more["other_label"] = self.label_names[self.labels[other]]
-        return Item(finding, split, index, label, self.texts[place], **more)
+            other_split, other_index = self.locations[other]
+            fields |= {"other_split": other_split, "other_index": other_index}
+            fields["other_label"] = self.label_names[self.labels[other]]
+        return Item(finding, split, index, label, self.texts[position], **fields)
 
 
-def find_copies(whole: Whole, places: Places) -> Iterator[Item]:
-    """Yield texts that stand in several places, each with the first other place of its kind."""
-    keys = np.concatenate(list(places.keys.values())).tolist()
-    labels = whole.labels.tolist()
-    by_split: dict[int, dict[str, int]] = {}
-    by_label: dict[int, dict[int, int]] = {}
-    for place, key in enumerate(keys):
-        split = whole.places[place][0]
-        first = by_split.setdefault(key, {}).setdefault(split, place)
-        by_label.setdefault(key, {}).setdefault(labels[place], place)
-        if first != place:
-            yield whole.make_item("repeated", place, first)
-    splits = [split for split, _ in whole.places]
-    leaked = {split: places.find_leaked(split) for split in places.keys}
-    for finding, masks, found, own in (
-        ("leaked", leaked, by_split, splits),
-        ("contradictory", places.find_contradictory(), by_label, labels),
+def find_duplicates(examples: AllExamples, overlap: Overlap) -> Iterator[Item]:
+    """Yield duplicates, leaked texts and conflicting labels, each with the first counterpart."""
+    keys = overlap.keys.tolist()
+    labels = examples.labels.tolist()
+    splits = [split for split, _ in examples.locations]
+    first_by_split: dict[int, dict[str, int]] = {}
+    first_by_label: dict[int, dict[int, int]] = {}
+    for position, key in enumerate(keys):
+        first = first_by_split.setdefault(key, {}).setdefault(splits[position], position)
+        first_by_label.setdefault(key, {}).setdefault(labels[position], position)
+        if first != position:
+            yield examples.make_item("duplicate", position, first)
+    for finding, mask, firsts, own in (
+        ("leaked", overlap.leaked, first_by_split, splits),
+        ("conflicting_labels", overlap.conflicting, first_by_label, labels),
     ):
-        for place in np.flatnonzero(np.concatenate(list(masks.values()))).tolist():
-            others = found[keys[place]].items()
-            yield whole.make_item(
-                finding, place, next(other for where, other in others if where != own[place])
-            )
+        for position in np.flatnonzero(mask).tolist():
+            others = firsts[keys[position]].items()
+            other = next(other for group, other in others if group != own[position])
+            yield examples.make_item(finding, position, other)
 
 
-def _find_near(whole: Whole, places: Places, words: "Words") -> Iterator[Item]:
-    from textclf.audit.near_duplicates import find_near_copies
+def _find_near_duplicates(
+    examples: AllExamples, overlap: Overlap, shingled: "ShingledTexts"
+) -> Iterator[Item]:
+    from textclf.audit.near_duplicates import find_near_duplicates
 
-    keys = np.concatenate(list(places.keys.values()))
-    for copy in find_near_copies(words.shingles, keys):
-        yield whole.make_item("near_copy", copy.place, copy.other, score=copy.similarity)
-
-
-def _find_short(whole: Whole, lengths: IntArray) -> Iterator[Item]:
-    for place in np.flatnonzero(lengths < SHORT_TEXT):
-        yield whole.make_item("very_short" if lengths[place] else "empty", int(place))
+    for found in find_near_duplicates(shingled.shingles, overlap.keys):
+        yield examples.make_item(
+            "near_duplicate", found.position, found.other, score=found.similarity
+        )
 
 
-def _find_suspects(whole: Whole) -> Iterator[Item]:
-    probabilities = cross_validate(whole.texts, whole.labels, len(whole.label_names))
-    found = find_suspects(whole.labels, probabilities)
-    for place, guess, margin in zip(found.places, found.guesses, found.margins, strict=True):
-        yield whole.make_item(
-            "label_suspect",
-            int(place),
-            other_label=whole.label_names[guess],
+def _find_short(examples: AllExamples, lengths: IntArray) -> Iterator[Item]:
+    for position in np.flatnonzero(lengths < SHORT_TEXT).tolist():
+        yield examples.make_item("very_short" if lengths[position] else "empty", position)
+
+
+def _find_label_issues(examples: AllExamples) -> Iterator[Item]:
+    probabilities = cross_validate(examples.texts, examples.labels, len(examples.label_names))
+    issues = find_label_issues(examples.labels, probabilities)
+    for position, label, margin in zip(
+        issues.positions.tolist(), issues.likely_labels, issues.margins, strict=True
+    ):
+        yield examples.make_item(
+            "label_issue",
+            position,
+            other_label=examples.label_names[label],
             score=float(margin),
         )
 
 
 def _count(finding: str, items: Sequence[Item]) -> dict[str, Any]:
-    found = [item.split for item in items if item.finding == finding]
-    counts = {split: found.count(split) for split in ("train", "validation", "test")}
+    splits = [item.split for item in items if item.finding == finding]
+    counts = {split: splits.count(split) for split in ("train", "validation", "test")}
     return {"finding": finding, **counts, "meaning": FINDINGS[finding]}
 
 
@@ -205,16 +223,16 @@ def _measure_lengths(lengths: IntArray) -> list[dict[str, Any]]:
     ]
 
 
-def _measure_cuts(lengths: IntArray, configured: int) -> list[dict[str, Any]]:
-    """Return what is lost where texts are cut to a length, of which one id marks the start."""
+def _measure_truncation(lengths: IntArray, configured: int) -> list[dict[str, Any]]:
+    """Return what each sequence length cuts off; one id of a sequence marks its start."""
     rows = []
     for length in sorted({*SEQUENCE_LENGTHS, configured}):
-        lost = np.maximum(lengths + 1 - length, 0)
+        cut = np.maximum(lengths + 1 - length, 0)
         rows.append(
             {
                 "sequence_length": length,
-                "texts_cut": float(np.mean(lost > 0)),
-                "words_lost": float(lost.sum() / max(1, lengths.sum())),
+                "truncated_texts": float(np.mean(cut > 0)),
+                "truncated_words": float(cut.sum() / max(1, lengths.sum())),
             }
         )
     return rows

@@ -1,1 +1,1 @@
-"""Commands: each file is one, found by its name."""
+"""Contains one command per file, a click command called ``command``, found by the file name."""

@@ -1,8 +1,8 @@
-"""Options that several commands share."""
+"""Options that several commands share, and the configuration that they describe."""
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +13,13 @@ from textclf.runtime.backend import DEVICES
 from textclf.tables import FORMATS, Column, format_table
 
 if TYPE_CHECKING:
-    from textclf.config.resolve import ExperimentConfig
+    from textclf.config.loading import Override
+    from textclf.config.schema import ExperimentConfig
     from textclf.runtime.progress import Reporter
 
 
 class PathType(click.Path):
-    """A path that is not empty: Python would take that for the current folder."""
+    """A path that is not empty; Python would read an empty one as the current folder."""
 
     def __init__(self) -> None:
         super().__init__(path_type=Path)
@@ -37,92 +38,106 @@ format_option = click.option(
     "style",
     type=click.Choice(FORMATS),
     default="table",
-    show_default=True,
-    help="How to print the result.",
+    help="Output format.",
 )
 run_root_option = click.option(
     "--run-root",
     type=PATH,
     default=Path("runs"),
-    show_default=True,
     envvar="TEXTCLF_RUN_ROOT",
     show_envvar=True,
-    help="Folder of the run directories.",
+    help="Root folder of the run directories.",
 )
-quiet_option = click.option("--quiet", "-q", is_flag=True, help="Print results and errors only.")
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="Print only results and errors.")
 device_option = click.option(
     "--device",
     type=click.Choice(DEVICES),
     default="auto",
-    show_default=True,
-    help="Where to run: auto takes a GPU where there is one.",
+    help="Device to run on; auto uses a GPU if one is available.",
 )
-force_option = click.option("--force", is_flag=True, help="Repeat what is finished already.")
+
+force_option = click.option(
+    "--force", is_flag=True, help="Train again, and replace a finished run."
+)
+
+
+def _bundle(*options: Any) -> Callable[[Any], Any]:
+    """Return a decorator that adds several options to a command."""
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
 _set_option = click.option(
     "--set",
     "assignments",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Set one value, such as training.epochs=3; repeatable.",
+    help="Set a configuration value, such as training.epochs=3; repeatable.",
 )
-_dataset_options = (
-    click.option("--text-column", metavar="NAME", help="Column of the text, in a table of yours."),
-    click.option("--label-column", metavar="NAME", help="Column of the label."),
+_column_options = (
+    click.option("--text-column", metavar="NAME", help="Column that contains the text."),
+    click.option("--label-column", metavar="NAME", help="Column that contains the label."),
 )
-_config_options = (
+dataset_options = _bundle(*_column_options, _set_option)
+config_options = _bundle(
     click.option(
         "--config",
         "config_path",
         type=PATH,
         metavar="FILE",
-        help="Configuration file (YAML); options are stronger than it.",
+        help="Configuration file (YAML); options override it.",
     ),
     _set_option,
-    click.option("--smoke", is_flag=True, help="Tiny subsets and one epoch, to see that it works."),
-    *_dataset_options,
+    click.option(
+        "--smoke", is_flag=True, help="Quick test: at most 64 examples per split, one epoch."
+    ),
+    *_column_options,
     click.option(
         "--drop-leaked",
         is_flag=True,
         default=None,
-        help="Leave out training texts that stand in validation or test too.",
+        help="Drop training examples whose text also appears in validation or test.",
     ),
 )
 
 
 def _parse_jobs(ctx: Any, param: Any, value: str | None) -> Any:
-    """Return how many runs at once: a number, ``auto``, or None where nobody says."""
+    """Return the number of runs at once: a number, ``auto``, or None if it is not given."""
     if value in {None, "auto"}:
         return value
     if not (value.isascii() and value.isdigit() and int(value)):
-        raise click.BadParameter(f"'{value}' is neither auto nor a number from 1", ctx, param)
+        raise click.BadParameter(f"'{value}' is neither auto nor a positive number", ctx, param)
     return int(value)
 
 
-_executor_options = (
+executor_options = _bundle(
     click.option(
         "--executor",
         type=click.Choice(list_names("executors")),
         default="local",
-        show_default=True,
-        help="Where runs are carried out: on this machine, or by Ray.",
+        help="Where to run: local (this machine) or ray (a Ray cluster).",
     ),
     click.option(
         "--jobs",
         metavar="N|auto",
         callback=_parse_jobs,
-        help="Runs at once, in processes that share the processors; auto: as many as there is"
-        " room for. With fewer processors for each, convolutions may differ in their last digits."
-        "  [default: 1; auto with ray]",
+        help="Number of runs at once; auto uses as many as processors and memory allow. The last"
+        " digits of results may depend on it.  [default: 1; auto with ray]",
     ),
     click.option(
         "--ray-address",
         metavar="ADDRESS",
-        help="Ray cluster: ray://HOST:10001; or auto, on one of its machines.  [default:"
-        " RAY_ADDRESS, or a Ray on this machine alone]",
+        help="Ray cluster: ray://HOST:10001, or auto on one of its machines.  [default:"
+        " RAY_ADDRESS, or a new Ray on this machine]",
     ),
 )
 
-KEYS = {
+OPTION_KEYS = {
     "dataset": "dataset.name",
     "model": "model.name",
     "seed": "seed",
@@ -130,68 +145,57 @@ KEYS = {
     "label_column": "dataset.label_column",
     "drop_leaked": "dataset.drop_leaked",
 }
-"""What options of a configuration set in it."""
+"""Configuration keys that options set."""
 
 
-def config_options(command: Any) -> Any:
-    """Add the options that make up a configuration, but for dataset, model and seed."""
-    for option in reversed(_config_options):
-        command = option(command)
-    return command
-
-
-def executor_options(command: Any) -> Any:
-    """Add the options of commands that carry out many runs."""
-    for option in reversed(_executor_options):
-        command = option(command)
-    return command
-
-
-def dataset_options(command: Any) -> Any:
-    """Add the options that say how a dataset is read."""
-    for option in reversed((*_dataset_options, _set_option)):
-        command = option(command)
-    return command
-
-
-def make_dataset_config(name: str, assignments: Sequence[str], **named: Any) -> "ExperimentConfig":
-    """Build a configuration for a command that looks at a dataset and trains nothing."""
-    return make_config(None, assignments, smoke=False, dataset=name, model="majority", **named)
-
-
-def make_config(
-    config_path: Path | None,
-    assignments: Sequence[str],
-    *,
-    smoke: bool,
-    **named: Any,
-) -> "ExperimentConfig":
-    """Build the configuration that the options describe; ``named`` are those of `KEYS`."""
-    from textclf.config.loading import SMOKE, Override, parse_override, read_yaml
-    from textclf.config.resolve import resolve
+def make_overrides(
+    assignments: Sequence[str], *, smoke: bool = False, **named: Any
+) -> "list[Override]":
+    """Return the configuration values of options; ``named`` are those of `OPTION_KEYS`."""
+    from textclf.config.loading import SMOKE, Override, parse_override
 
     overrides: list[Override] = [*SMOKE] if smoke else []
     for option, value in named.items():
         if value is not None:
-            word = f"--{option.replace('_', '-')}"
-            if any(assignment.startswith(f"{KEYS[option]}=") for assignment in assignments):
-                raise click.UsageError(f"give either {word} or --set {KEYS[option]}")
-            origin = word if value is True else f"{word} {value}"
-            overrides.append(Override(KEYS[option], value, origin))
-    overrides += map(parse_override, assignments)
+            flag = f"--{option.replace('_', '-')}"
+            refuse_conflicts(flag, OPTION_KEYS[option], assignments)
+            origin = flag if value is True else f"{flag} {value}"
+            overrides.append(Override(OPTION_KEYS[option], value, origin))
+    return [*overrides, *map(parse_override, assignments)]
+
+
+def refuse_conflicts(flag: str, key: str, assignments: Sequence[str]) -> None:
+    """Raise a usage error if an option and ``--set`` give the same key."""
+    if any(assignment.startswith(f"{key}=") for assignment in assignments):
+        raise click.UsageError(f"give either {flag} or --set {key}")
+
+
+def make_config(
+    config_path: Path | None, assignments: Sequence[str], *, smoke: bool, **named: Any
+) -> "ExperimentConfig":
+    """Return the configuration that options describe; ``named`` are those of `OPTION_KEYS`."""
+    from textclf.config.loading import read_yaml
+    from textclf.config.resolve import resolve
+
+    overrides = make_overrides(assignments, smoke=smoke, **named)
     tree = read_yaml(config_path) if config_path else {}
     return resolve(tree, overrides, source=str(config_path or "configuration"))
 
 
-def join_command() -> str:
-    """Return the command line as the user could type it again."""
+def make_dataset_config(name: str, assignments: Sequence[str], **named: Any) -> "ExperimentConfig":
+    """Return a configuration for a command that reads a dataset and trains nothing."""
+    return make_config(None, assignments, smoke=False, dataset=name, model="majority", **named)
+
+
+def format_command() -> str:
+    """Return the command line as the user could type it."""
     return shlex.join(["textclf", *sys.argv[1:]])
 
 
 def print_comparison(
     rows: Sequence[Any], notes: Sequence[str], style: str, reporter: "Reporter"
 ) -> None:
-    """Print rows of a comparison; the notes go below them, or beside what programs read."""
+    """Print the rows of a comparison, and its notes below them or on standard error."""
     from textclf.comparison.table import COLUMNS
 
     print_table(rows, COLUMNS, style)
@@ -199,9 +203,23 @@ def print_comparison(
         click.echo("\n" + "\n".join(f"- {note}" for note in notes))
     else:
         for note in notes:
-            reporter.say(note)
+            reporter.info(note)
 
 
 def print_table(rows: Sequence[Any], columns: Sequence[Column], style: str) -> None:
-    """Print rows to standard output in the format asked for."""
+    """Print rows to standard output."""
     click.echo(format_table(rows, columns, style))
+
+
+def list_summaries(kind: str) -> list[dict[str, str]]:
+    """Return the name and the summary of all ``datasets`` or ``models``."""
+    from textclf.registry import describe
+
+    rows = [{"name": name, "summary": describe(kind, name)} for name in list_names(kind)]
+    for name in list_names("sources") if kind == "datasets" else ():
+        shown = {"path": "PATH", "hf": "hf:PATH"}.get(name, f"{name}:NAME")
+        rows.append({"name": shown, "summary": describe("sources", name)})
+    return rows
+
+
+SUMMARY_COLUMNS = (Column("name", "name"), Column("summary", "summary"))

@@ -1,4 +1,4 @@
-"""Look for what is wrong with a dataset: copies, leaks, contradictions, wrong labels."""
+"""Find duplicates, leaked texts and label issues in a dataset."""
 
 import json
 from pathlib import Path
@@ -11,52 +11,53 @@ from textclf.commands._options import (
     dataset_options,
     format_option,
     make_dataset_config,
+    print_table,
     quiet_option,
 )
 
 
 @click.command(name="audit")
-@click.argument("name", metavar="DATASET")
+@click.argument("name", metavar="NAME|PATH")
 @dataset_options
 @click.option(
-    "--report",
+    "--output",
+    "-o",
     type=PATH,
     metavar="FILE",
-    help="Write all that was found, with the texts, to a file that ends in .json or .md.",
+    help="Write all findings with their texts to FILE (.json or .md).",
 )
 @quiet_option
 @format_option
-def command(name: str, report: Path | None, quiet: bool, style: str, **config_values: Any) -> None:
-    """Look for what is wrong with a dataset: copies, leaks, contradictions, wrong labels.
+def command(name: str, output: Path | None, quiet: bool, style: str, **config_values: Any) -> None:
+    """Find duplicates, leaked texts and label issues in a dataset.
 
-    Prints how many texts there are of each finding, with some of them. CSV holds a row for each
-    text, JSON everything.
+    Prints the number of examples with each finding, and a few of them. CSV contains one row per
+    example with a finding, JSON everything.
 
     \b
-    Example: textclf audit bbc --report audit.md
+    Example: textclf audit bbc --output audit.md
     """
     from textclf.audit.audit import audit
-    from textclf.audit.report import ITEM_COLUMNS, check_report, format_report, write_report
+    from textclf.audit.report import ITEM_COLUMNS, check_output, format_report, write_report
     from textclf.data.loading import load_dataset
     from textclf.runtime import backend
     from textclf.runtime.progress import Phases, Reporter
-    from textclf.tables import format_table
 
-    if report:
-        check_report(report)
+    if output:
+        check_output(output)
     config = make_dataset_config(name, **config_values)
     phases = Phases(Reporter(quiet=quiet))
     with phases("start", f"loading {name}"):
         backend.import_tensorflow()
         dataset = load_dataset(config.dataset)
     found = audit(dataset, config, phases=phases)
-    if report:
-        write_report(found, report)
+    if output:
+        write_report(found, output)
     if style == "json":
         click.echo(json.dumps(found.to_document(), indent=2))
     elif style == "csv":
-        click.echo(format_table([vars(item) for item in found.items], ITEM_COLUMNS, style))
+        print_table([vars(item) for item in found.items], ITEM_COLUMNS, style)
     else:
         click.echo(format_report(found, style))
-    if report:
-        phases.reporter.say(f"see {report}")
+    if output:
+        phases.reporter.info(f"see {output}")

@@ -1,16 +1,26 @@
-"""See and clear what is kept to start faster."""
+"""List or clear the cache of datasets and token ids."""
+
+import datetime
 
 import click
 
 from textclf.commands._options import format_option, print_table
+from textclf.tables import Column, format_number
+
+COLUMNS = (
+    Column("entry", "entry"),
+    Column("megabytes", "MB", format_number(1), numeric=True),
+    Column("last_used", "last used"),
+)
 
 
 @click.group(name="cache")
 def command() -> None:
-    """See and clear what is kept to start faster.
+    """List or clear the cache of datasets and token ids.
 
-    Labels and token ids of datasets, which are made again where they are missing. The folder is
-    that of TEXTCLF_CACHE_DIR; what was not used for longest goes above TEXTCLF_MAX_CACHE_MB.
+    The cache is in TEXTCLF_CACHE_DIR, by default ~/.cache/textclf on Linux. If it grows beyond
+    TEXTCLF_MAX_CACHE_MB, the least recently used entries are removed. Removed entries are created
+    again when needed.
 
     \b
     Example: textclf cache list
@@ -20,27 +30,37 @@ def command() -> None:
 @command.command(name="list")
 @format_option
 def show(style: str) -> None:
-    """List what is kept, the last used first.
+    """List cache entries, the most recently used first.
 
     \b
     Example: textclf cache list --format json
     """
-    from textclf.commands._descriptions import ENTRY_COLUMNS, describe_entry
     from textclf.storage.cache import entries_folder, list_entries
+    from textclf.storage.limits import MEGABYTE
 
-    rows = [describe_entry(*entry) for entry in list_entries()]
+    rows = [
+        {
+            "entry": folder.name,
+            "megabytes": n_bytes / MEGABYTE,
+            "last_used": datetime.datetime.fromtimestamp(used)
+            .astimezone()
+            .isoformat(" ", "minutes"),
+        }
+        for folder, n_bytes, used in list_entries()
+    ]
     if not rows:
-        click.echo(f"nothing is kept in {entries_folder()}", err=True)
-    print_table(rows, ENTRY_COLUMNS, style)
+        click.echo(f"the cache is empty: {entries_folder()}", err=True)
+    print_table(rows, COLUMNS, style)
 
 
 @command.command(name="clear")
 def clear() -> None:
-    """Remove all that is kept.
+    """Remove all cache entries.
 
     \b
     Example: textclf cache clear
     """
     from textclf.storage.cache import clear_entries, entries_folder
+    from textclf.storage.limits import MEGABYTE
 
-    click.echo(f"{clear_entries() / 1e6:,.1f} MB removed from {entries_folder()}")
+    click.echo(f"{clear_entries() / MEGABYTE:,.1f} MB removed from {entries_folder()}")

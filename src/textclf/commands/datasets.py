@@ -6,12 +6,14 @@ from typing import Any
 import click
 
 from textclf.commands._options import (
+    SUMMARY_COLUMNS,
     dataset_options,
     format_option,
+    list_summaries,
     make_dataset_config,
     print_table,
 )
-from textclf.tables import printable
+from textclf.tables import escape_control
 
 
 @click.command(name="datasets")
@@ -21,34 +23,29 @@ from textclf.tables import printable
 def command(name: str | None, style: str, **config_values: Any) -> None:
     """List the datasets, or describe one.
 
-    With NAME or a file, load it and show its source, splits, labels and first texts.
+    With NAME or PATH, load the dataset and show its source, splits, labels and first texts.
 
     \b
     Example: textclf datasets bbc
     """
-    from textclf.commands._descriptions import (
-        LABEL_COLUMNS,
-        SUMMARY_COLUMNS,
-        describe_dataset,
-        list_summaries,
-    )
-
     if name is None:
         if any(config_values.values()):
             raise click.UsageError("options need NAME, the dataset to load")
         print_table(list_summaries("datasets"), SUMMARY_COLUMNS, style)
         return
+
+    from textclf.data.summary import LABEL_COLUMNS, describe_dataset
+
     document = describe_dataset(make_dataset_config(name, **config_values).dataset)
-    labels = document["labels"]
     if style == "json":
         click.echo(json.dumps(document, indent=2))
         return
     if style == "table":
-        texts = ", ".join(f"{split} {count:,}" for split, count in document["texts"].items())
-        for key in ("summary", "download", "source", "licence", "citation"):
-            click.echo(f"{key}: {document[key]}")
-        click.echo(f"texts: {texts}\n")
+        for key in ("summary", "download", "source", "license", "citation"):
+            click.echo(escape_control(f"{key}: {document[key]}"))
+        sizes = ", ".join(f"{split} {size:,}" for split, size in document["n_examples"].items())
+        click.echo(f"examples: {sizes}\n")
         for sample in document["samples"]:
             line = f"{sample['label']}: {' '.join(sample['text'].split())} ..."
-            click.echo(f"{printable(line)}\n")
-    print_table(labels, LABEL_COLUMNS, style)
+            click.echo(f"{escape_control(line)}\n")
+    print_table(document["labels"], LABEL_COLUMNS, style)

@@ -1,4 +1,4 @@
-"""Show which texts one run got right and another got wrong."""
+"""Show the examples that only one of two runs predicts correctly."""
 
 import json
 from pathlib import Path
@@ -6,26 +6,45 @@ from pathlib import Path
 import click
 
 from textclf.commands._options import PATH, format_option, print_table
+from textclf.tables import Column, format_number, format_p_value, format_start
+
+LABEL_COLUMNS = (
+    Column("label", "label"),
+    Column("both", "both correct", format_number(), numeric=True),
+    Column("only_a", "only A", format_number(), numeric=True),
+    Column("only_b", "only B", format_number(), numeric=True),
+    Column("neither", "neither", format_number(), numeric=True),
+    Column("p_value", "p", format_p_value, numeric=True),
+)
+EXAMPLE_COLUMNS = (
+    Column("label", "label"),
+    Column("confidence", "confidence", format_number(3), numeric=True),
+    Column("incorrect_label", "incorrect prediction"),
+    Column("incorrect_confidence", "its confidence", format_number(3), numeric=True),
+    Column("text", "text", format_start(200)),
+)
 
 
 @click.command(name="diff")
 @click.argument("path_a", metavar="RUN_A", type=PATH)
 @click.argument("path_b", metavar="RUN_B", type=PATH)
 @click.option(
-    "--top", type=click.IntRange(0), default=5, show_default=True, help="Texts of each kind."
+    "--top",
+    type=click.IntRange(0),
+    default=5,
+    help="Number of examples to show for each run.",
 )
 @format_option
 def command(path_a: Path, path_b: Path, top: int, style: str) -> None:
-    """Show what RUN_B got right that RUN_A got wrong, and the reverse.
+    """Show the examples that only one of two runs predicts correctly.
 
-    Prints how many test texts both, one or neither of them got right, with McNemar's exact test;
-    the same for each label; and the texts, the most confident answers first. CSV holds the labels,
-    JSON everything.
+    Prints how many test examples both, one or neither run predicts correctly, in total and for each
+    label, with McNemar's exact test. Then prints the examples that only one run predicts correctly,
+    the most confident predictions first. CSV contains the labels, JSON everything.
 
     \b
     Example: textclf diff runs/bbc/mlp runs/bbc/cnn --top 3
     """
-    from textclf.commands._descriptions import DIFFERENCE_COLUMNS, TEXT_COLUMNS
     from textclf.comparison.diff import describe_difference
     from textclf.runs.search import find_finished_run
 
@@ -33,15 +52,15 @@ def command(path_a: Path, path_b: Path, top: int, style: str) -> None:
     if style == "json":
         click.echo(json.dumps(document, indent=2))
         return
-    differing = [row for row in document["labels"] if row["only_a"] or row["only_b"]]
     if style == "csv":
-        print_table(document["labels"], DIFFERENCE_COLUMNS, style)
+        print_table(document["labels"], LABEL_COLUMNS, style)
         return
+    differing = [row for row in document["labels"] if row["only_a"] or row["only_b"]]
     total = {"label": "all labels", **document["mcnemar"]}
-    print_table([total, *differing], DIFFERENCE_COLUMNS, style)
+    print_table([total, *differing], LABEL_COLUMNS, style)
     for side, path in (("only_a", path_a), ("only_b", path_b)):
-        click.echo(f"\nonly {path} is right:\n")
+        click.echo(f"\ncorrect in {path} only:\n")
         if document[side]:
-            print_table(document[side], TEXT_COLUMNS, style)
+            print_table(document[side], EXAMPLE_COLUMNS, style)
         else:
             click.echo("none" if top else "not shown (--top 0)")

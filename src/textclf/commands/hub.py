@@ -1,15 +1,26 @@
-"""Build text embeddings from word vectors, and describe any."""
+"""Build a text embedding from word vectors, or describe one."""
 
 from pathlib import Path
 
 import click
 
 from textclf.commands._options import PATH, format_option, print_table
+from textclf.tables import Column, format_number
+
+COLUMNS = (
+    Column("handle", "handle"),
+    Column("dim", "dimension", format_number(), numeric=True),
+    Column("vocabulary_size", "words", format_number(), numeric=True),
+    Column("n_parameters", "parameters", format_number(), numeric=True),
+    Column("trainable", "trainable", lambda value: "yes" if value else "no"),
+    Column("bytes", "MB", lambda value: f"{value / 1e6:,.1f}", numeric=True),
+    Column("folder", "folder"),
+)
 
 
 @click.group(name="hub")
 def command() -> None:
-    """Build and describe text embeddings for the model hub.
+    """Build or describe text embeddings for the `hub` model.
 
     \b
     Example: textclf hub info glove
@@ -22,20 +33,21 @@ def command() -> None:
     "--vectors",
     required=True,
     metavar="FILE",
-    help="Text file of word2vec or GloVe, also .gz; or glove, the vectors of the extra.",
+    help="Word vectors in the text format of word2vec, GloVe or fastText, also .gz; or glove, the"
+    " vectors of the extra glove.",
 )
 @click.option(
     "--max-tokens",
     type=click.IntRange(1, 10_000_000),
     default=20_000,
-    show_default=True,
-    help="Words to keep, the first ones of the file.",
+    help="Maximum vocabulary size; the first words of the file are kept.",
 )
 @format_option
 def build(out: Path, vectors: str, max_tokens: int, style: str) -> None:
-    """Make a text embedding from word vectors.
+    """Build a text embedding from word vectors.
 
-    OUT becomes a TF2 SavedModel for --set model.handle=OUT or any other program.
+    Writes a TF2 SavedModel to the folder OUT, for --set model.handle=OUT or any program that loads
+    SavedModels.
 
     \b
     Example: textclf hub build --vectors glove.6B.50d.txt --max-tokens 20000 embedding
@@ -44,21 +56,21 @@ def build(out: Path, vectors: str, max_tokens: int, style: str) -> None:
 
     backend.start("cpu")
 
-    from textclf.commands._descriptions import EMBEDDING_COLUMNS, describe_embedding
-    from textclf.hub import handles as hub
+    from textclf.hub import handles
+    from textclf.hub.text_embedding import describe_embedding
 
-    hub.build(vectors, out, max_tokens=max_tokens)
-    print_table(describe_embedding(str(out), out), EMBEDDING_COLUMNS, style)
+    handles.build(vectors, out, max_tokens=max_tokens)
+    print_table([describe_embedding(str(out), out)], COLUMNS, style)
 
 
 @command.command(name="info")
 @click.argument("handle")
 @format_option
 def info(handle: str, style: str) -> None:
-    """Describe a text embedding, after fetching it where it is not there.
+    """Describe a text embedding, after downloading it if needed.
 
-    HANDLE is what model.handle takes: glove, a short name, a folder, an address or a path on
-    tfhub.dev or kaggle.com.
+    HANDLE is a value of model.handle: glove, a short name, a folder, a URL, or a path on tfhub.dev
+    or kaggle.com.
 
     \b
     Example: textclf hub info glove
@@ -67,7 +79,7 @@ def info(handle: str, style: str) -> None:
 
     backend.start("cpu")
 
-    from textclf.commands._descriptions import EMBEDDING_COLUMNS, describe_embedding
-    from textclf.hub import handles as hub
+    from textclf.hub import handles
+    from textclf.hub.text_embedding import describe_embedding
 
-    print_table(describe_embedding(handle, hub.resolve(handle)), EMBEDDING_COLUMNS, style)
+    print_table([describe_embedding(handle, handles.resolve(handle))], COLUMNS, style)

@@ -1,35 +1,48 @@
-"""List the models, or build one and list its layers."""
+"""List the models, or describe one."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from textclf.commands._options import config_options, format_option, make_config, print_table
+from textclf.commands._options import (
+    SUMMARY_COLUMNS,
+    config_options,
+    format_option,
+    list_summaries,
+    make_config,
+    print_table,
+)
+from textclf.tables import Column, format_number
+
+if TYPE_CHECKING:
+    from textclf.config.schema import ExperimentConfig
+
+LAYER_COLUMNS = (
+    Column("layer", "layer"),
+    Column("type", "type"),
+    Column("output_shape", "output shape", lambda shape: " x ".join(map(str, shape))),
+    Column("n_parameters", "parameters", format_number(), numeric=True),
+)
 
 
 @click.command(name="models")
 @click.argument("name", required=False)
 @click.option(
-    "--dataset", metavar="NAME", help="Build for its labels.  [default: that of FILE, or reuters]"
+    "--dataset",
+    metavar="NAME|PATH",
+    help="Dataset to build the model for.  [default: that of FILE, or reuters]",
 )
 @config_options
 @format_option
 def command(name: str | None, style: str, dataset: str | None, **config_values: Any) -> None:
     """List the models, or describe one.
 
-    With NAME, build it and list its layers and parameters.
+    With NAME, build the model and list its layers and parameters.
 
     \b
     Example: textclf models cnn --dataset imdb --set model.filters=64
     """
-    from textclf.commands._descriptions import (
-        LAYER_COLUMNS,
-        SUMMARY_COLUMNS,
-        describe_model,
-        list_summaries,
-    )
-
     if name is None:
         if dataset or any(config_values.values()):
             raise click.UsageError("options need NAME, the model to build")
@@ -49,9 +62,55 @@ def command(name: str | None, style: str, dataset: str | None, **config_values: 
     if document["layers"]:
         print_table(document["layers"], LAYER_COLUMNS, style)
     if style == "table":
-        settings = ", ".join(f"{key} {value}" for key, value in document["settings"].items())
-        click.echo(f"settings: {settings or 'none'}")
+        shown = ", ".join(f"{k} {v}" for k, v in document["hyperparameters"].items())
+        click.echo(f"hyperparameters: {shown or 'none'}")
         if document["layers"]:
-            click.echo(f"parameters: {document['parameters']:,}")
+            click.echo(f"parameters: {document['n_parameters']:,}")
     if document["note"]:
         click.echo(f"not built: {document['note']}", err=True)
+
+
+def describe_model(config: "ExperimentConfig") -> dict[str, Any]:
+    """Return the hyperparameters of a model, and the layers if it is a network."""
+    import keras
+
+    from textclf.data.loading import load_label_names
+    from textclf.errors import EmbeddingError
+    from textclf.models._build import build_model, find_fit
+    from textclf.registry import describe
+
+    name = config.model.name
+    document: dict[str, Any] = {
+        "model": name,
+        "dataset": config.dataset.name,
+        "summary": describe("models", name),
+        "hyperparameters": config.model.model_dump(
+            mode="json", exclude={"name"}, exclude_none=True
+        ),
+        "n_parameters": None,
+        "layers": [],
+        "note": None,
+    }
+    if find_fit(name):
+        return document
+    try:
+        model = build_model(config, n_labels=len(load_label_names(config.dataset)))
+    except EmbeddingError as error:  # The hyperparameters, which can correct it, are still shown.
+        return {**document, "note": str(error)}
+    layers = list(model.network.layers)
+    if model.encoder:
+        texts = keras.Input((), dtype="string", name="texts")
+        layers = [*keras.Model(texts, model.encoder(texts)).layers, *layers]
+    return {
+        **document,
+        "n_parameters": sum(layer.count_params() for layer in layers),
+        "layers": [
+            {
+                "layer": layer.name,
+                "type": type(layer).__name__,
+                "output_shape": list(layer.output.shape[1:]),
+                "n_parameters": layer.count_params(),
+            }
+            for layer in layers
+        ],
+    }

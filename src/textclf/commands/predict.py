@@ -1,36 +1,43 @@
-"""Classify texts with a finished run's saved model."""
+"""Classify texts with the saved model of a run."""
 
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import click
 
 from textclf.commands._options import PATH, device_option, format_option, print_table
+from textclf.errors import RequestError
+from textclf.storage import limits
+from textclf.tables import Column, format_number, format_start
+
+SHOWN_CHARACTERS = 60
+
+COLUMNS = (
+    Column("text", "text", format_start(SHOWN_CHARACTERS)),
+    Column("rank", "rank", numeric=True),
+    Column("label", "label"),
+    Column("probability", "probability", format_number(4), numeric=True),
+)
 
 
 @click.command(name="predict")
 @click.argument("run_path", metavar="RUN", type=PATH)
 @click.argument("texts", metavar="TEXT...", nargs=-1, required=True)
-@click.option(
-    "--top", type=click.IntRange(1), default=1, show_default=True, help="Labels for each text."
-)
+@click.option("--top", type=click.IntRange(1), default=1, help="Number of labels per text.")
 @device_option
 @format_option
 def command(run_path: Path, texts: tuple[str, ...], top: int, device: str, style: str) -> None:
     """Classify texts with the saved model of a run.
 
-    Prints the most probable labels of each TEXT; a single - reads standard input, a text a line.
+    Prints the most probable labels of each TEXT. If the only TEXT is -, reads standard input, one
+    text per line.
 
     \b
     Example: textclf predict runs/bbc/mlp "Shares fell as oil prices rose" --top 2
     """
-    from textclf.commands._predictions import (
-        COLUMNS,
-        check_texts,
-        decode_arguments,
-        predict_rows,
-        read_lines,
-    )
     from textclf.runs.search import find_finished_run
     from textclf.runtime import backend
 
@@ -39,3 +46,68 @@ def command(run_path: Path, texts: tuple[str, ...], top: int, device: str, style
     check_texts(lines)
     backend.start(device)
     print_table(predict_rows(run.read_model(), lines, top=top), COLUMNS, style)
+
+
+def read_lines(stream: BinaryIO) -> list[str]:
+    """Read UTF-8 texts, one per line.
+
+    Raises:
+        RequestError: A line is not UTF-8.
+        LimitError: The input is too large.
+    """
+    lines = []
+    content = stream.read(limits.FILE.n_bytes + 1)
+    limits.FILE.check(len(content), "standard input")
+    for number, line in enumerate(content.splitlines(), start=1):
+        try:
+            lines.append(line.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            raise RequestError(f"line {number} of standard input is not UTF-8: {error}") from error
+    return lines
+
+
+def decode_arguments(texts: Sequence[str]) -> list[str]:
+    """Decode arguments as UTF-8, even if the locale has another encoding, such as C."""
+    return [os.fsencode(text).decode("utf-8", "surrogateescape") for text in texts]
+
+
+def check_texts(texts: Sequence[str]) -> None:
+    """Refuse texts that cannot be classified.
+
+    Raises:
+        RequestError: There is no text, or one is empty or not valid Unicode.
+        LimitError: A text is too long.
+    """
+    if not texts:
+        raise RequestError("no text given: standard input is empty")
+    for number, text in enumerate(texts, start=1):
+        if not text.strip():
+            raise RequestError(f"text {number} of {len(texts)} is empty: every text needs a word")
+        size = len(text.encode("utf-8", "surrogatepass"))
+        limits.TEXT.check(size, f"text {number} of {len(texts)}")
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            start = format_start(SHOWN_CHARACTERS)(text)
+            raise RequestError(f"text {number} of {len(texts)} is not UTF-8: {start!r}")
+
+
+def predict_rows(classifier: Any, texts: Sequence[str], *, top: int) -> list[dict[str, Any]]:
+    """Classify texts.
+
+    Args:
+        classifier: `TextClassifier` or `SklearnClassifier`.
+        texts: Raw texts.
+        top: Labels per text, the most probable first.
+
+    Returns:
+        Rows with the keys of `COLUMNS`.
+    """
+    return [
+        {
+            "text": text,
+            "rank": rank,
+            "label": classifier.label_names[label],
+            "probability": float(probabilities[label]),
+        }
+        for text, probabilities in zip(texts, classifier.predict_texts(texts), strict=True)
+        for rank, label in enumerate((-probabilities).argsort(kind="stable")[:top], start=1)
+    ]

@@ -1,4 +1,4 @@
-"""Train a run again, and fail unless it comes out the same."""
+"""Train a run again, and fail unless the result is the same."""
 
 from pathlib import Path
 
@@ -7,10 +7,18 @@ import click
 from textclf.commands._options import (
     PATH,
     device_option,
+    format_command,
     format_option,
-    join_command,
     print_table,
     quiet_option,
+)
+from textclf.tables import Column, format_number
+
+COLUMNS = (
+    Column("metric", "metric"),
+    Column("stored", "stored", format_number(6), numeric=True),
+    Column("reproduced", "reproduced", format_number(6), numeric=True),
+    Column("difference", "difference", lambda value: f"{value:+.6f}", numeric=True),
 )
 
 
@@ -20,27 +28,26 @@ from textclf.commands._options import (
     "--tolerance",
     type=click.FloatRange(0),
     default=0.02,
-    show_default=True,
-    help="Allowed difference of a metric on another machine or other versions.",
+    help="Allowed difference of each metric if the machine or the versions differ.",
 )
 @device_option
 @quiet_option
 @format_option
 def command(run_path: Path, tolerance: float, device: str, quiet: bool, style: str) -> None:
-    """Train RUN again from its directory, and fail unless it comes out the same.
+    """Train a run again, and fail unless the result is the same.
 
-    On the same machine with the same versions every metric has to be equal; otherwise it names what
-    differs and allows the tolerance. Exits with 3 where a metric differs. RUN is not changed.
+    On the same machine with the same versions, the result must be identical. Otherwise, prints what
+    differs and allows each metric to differ by the tolerance. Exits with 3 if the run is not
+    reproduced. RUN is not changed.
 
     \b
     Example: textclf reproduce runs/bbc/mlp
     """
-    from textclf.commands._descriptions import REPRODUCTION_COLUMNS
     from textclf.experiment.reproduce import reproduce
-    from textclf.experiment.run import Settings
+    from textclf.experiment.run import RunContext
     from textclf.runs.search import find_finished_run
     from textclf.runtime.progress import Reporter
 
-    settings = Settings(Reporter(quiet=quiet), device, command=join_command())
-    rows = reproduce(find_finished_run(run_path), settings, tolerance=tolerance)
-    print_table(rows, REPRODUCTION_COLUMNS, style)
+    context = RunContext(Reporter(quiet=quiet), device, command=format_command())
+    rows = reproduce(find_finished_run(run_path), context, tolerance=tolerance)
+    print_table(rows, COLUMNS, style)

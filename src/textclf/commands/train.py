@@ -10,8 +10,8 @@ from textclf.commands._options import (
     config_options,
     device_option,
     force_option,
+    format_command,
     format_option,
-    join_command,
     make_config,
     print_comparison,
     quiet_option,
@@ -22,20 +22,18 @@ COMMANDLINE = click.core.ParameterSource.COMMANDLINE
 
 
 @click.command(name="train")
-@click.option("--model", metavar="NAME", help="A model that `textclf models` lists.")
-@click.option(
-    "--dataset", metavar="NAME|PATH", help="A dataset that `textclf datasets` lists, or a file."
-)
-@click.option("--seed", type=int, help="Seed of weights, order and dropout.  [default: 42]")
+@click.option("--model", metavar="NAME", help="Model to train; see `textclf models`.")
+@click.option("--dataset", metavar="NAME|PATH", help="Dataset to train on; see `textclf datasets`.")
+@click.option("--seed", type=int, help="Random seed.  [default: 42]")
 @config_options
 @click.option(
     "--run-dir",
     type=PATH,
-    help="Exactly where the run goes, instead of its place below the run root.",
+    help="Run directory.  [default: a folder below the run root]",
 )
 @run_root_option
 @device_option
-@click.option("--tensorboard", is_flag=True, help="Write TensorBoard event files too.")
+@click.option("--tensorboard", is_flag=True, help="Write TensorBoard event files.")
 @force_option
 @quiet_option
 @format_option
@@ -51,13 +49,13 @@ def command(
 ) -> None:
     """Train and evaluate one model on one dataset.
 
-    Leaves a run directory with everything about the run, and prints its row of the comparison. A
-    finished run is reported, not repeated; an interrupted one goes on after its last whole epoch.
+    Writes a run directory and prints the test result. A finished run is not repeated, and an
+    interrupted one resumes after its last complete epoch.
 
     \b
     Example: textclf train --model cnn --dataset reuters --seed 1
     """
-    from textclf.experiment.run import Settings, run_experiment
+    from textclf.experiment.run import RunContext, run_experiment
     from textclf.runs.directory import RunDirectory
     from textclf.runtime.progress import Reporter
 
@@ -66,13 +64,13 @@ def command(
     config = make_config(**config_values)
     run = RunDirectory(run_dir) if run_dir else RunDirectory.of(config, run_root)
     reporter = Reporter(quiet=quiet)
-    settings = Settings(
-        reporter, device, tensorboard=tensorboard, force=force, command=join_command()
+    context = RunContext(
+        reporter, device, tensorboard=tensorboard, force=force, command=format_command()
     )
-    result = run_experiment(config, run, settings)
-    # Not before: what is imported here needs memory while the network is trained.
-    from textclf.comparison.model_results import make_entries
+    result = run_experiment(config, run, context)
+    # Imported after training, which needs the memory.
+    from textclf.comparison.model_results import group_by_configuration
     from textclf.comparison.table import tabulate
 
-    print_comparison(*tabulate(make_entries([(run, result)])), style, reporter)
-    reporter.say(f"see {run.path}")
+    print_comparison(*tabulate(group_by_configuration([(run, result)])), style, reporter)
+    reporter.info(f"see {run.path}")

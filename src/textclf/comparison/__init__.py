@@ -1,1 +1,1 @@
-"""Finished runs to a table."""
+"""Compares finished runs and tabulates them."""

@@ -1,37 +1,105 @@
-"""Gates for continuous integration: a drop that is both too large and no noise."""
+"""Gates for continuous integration: a drop in accuracy that is both too large and significant."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from textclf.comparison.model_results import Entry, check_comparable, compare_all
-from textclf.errors import GateError
+from textclf.comparison.model_results import (
+    ModelResults,
+    check_comparable,
+    compare_all,
+    group_by_configuration,
+)
+from textclf.errors import GateError, RequestError
+from textclf.models._build import BASELINES
+from textclf.runs.search import read_finished
+from textclf.runtime.progress import Reporter
+
+MIN_SEEDS = 3
+"""With fewer seeds, the variance over seeds is hardly known."""
 
 
-def check_gate(entries: Sequence[Entry], baseline: Entry, *, max_drop: float, alpha: float) -> None:
-    """Compare every entry with a baseline, text by text.
+@dataclass(frozen=True)
+class Gate:
+    """A reference configuration, and how much worse models may be.
 
-    Args:
-        entries: what is checked; the very runs of the baseline are left out.
-        baseline: one configuration with its seeds.
-        max_drop: how much accuracy an entry may lose, in [0, 1].
-        alpha: rate of false alarms over all entries together, in (0, 1).
-
-    Raises:
-        RunError: an entry must not be compared with the baseline.
-        GateError: an entry lost more than is allowed, and more than noise explains.
+    Attributes:
+        reference: Configuration to compare with, with its seeds.
+        max_drop: Allowed drop in accuracy, in [0, 1].
+        alpha: Rate of false alarms over all models together, in (0, 1).
     """
-    own = {run.path.resolve() for run in baseline.runs}
-    checked = [e for e in entries if not own & {run.path.resolve() for run in e.runs}]
-    for entry in checked:
-        check_comparable(entry.first, baseline.first)
-    alarms = [
-        f"{entry.first.model} lost {-difference.estimate.mean:.4f} (p = {p_value:.2g})"
-        for entry, difference, p_value in compare_all(
-            checked, baseline, p_of=lambda difference: difference.p_below
-        )
-        if -difference.estimate.mean > max_drop and p_value < alpha
-    ]
-    if alarms:
-        raise GateError(
-            f"worse than the baseline {baseline.first.model} by more than {max_drop:g} and by more"
-            f" than noise explains: {'; '.join(alarms)}"
-        )
+
+    reference: ModelResults
+    max_drop: float
+    alpha: float
+
+    @classmethod
+    def read(cls, path: Path, reporter: Reporter, *, max_drop: float, alpha: float) -> "Gate":
+        """Read the runs of the one configuration at or below ``path``.
+
+        Raises:
+            RequestError: There are several configurations.
+        """
+        models = group_by_configuration(read_finished([path], reporter))
+        if len(models) != 1:
+            names = ", ".join(f"{model.first.dataset}/{model.first.model}" for model in models)
+            raise RequestError(
+                f"--gate {path}: expected runs of one configuration, got {len(models)}: {names}"
+            )
+        return cls(models[0], max_drop, alpha)
+
+    def check(
+        self, models: Sequence[ModelResults], reporter: Reporter, *, named: Sequence[str] = ()
+    ) -> None:
+        """Compare every model with the reference, example by example.
+
+        Args:
+            models: Models to check; runs of the reference itself are left out.
+            reporter: Prints the outcome.
+            named: Baseline models that are checked because the user named them.
+
+        Raises:
+            RequestError: There is no model to check.
+            RunError: A model cannot be compared with the reference.
+            GateError: The accuracy of a model dropped by more than allowed, significantly.
+        """
+        checked = self._select(models, named)
+        n_seeds = min(len(model.runs) for model in [*checked, self.reference])
+        if n_seeds < MIN_SEEDS:
+            reporter.info(
+                f"with fewer than {MIN_SEEDS} seeds on one side, the variance over seeds is poorly"
+                " estimated, and the rate of false alarms may exceed --alpha"
+            )
+        for model in checked:
+            check_comparable(model.first, self.reference.first)
+        differences = compare_all(checked, self.reference, one_sided=True)
+        alarms = [
+            f"{model.first.model} dropped by {-difference.estimate.mean:.4f}"
+            f" (p = {difference.p_value:.2g})"
+            for model in checked
+            if (difference := differences[model.first.fingerprint])
+            and -difference.estimate.mean > self.max_drop
+            and difference.p_value < self.alpha
+        ]
+        limit = self.reference.first.model
+        if self.max_drop:
+            limit += f" by more than {self.max_drop:g}"
+        if alarms:
+            raise GateError(f"significantly less accurate than {limit}: {'; '.join(alarms)}")
+        reporter.info(f"gate passed: no model is significantly less accurate than {limit}")
+
+    def _select(self, models: Sequence[ModelResults], named: Sequence[str]) -> list[ModelResults]:
+        """Return the models to check."""
+        own = {run.path.resolve() for run in self.reference.runs}
+        selected = [
+            model
+            for model in models
+            if not own & {run.path.resolve() for run in model.runs}
+            and (model.first.model not in BASELINES or model.first.model in named)
+        ]
+        if not selected:
+            raise RequestError(
+                "--gate: there is no model to check; the gate's own runs are left out, and so are"
+                " baseline models unless --model names them"
+            )
+        return selected

@@ -1,27 +1,27 @@
-"""Configurations with their finished seeds, and how two of them differ on the same texts."""
+"""Finished runs grouped by configuration, and the paired comparison of two configurations."""
 
 import statistics
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
 
-from textclf.comparison.significance import Estimate, estimate, holm, mcnemar_counts
+from textclf.comparison.significance import Estimate, estimate, holm, mcnemar_test
 from textclf.errors import RunError
 from textclf.runs.directory import RunDirectory
 from textclf.runs.result import Result
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One configuration with its finished seeds.
+class ModelResults:
+    """One configuration of a model with its finished seeds.
 
     Attributes:
-        runs: their directories.
-        results: in the order of their seeds.
-        correct: <bool>[seeds, texts], whether each answer was right.
+        runs: Run directories.
+        results: Their results, in the order of the seeds.
+        correct: <bool>[seeds, examples], whether each prediction is correct.
     """
 
     runs: tuple[RunDirectory, ...]
@@ -30,28 +30,28 @@ class Entry:
 
     @property
     def first(self) -> Result:
-        """What all seeds share stands in the first result."""
+        """The first result, for everything that all seeds share."""
         return self.results[0]
 
     @property
     def accuracy(self) -> float:
-        """Mean over the seeds."""
+        """Mean accuracy over the seeds."""
         return float(self.correct.mean())
 
     def mean_metric(self, name: str) -> float:
-        """Mean of a metric over the seeds."""
+        """Return the mean of a metric over the seeds."""
         return statistics.fmean(result.evaluation.metrics[name] for result in self.results)
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How an entry's accuracy differs from another's.
+    """The difference in accuracy between a model and a reference.
 
     Attributes:
-        estimate: of the mean difference; above zero where the entry is better.
-        p_value: two-sided; McNemar's for one seed.
-        p_below: one-sided, of the hypothesis that the entry is not worse.
-        n_seeds: of the model that has fewer.
+        estimate: Mean difference, positive if the model is better.
+        p_value: Two-sided p-value; McNemar's for one seed each.
+        p_below: One-sided p-value of the hypothesis that the model is not worse.
+        n_seeds: Seeds of the model that has fewer.
     """
 
     estimate: Estimate
@@ -60,25 +60,26 @@ class Difference:
     n_seeds: int
 
 
-def make_entries(
+def group_by_configuration(
     runs: Iterable[tuple[RunDirectory, Result]],
     *,
     leave_out: Callable[[str], None] | None = None,
-) -> list[Entry]:
-    """Gather finished runs by configuration, reading their predictions.
+) -> list[ModelResults]:
+    """Group finished runs by configuration, and read their predictions.
 
     Args:
-        runs: with their results.
-        leave_out: is told of runs whose predictions are damaged, which then are left out.
+        runs: Run directories with their results.
+        leave_out: Called with a message for each run whose predictions are damaged, which is then
+            left out. If None, damaged predictions are an error.
 
     Raises:
-        RunError: predictions are damaged, and ``leave_out`` is None, or no run is left.
+        RunError: Predictions are damaged, or no run is left.
     """
 
     def key(pair: tuple[RunDirectory, Result]) -> tuple[str, str, str]:
         return pair[1].dataset, pair[1].model, pair[1].fingerprint
 
-    entries = []
+    models = []
     for _, group in groupby(sorted(runs, key=lambda pair: (key(pair), pair[1].seed)), key):
         found: list[tuple[RunDirectory, Result, npt.NDArray[np.bool_]]] = []
         for run, result in group:
@@ -89,85 +90,87 @@ def make_entries(
                     raise
                 leave_out(f"left out: {error}")
         if found:
-            _check_same_texts([result for _, result, _ in found])
-            directories, results, answers = zip(*found, strict=True)
-            entries.append(Entry(directories, results, np.stack(answers)))
-    if not entries:
-        raise RunError("no finished run with its predictions is left to compare")
-    return entries
+            directories, results, correct = zip(*found, strict=True)
+            for result in results[1:]:
+                check_comparable(results[0], result)
+            models.append(ModelResults(directories, results, np.stack(correct)))
+    if not models:
+        raise RunError("there is no finished run with predictions to compare")
+    return models
 
 
 def read_correct(run: RunDirectory) -> npt.NDArray[np.bool_]:
-    """Return whether each answer of a run was right, <bool>[texts]; RunError if damaged."""
+    """Return whether each prediction of a run is correct, <bool>[examples]; RunError if damaged."""
     predictions = run.read_predictions()
     return np.asarray(predictions.probabilities.argmax(axis=1) == predictions.label)
 
 
-def group_by_test_set(entries: Sequence[Entry]) -> list[list[Entry]]:
-    """Gather the entries that predicted the same texts with the same labels."""
+def group_by_test_set(models: Sequence[ModelResults]) -> list[list[ModelResults]]:
+    """Group models that predicted the same examples."""
 
-    def key(entry: Entry) -> tuple[str, str]:
-        return entry.first.dataset, entry.first.split_digest
+    def key(model: ModelResults) -> tuple[str, str]:
+        return model.first.dataset, model.first.split_digest
 
-    return [list(group) for _, group in groupby(sorted(entries, key=key), key)]
+    return [list(group) for _, group in groupby(sorted(models, key=key), key)]
 
 
 def check_comparable(first: Result, second: Result) -> None:
-    """Refuse two runs whose figures say nothing about each other; the order of labels may differ.
+    """Check that two runs predicted the same examples; the order of labels may differ.
 
     Raises:
-        RunError: other datasets, labels or test texts.
+        RunError: Their datasets, labels or test sets differ.
     """
     names = [f"{result.dataset}/{result.model}, seed {result.seed}" for result in (first, second)]
     labels = [{scores.name for scores in r.evaluation.per_class} for r in (first, second)]
     if first.dataset != second.dataset:
-        reason = f"other datasets: {first.dataset} and {second.dataset}"
+        reason = f"different datasets: {first.dataset} and {second.dataset}"
     elif labels[0] != labels[1]:
-        reason = f"other labels: {sorted(labels[0] ^ labels[1])[0]!r} is in one of them only"
+        reason = f"different labels: only one of them has {sorted(labels[0] ^ labels[1])[0]!r}"
     elif first.split_digest != second.split_digest:
         sizes = [result.evaluation.n_examples for result in (first, second)]
-        reason = f"other test texts ({sizes[0]:,} and {sizes[1]:,})"
+        reason = f"different test sets ({sizes[0]:,} and {sizes[1]:,} examples)"
     else:
         return
-    raise RunError(f"{names[0]} and {names[1]} must not be compared: {reason}")
+    raise RunError(f"{names[0]} and {names[1]} cannot be compared: {reason}")
 
 
-def _check_same_texts(results: Sequence[Result]) -> None:
-    for result in results[1:]:
-        check_comparable(results[0], result)
-
-
-def compare(entry: Entry, other: Entry) -> Difference:
-    """Compare two entries over the same texts, with all the seeds that each has."""
-    ours, theirs = entry.correct, other.correct
+def compare(model: ModelResults, reference: ModelResults) -> Difference:
+    """Compare two models on the same examples, with all seeds that each has."""
+    ours, theirs = model.correct, reference.correct
     difference = estimate(ours.astype(float), theirs.astype(float))
     n_seeds = min(len(ours), len(theirs))
     if max(len(ours), len(theirs)) > 1 and difference.variance > 0:
         return Difference(difference, difference.p_value, difference.p_below, n_seeds)
-    # One seed each, or no variance at all: what is left is how many texts tell.
+    # With one seed each, or without any variance, only examples can be counted.
     ours, theirs = ours[0], theirs[0]
-    counts = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
-    return Difference(difference, *mcnemar_counts(*counts), n_seeds)
+    two_sided, one_sided = mcnemar_test(int((ours & ~theirs).sum()), int((theirs & ~ours).sum()))
+    return Difference(difference, two_sided, one_sided, n_seeds)
 
 
 def compare_all(
-    entries: Sequence[Entry],
-    other: Entry,
+    models: Sequence[ModelResults],
+    reference: ModelResults,
     *,
-    p_of: Callable[[Difference], float] = lambda difference: difference.p_value,
-    chosen: bool = False,
-) -> list[tuple[Entry, Difference, float]]:
-    """Compare each entry with another one, with p-values that are corrected for their number.
+    one_sided: bool = False,
+    all_pairs: bool = False,
+) -> dict[str, Difference]:
+    """Compare each model with a reference, with p-values corrected by Holm's method.
 
     Args:
-        entries: all, the other one among them or not.
-        other: what they are compared with.
-        p_of: the p-value that is meant.
-        chosen: whether the other one was chosen by its result, as the best of all: then each pair
-            of entries might have been compared, and the correction is for all pairs.
+        models: All models, with or without the reference.
+        reference: Model to compare with.
+        one_sided: Whether ``p_value`` is that of the hypothesis that a model is not worse.
+        all_pairs: Whether to correct for all pairs of models, because the reference was chosen as
+            the best of them.
+
+    Returns:
+        The difference of each model other than the reference, by fingerprint.
     """
-    rest = [entry for entry in entries if entry is not other]
-    differences = [compare(entry, other) for entry in rest]
-    n_tests = len(rest) * (len(rest) + 1) // 2 if chosen else len(rest)
-    corrected = holm([p_of(difference) for difference in differences], n_tests=n_tests)
-    return list(zip(rest, differences, corrected, strict=True))
+    others = [model for model in models if model is not reference]
+    differences = [compare(model, reference) for model in others]
+    n_tests = len(others) * (len(others) + 1) // 2 if all_pairs else len(others)
+    p_values = holm([d.p_below if one_sided else d.p_value for d in differences], n_tests=n_tests)
+    return {
+        model.first.fingerprint: replace(difference, p_value=p_value)
+        for model, difference, p_value in zip(others, differences, p_values, strict=True)
+    }

@@ -1,7 +1,7 @@
-"""What of a difference is noise: intervals and tests over the same test texts and several seeds.
+"""Confidence intervals and tests over the same examples and several seeds.
 
-Every model predicted the same texts, so that models are compared text by text. The methods, their
-sources and their simulated error rates stand in ``docs/statistics.md``.
+All models predicted the same examples, so they are compared example by example.
+``docs/statistics.md`` has the methods, their sources and their simulated error rates.
 """
 
 import math
@@ -21,13 +21,13 @@ POWER = 0.8
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over texts and seeds, or the difference of two, with what is known of its error.
+    """An estimated mean accuracy, or the difference of two.
 
     Attributes:
-        mean: over all texts and seeds.
-        variance: of the mean, over other texts and other seeds.
-        degrees: degrees of freedom of the variance.
-        seed_variance: the part of the variance that more seeds make smaller.
+        mean: Mean over all examples and seeds.
+        variance: Variance of the mean over other examples and other seeds.
+        degrees: Degrees of freedom of the variance.
+        seed_variance: The part of the variance that more seeds reduce.
     """
 
     mean: float
@@ -37,9 +37,10 @@ class Estimate:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Ends of the 95 % interval, within [-1, 1]."""
-        reach = float(stdtrit(self.degrees, (1 + CONFIDENCE) / 2)) * math.sqrt(self.variance)
-        return max(-1.0, self.mean - reach), min(1.0, self.mean + reach)
+        """95% confidence interval, within [-1, 1]."""
+        t = float(stdtrit(self.degrees, (1 + CONFIDENCE) / 2))
+        margin = t * math.sqrt(self.variance)
+        return max(-1.0, self.mean - margin), min(1.0, self.mean + margin)
 
     @property
     def p_below(self) -> float:
@@ -55,107 +56,118 @@ class Estimate:
 
 
 def estimate(ours: FloatArray, theirs: FloatArray | None = None) -> Estimate:
-    """Estimate a model's mean, or the difference of two models' means on the same texts.
+    """Estimate a model's mean accuracy, or the difference of two models on the same examples.
 
-    Texts and seeds are random; texts are crossed with the models, seeds nested in each model. The
-    variance is the sum of mean squares of an analysis of variance, with Satterthwaite's degrees of
-    freedom (Clark 1973; Satterthwaite 1946). Where one model has one seed only, its seeds are taken
-    to vary like the other's.
+    Examples and seeds are random. Examples are crossed with models, and seeds are nested in each
+    model m with S_m seeds. With T examples, the variance of the mean is estimated from mean squares
+    (Clark 1973):
+
+        var(mean over seeds of each example) / T
+        + sum over m of (MS_seed,m - MS_residual,m) / (S_m T)
+
+    and its degrees of freedom by Satterthwaite (1946): V^2 / sum of (component^2 / its degrees). If
+    one model has a single seed, its seeds are assumed to vary like those of the other.
 
     Args:
-        ours: <float>[seeds, texts], 1 for a right and 0 for a wrong answer.
-        theirs: <float>[other seeds, texts].
+        ours: <float>[seeds, examples], 1 for a correct prediction and 0 for an incorrect one.
+        theirs: <float>[other seeds, examples].
     """
     models = [ours] if theirs is None else [ours, theirs]
-    by_text = ours.mean(axis=0) - (0.0 if theirs is None else theirs.mean(axis=0))
-    mean, n_texts = float(by_text.mean()), len(by_text)
-    if n_texts < 2:
+    by_example = ours.mean(axis=0) - (0.0 if theirs is None else theirs.mean(axis=0))
+    mean, n_examples = float(by_example.mean()), len(by_example)
+    if n_examples < 2:
         return Estimate(mean, math.inf, 1.0, 0.0)
-    text = float(by_text.var(ddof=1)) / n_texts
-    spreads = [_spread_seeds(model) for model in models if len(model) > 1]
-    if not spreads:
-        return Estimate(mean, text, n_texts - 1, 0.0)
-    variance, seeds, noise, weights = text, 0.0, 0.0, text**2 / (n_texts - 1)
+    example_variance = float(by_example.var(ddof=1)) / n_examples
+    mean_squares = [_mean_squares(model) for model in models if len(model) > 1]
+    if not mean_squares:
+        return Estimate(mean, example_variance, n_examples - 1, 0.0)
+
+    components, degrees = [example_variance], [float(n_examples - 1)]
+    seed_variance = residual_variance = 0.0
     for model in models:
-        spread = _spread_seeds(model) if len(model) > 1 else spreads[0]
-        share = 1 / (len(model) * n_texts)
-        variance += share * (spread.seed - spread.residual)
-        seeds += share * spread.seed
-        noise += share * spread.residual
-        weights += (share * spread.seed) ** 2 / spread.degrees
-        weights += (share * spread.residual) ** 2 / (spread.degrees * (n_texts - 1))
-    # What seeds add can be estimated below zero; the whole is no less than the noise of answers.
-    variance = max(variance, noise)
-    degrees = variance**2 / weights if weights else math.inf
-    return Estimate(mean, variance, degrees, seeds)
+        squares = _mean_squares(model) if len(model) > 1 else mean_squares[0]
+        seed = squares.seed / (len(model) * n_examples)
+        residual = squares.residual / (len(model) * n_examples)
+        components += [seed, -residual]
+        degrees += [squares.degrees, squares.degrees * (n_examples - 1)]
+        seed_variance += seed
+        residual_variance += residual
+    # The part due to seeds can be estimated below zero, but the whole is at least the residual.
+    variance = max(sum(components), residual_variance)
+    weights = sum(c**2 / d for c, d in zip(components, degrees, strict=True))
+    return Estimate(mean, variance, variance**2 / weights if weights else math.inf, seed_variance)
 
 
 @dataclass(frozen=True)
-class _Spread:
-    """Mean squares of one model's seeds, and of what neither texts nor seeds explain."""
+class _MeanSquares:
+    """Mean squares of one model: of its seeds, and the residual of examples and seeds.
+
+    ``degrees`` are those of the seeds; the residual has (T - 1) times as many.
+    """
 
     seed: float
     residual: float
     degrees: int
 
 
-def _spread_seeds(values: FloatArray) -> _Spread:
-    n_seeds, n_texts = values.shape
-    by_seed = values.mean(axis=1) - values.mean()
-    residuals = values - values.mean(axis=0) - by_seed[:, None]
-    return _Spread(
-        seed=n_texts * float(by_seed @ by_seed) / (n_seeds - 1),
-        residual=float((residuals**2).sum()) / ((n_texts - 1) * (n_seeds - 1)),
+def _mean_squares(correct: FloatArray) -> _MeanSquares:
+    n_seeds, n_examples = correct.shape
+    seed_effects = correct.mean(axis=1) - correct.mean()
+    residuals = correct - correct.mean(axis=0) - seed_effects[:, None]
+    return _MeanSquares(
+        seed=n_examples * float(seed_effects @ seed_effects) / (n_seeds - 1),
+        residual=float((residuals**2).sum()) / ((n_examples - 1) * (n_seeds - 1)),
         degrees=n_seeds - 1,
     )
 
 
-def mcnemar_counts(only_first: int, only_second: int) -> tuple[float, float]:
-    """Return the p-values of McNemar's exact test: two models, one seed each (McNemar 1947).
+def mcnemar_test(only_first: int, only_second: int) -> tuple[float, float]:
+    """Return the p-values of McNemar's exact test of two models (McNemar 1947).
 
     Args:
-        only_first: texts that the first model alone got right.
-        only_second: texts that the second model alone got right.
+        only_first: Examples that only the first model predicted correctly.
+        only_second: Examples that only the second model predicted correctly.
 
     Returns:
-        Two-sided, and one-sided of the hypothesis that the first model is not worse.
+        The two-sided p-value, and the one-sided one of the hypothesis that the first model is not
+        worse.
     """
-    n_texts = only_first + only_second
+    n_discordant = only_first + only_second
     smaller = min(only_first, only_second)
-    two_sided = min(1.0, 2 * float(bdtr(smaller, n_texts, 0.5)))
-    return two_sided, float(bdtr(only_first, n_texts, 0.5))
+    two_sided = min(1.0, 2 * float(bdtr(smaller, n_discordant, 0.5)))
+    return two_sided, float(bdtr(only_first, n_discordant, 0.5))
 
 
 def holm(p_values: Sequence[float], *, n_tests: int | None = None) -> list[float]:
-    """Correct p-values for their number (Holm 1979); the order is kept.
+    """Correct p-values for multiple tests (Holm 1979), keeping their order.
 
     Args:
-        p_values: of single tests.
-        n_tests: how many tests these were chosen from; their own number where None.
+        p_values: p-values of single tests.
+        n_tests: Number of tests that these were selected from; by default their own number.
     """
     n_tests = n_tests or len(p_values)
-    order = sorted(range(len(p_values)), key=lambda place: p_values[place])
+    ascending = sorted(range(len(p_values)), key=lambda i: p_values[i])
     corrected = [0.0] * len(p_values)
     highest = 0.0
-    for rank, place in enumerate(order):
-        highest = max(highest, (n_tests - rank) * p_values[place])
-        corrected[place] = min(1.0, highest)
+    for rank, i in enumerate(ascending):
+        highest = max(highest, (n_tests - rank) * p_values[i])
+        corrected[i] = min(1.0, highest)
     return corrected
 
 
 def seeds_needed(difference: Estimate, *, n_seeds: int, alpha: float) -> float:
-    """Return about how many seeds would tell a difference of this size, with a power of 80 %.
+    """Return about how many seeds would show this difference with a power of 80%.
 
     Args:
-        difference: of two models.
-        n_seeds: of each model that it was estimated from.
-        alpha: error rate of this one test.
+        difference: Difference of two models.
+        n_seeds: Seeds of each model that it was estimated from.
+        alpha: Significance level of this test.
 
     Returns:
-        A number of seeds; infinity where more seeds would not do, but more test texts might.
+        Number of seeds; infinity if only more examples could show it.
     """
-    reach = (difference.mean / float(ndtri(1 - alpha / 2) + ndtri(POWER))) ** 2
-    fixed = max(0.0, difference.variance - difference.seed_variance)
-    if reach <= fixed:
+    allowed_variance = (difference.mean / float(ndtri(1 - alpha / 2) + ndtri(POWER))) ** 2
+    fixed_variance = max(0.0, difference.variance - difference.seed_variance)
+    if allowed_variance <= fixed_variance:
         return math.inf
-    return math.ceil(n_seeds * difference.seed_variance / (reach - fixed))
+    return math.ceil(n_seeds * difference.seed_variance / (allowed_variance - fixed_variance))

@@ -1,1 +1,1 @@
-"""What to run: the schema of a configuration, YAML files, resolution."""
+"""Defines, reads and resolves configurations."""

@@ -1,4 +1,4 @@
-"""Where configuration values come from: YAML files, and words on the command line."""
+"""Reads configuration values from YAML files and from ``--set KEY=VALUE``."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -7,15 +7,24 @@ from typing import Any
 
 import yaml
 
-from textclf.errors import RequestError
+from textclf.errors import RequestError, format_reason
 from textclf.storage import limits
 
 Tree = dict[str, Any]
 
+MAX_KEYS = 1_000
+"""Maximum number of keys of one mapping, including merged ones."""
+
 
 @dataclass(frozen=True)
 class Override:
-    """A value from the command line: its dotted key, and the words that the user wrote."""
+    """A value from the command line.
+
+    Attributes:
+        key: Dotted key, such as ``training.epochs``.
+        value: Its value.
+        origin: Option as the user wrote it, for messages.
+    """
 
     key: str
     value: Any
@@ -23,24 +32,25 @@ class Override:
 
 
 SMOKE = (
-    Override("dataset.subset", 64, "--smoke"),
+    Override("dataset.limit", 64, "--smoke"),
     Override("training.epochs", 1, "--smoke"),
 )
-"""What ``--smoke`` sets: enough to go through every step in seconds."""
+"""What ``--smoke`` sets."""
 
 
 def read_yaml(path: Path) -> Tree:
     """Read a configuration file.
 
     Raises:
-        RequestError: the file is missing, is no YAML mapping, or has a key twice.
-        LimitError: it is too large.
+        RequestError: The file is missing, is not a YAML mapping, or has a duplicate key.
+        LimitError: The file is larger than `limits.TEXT`.
     """
     try:
         text = limits.TEXT.read(path).decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
-        raise RequestError(f"cannot read configuration {path}: {reason}") from error
+    except OSError as error:
+        raise RequestError(f"cannot read configuration {path}: {format_reason(error)}") from error
+    except UnicodeDecodeError as error:
+        raise RequestError(f"cannot read configuration {path}: not UTF-8 text") from error
     tree = _parse_yaml(text, str(path))
     if not isinstance(tree, dict):
         raise RequestError(
@@ -50,19 +60,15 @@ def read_yaml(path: Path) -> Tree:
 
 
 def parse_override(assignment: str) -> Override:
-    """Turn ``training.epochs=3``, as given to ``--set``, into an override; values are YAML."""
+    """Parse the argument of ``--set``, such as ``training.epochs=3``; the value is YAML."""
     key, equals, value = assignment.partition("=")
     if not equals or not key:
         raise RequestError(f"--set {assignment}: expected KEY=VALUE, such as training.epochs=3")
     return Override(key, _parse_yaml(value, f"--set {assignment}"), f"--set {assignment}")
 
 
-MAX_KEYS = 1_000
-"""Of one mapping, after the mappings that are merged into it."""
-
-
 class _StrictLoader(yaml.SafeLoader):
-    """Refuses two equal keys, of which PyYAML keeps the last, and merges that never end."""
+    """Refuses duplicate keys, of which PyYAML keeps the last, and exponentially growing merges."""
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         super().flatten_mapping(node)
@@ -75,7 +81,7 @@ class _StrictLoader(yaml.SafeLoader):
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"key '{key.value}' stands twice", key.start_mark
+                    None, None, f"duplicate key '{key.value}'", key.start_mark
                 )
             seen.add(str(key.value))
         return super().construct_mapping(node, deep)
@@ -86,8 +92,8 @@ def _parse_yaml(text: str, source: str) -> Any:
         return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a subclass of SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
-        place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
-        raise RequestError(f"{source}{place}: {error.problem}; correct the YAML") from error
-    except Exception as error:  # PyYAML raises many kinds for values such as `!!bool x`.
-        reason = str(error).split("\n")[0] or type(error).__name__
-        raise RequestError(f"{source}: {reason}; correct the YAML") from error
+        is_file = not source.startswith("--set")
+        position = f":{mark.line + 1}:{mark.column + 1}" if mark and is_file else ""
+        raise RequestError(f"{source}{position}: {error.problem}; correct the YAML") from error
+    except Exception as error:  # PyYAML raises many classes for values such as `!!bool x`.
+        raise RequestError(f"{source}: {format_reason(error)}; correct the YAML") from error

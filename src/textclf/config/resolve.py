@@ -1,57 +1,32 @@
-"""What an experiment is: its checked configuration, where the values come from, its fingerprint.
+"""Merges the sources of configuration values into one checked configuration.
 
-Values come, the later the stronger, from the built-in defaults, the defaults of the dataset and of
-the model, a YAML file, and the command line.
+Each overrides the one before: built-in defaults, defaults of the dataset and of the model, a YAML
+file, the command line.
 """
 
-import hashlib
-import json
+import functools
 import reprlib
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Any
 
-import yaml
-from pydantic import Field, SerializeAsAny, ValidationError
+from pydantic import ValidationError
 
 from textclf.config.loading import Override, Tree
 from textclf.config.schema import (
-    DatasetOptions,
-    ModelParameters,
-    Resources,
+    DatasetConfig,
+    ExperimentConfig,
+    ModelConfig,
+    ResourcesConfig,
     Section,
     TextConfig,
     TrainingConfig,
 )
-from textclf.errors import RequestError, unknown
+from textclf.errors import RequestError, format_unknown
 from textclf.registry import load_module
 
-SECTIONS = ("dataset", "text", "model", "training", "resources")
-
-RESULTS_VERSION = 1
-"""Part of every fingerprint; raised when the same configuration would give other results."""
-
-
-class ExperimentConfig(Section):
-    """One run: everything that decides its result, and what it asks for."""
-
-    dataset: SerializeAsAny[DatasetOptions]
-    text: TextConfig
-    model: SerializeAsAny[ModelParameters]
-    training: TrainingConfig
-    resources: Resources = Resources()
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 42
-
-    @property
-    def fingerprint(self) -> str:
-        """Ten hexadecimal digits that stand for all that decides the result, but for the seed."""
-        tree = self.model_dump(mode="json", exclude={"seed", "resources"})
-        tree["dataset"]["name"] = self.dataset.short_name  # A file may be moved.
-        decisive = [RESULTS_VERSION, tree]
-        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:10]
-
-    def to_yaml(self) -> str:
-        """Return YAML that resolves to the same configuration."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+MAX_SHOWN = 60
+"""Characters of a value that a message shows."""
 
 
 def resolve(
@@ -60,57 +35,67 @@ def resolve(
     """Merge defaults, a configuration tree and overrides into a checked configuration.
 
     Args:
-        tree: what a configuration file holds.
-        overrides: the stronger values, the last one of a key wins.
-        source: the name of the file, for messages.
+        tree: Content of a configuration file.
+        overrides: Values that override the tree; the last one of a key wins.
+        source: Name of the file, for messages.
 
     Raises:
-        RequestError: an unknown key or name, a missing name, or a value out of its range.
+        RequestError: A key or a name is unknown, a name is missing, or a value is out of range.
     """
-    given = {key: value for key, value in (tree or {}).items() if value is not None}
-    for section, value in given.items():
-        if section in SECTIONS and not isinstance(value, dict):
-            example = "{name: NAME}" if section in {"dataset", "model"} else "keys and values"
-            raise RequestError(f"{source}: {section}: expected {example}, got {_shorten(value)}")
-    for override in overrides:
-        _set(given, override)
-
-    def where(key: str) -> str:
-        """Return the words on the command line, or else the file, that set ``key``."""
-        inside = [o.origin for o in overrides if f"{o.key}.".startswith(f"{key}.")]
-        return inside[-1] if inside else source
-
-    for section in given:
-        if section not in ExperimentConfig.model_fields:
-            raise RequestError(
-                f"{where(section)}: {unknown('key', str(section), ExperimentConfig.model_fields)}"
-            )
-    dataset = load_module("datasets", _name_of("dataset", given, where))
-    model = load_module("models", _name_of("model", given, where))
-    merged = _merge(_merge(getattr(dataset, "DEFAULTS", {}), getattr(model, "DEFAULTS", {})), given)
-    sections = {
-        "dataset": getattr(dataset, "Options", DatasetOptions),
+    origins = _Origins(overrides, source)
+    given = _apply(tree or {}, origins)
+    for key in given:
+        if key not in ExperimentConfig.model_fields:
+            problem = format_unknown("key", str(key), ExperimentConfig.model_fields)
+            raise RequestError(f"{origins.find(key)}: {problem}")
+    dataset = load_module("datasets", _get_name("dataset", given, origins))
+    model = load_module("models", _get_name("model", given, origins))
+    defaults = (getattr(module, "DEFAULTS", {}) for module in (dataset, model))
+    merged = functools.reduce(_merge, (*defaults, given))
+    schemas: dict[str, type[Section]] = {
+        "dataset": getattr(dataset, "Config", DatasetConfig),
         "text": TextConfig,
-        "model": model.Parameters,
+        "model": getattr(model, "Config", ModelConfig),
         "training": TrainingConfig,
-        "resources": Resources,
+        "resources": ResourcesConfig,
     }
-    checked = {
-        name: _check(cls, name, merged.get(name, {}), where) for name, cls in sections.items()
+    checked: Tree = {
+        name: _validate(schema, name, merged.get(name, {}), origins)
+        for name, schema in schemas.items()
     }
-    seed = {"seed": merged["seed"]} if "seed" in merged else {}
-    config: ExperimentConfig = _check(ExperimentConfig, "", {**checked, **seed}, where)
+    if hasattr(model, "fit"):  # Such a model uses neither section, so they must not be hashed.
+        checked |= {"text": TextConfig(), "training": TrainingConfig()}
+    if "seed" in merged:
+        checked["seed"] = merged["seed"]
+    config: ExperimentConfig = _validate(ExperimentConfig, "", checked, origins)
     return config
 
 
-def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Tree:
-    """Merge two trees, section by section; ``over`` wins, and neither is changed."""
-    merged = dict(base)
-    for key, value in over.items():
-        old = merged.get(key)
-        both = isinstance(old, Mapping) and isinstance(value, Mapping)
-        merged[key] = _merge(old, value) if both else value  # type: ignore[arg-type]
-    return merged
+@dataclass(frozen=True)
+class _Origins:
+    """Finds where the user set a key: on the command line, or in the file."""
+
+    overrides: Sequence[Override]
+    source: str
+
+    def find(self, key: str) -> str:
+        """Return the option that set ``key`` or a key below it, or else the name of the file."""
+        options = [o.origin for o in self.overrides if f"{o.key}.".startswith(f"{key}.")]
+        return options[-1] if options else self.source
+
+
+def _apply(tree: Tree, origins: _Origins) -> Tree:
+    """Return a copy of a tree with the overrides applied; null sections are left out."""
+    given = {key: value for key, value in tree.items() if value is not None}
+    for override in origins.overrides:
+        _set(given, override)
+    for section, value in given.items():
+        is_section = section in ExperimentConfig.model_fields and section != "seed"
+        if is_section and not isinstance(value, dict):
+            example = "{name: NAME}" if section in {"dataset", "model"} else "keys and values"
+            problem = f"{section}: expected {example}, got {_shorten(value)}"
+            raise RequestError(f"{origins.find(section)}: {problem}")
+    return given
 
 
 def _set(tree: Tree, override: Override) -> None:
@@ -123,51 +108,59 @@ def _set(tree: Tree, override: Override) -> None:
     tree[last] = override.value
 
 
-def _name_of(section: str, tree: Tree, where: Any) -> str:
-    """Return which dataset or model the tree asks for."""
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Tree:
+    """Merge two trees recursively into a new one; values of ``over`` win."""
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        merged[key] = _merge(old, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def _get_name(section: str, tree: Tree, origins: _Origins) -> str:
+    """Return the name of the dataset or model that a tree asks for."""
     value = tree.get(section)
-    if value is None or value == {}:
+    if value is None or "name" not in value:
         raise RequestError(
             f"no {section} given: use --{section} NAME, or '{section}: {{name: NAME}}'"
         )
     if not isinstance(value.get("name"), str):
         problem = f"expected '{{name: NAME}}', got {_shorten(value)}"
-        raise RequestError(f"{where(section)}: {section}: {problem}")
+        raise RequestError(f"{origins.find(section)}: {section}: {problem}")
     return str(value["name"])
 
 
-def _check(cls: Any, section: str, value: Any, where: Any) -> Any:
-    """Validate one section; the first mistake becomes a line with its key and its origin."""
+def _validate(schema: type[Section], section: str, value: Any, origins: _Origins) -> Any:
+    """Validate one section; the most informative mistake is reported."""
     try:
-        return cls.model_validate(value)
+        return schema.model_validate(value)
     except ValidationError as error:
-        mistake = min(error.errors(), key=_rank)
-        raise RequestError(_describe(mistake, cls, section, where)) from error
+        # An unknown key explains the other mistakes, and the deepest one is the most precise.
+        mistake: Any = min(
+            error.errors(), key=lambda m: (m["type"] != "extra_forbidden", -len(m["loc"]))
+        )
+        raise RequestError(_describe(mistake, schema, section, origins)) from error
 
 
-def _rank(mistake: Any) -> tuple[bool, int]:
-    """Order mistakes: a misspelt key explains the others, and a deeper place says more."""
-    return mistake["type"] != "extra_forbidden", -len(mistake["loc"])
-
-
-def _describe(mistake: Any, cls: Any, section: str, where: Any) -> str:
-    """Say in one line where a mistake stands and what is allowed."""
-    # pydantic names the members of a union, such as dict[str,...], among the keys.
+def _describe(mistake: Any, schema: type[Section], section: str, origins: _Origins) -> str:
+    """Return where a mistake is and what is allowed, on one line."""
+    # pydantic names members of a union, such as dict[str,...], among the keys.
     keys = [str(part) for part in mistake["loc"] if "[" not in str(part)]
     key = ".".join(filter(None, [section, *keys]))
     if mistake["type"] == "extra_forbidden":
-        problem = unknown("key", keys[0], cls.model_fields)
+        problem = format_unknown("key", keys[0], schema.model_fields)
     elif mistake["type"] == "missing":
         problem = "is required"
     else:
         message = mistake["msg"].replace("Input should", "should").replace("Value error, ", "")
         problem = f"{message}, got {_shorten(mistake['input'])}"
-    return f"{where(key)}: {key}: {problem}"
+    return f"{origins.find(key)}: {key}: {problem}"
 
 
 def _shorten(value: object) -> str:
-    # Not repr: aliases in YAML can make a value whose whole text fills the memory.
+    # repr() would not end on YAML aliases, which can make a value whose text fills the memory.
     short = reprlib.Repr()
-    short.maxstring = short.maxother = 60
+    short.maxstring = short.maxother = MAX_SHOWN
     text = short.repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."

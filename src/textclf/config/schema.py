@@ -1,153 +1,205 @@
-"""The sections of a configuration: their keys, defaults and ranges."""
+"""The schema of a configuration: sections, keys, defaults, ranges, and the fingerprint."""
 
+import hashlib
+import json
 import math
 from typing import Annotated, Any, Literal
 
+import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     PositiveFloat,
+    SerializeAsAny,
     ValidationInfo,
     field_validator,
 )
 
 Count = Annotated[int, Field(gt=0, le=1_000_000)]
-"""How many of something: bounded, so that a slip of the keyboard is refused at once."""
+"""A positive number of something, bounded so that a typo is refused."""
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+"""A fraction of the examples, between 0 and 1."""
+
+RESULTS_VERSION = 2
+"""Part of every fingerprint; raise it if a default changes, or if the same configuration gives
+other results."""
 
 
 class Section(BaseModel):
-    """Base of all sections: unknown keys are refused, and values never change."""
+    """Base of all sections: unknown keys are refused, and values cannot be changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @field_validator("*", mode="before")
     @classmethod
-    def _refuse_truth_as_number(cls, value: Any, info: ValidationInfo) -> Any:
-        # Python counts True as 1; who writes `epochs: yes` means something else.
+    def _refuse_boolean_as_number(cls, value: Any, info: ValidationInfo) -> Any:
+        # Python accepts True as 1, but `epochs: yes` is a mistake.
         field = cls.model_fields[info.field_name or ""]
         if isinstance(value, bool) and field.annotation is not bool:
-            raise ValueError("should be no truth value")
+            raise ValueError("should not be a boolean")
         return value
 
 
-class DatasetOptions(Section):
-    """Which texts; each dataset may add options of its own."""
+class DatasetConfig(Section):
+    """The dataset and how many of its examples are used; a dataset may add keys."""
 
     name: str = Field(
-        description="a dataset that `textclf datasets` lists, a file or folder, `tfds:NAME`, or"
-        " `hf:PATH`"
+        description="a dataset from `textclf datasets`, a file or folder, `tfds:NAME` or `hf:PATH`"
     )
-    subset: Count | None = Field(
-        default=None, description="use at most so many texts of each split, stratified by label"
+    limit: Count | None = Field(
+        default=None, description="maximum number of examples per split, stratified by label"
     )
     drop_leaked: bool = Field(
         default=False,
-        description="leave out training texts that stand in validation or test too",
+        description="drop training examples whose text also appears in validation or test",
     )
 
     @property
     def short_name(self) -> str:
-        """What the dataset is called where there are no colons and slashes, such as in paths."""
+        """The dataset's name without colons and slashes, for paths and tables."""
         return self.name.replace(":", "-").replace("/", "-")
 
 
 class TextConfig(Section):
-    """How text becomes token ids (the terms of ``keras.datasets`` and ``pad_sequences``)."""
+    """How text becomes token ids, in the terms of ``keras.datasets`` and ``pad_sequences``."""
 
     num_words: int = Field(
-        default=20_000, ge=5, description="distinct ids, the four reserved ones included"
+        default=20_000, ge=5, description="vocabulary size, including the four reserved ids"
     )
-    sequence_length: Count = Field(default=200, description="ids for each text")
+    sequence_length: Count = Field(default=200, description="token ids per text")
     padding: Literal["pre", "post"] = Field(
-        default="pre", description="where zeros fill up a short text"
+        default="pre", description="end of a short text that is filled with zeros"
     )
     truncating: Literal["pre", "post"] = Field(
-        default="pre", description="which end of a long text is cut off"
+        default="pre", description="end of a long text that is cut off"
     )
 
 
-class ModelParameters(Section):
-    """Which model; each model adds the parameters of its layers."""
+class ModelConfig(Section):
+    """The model; each model adds the hyperparameters of its layers."""
 
-    name: str = Field(description="a model that `textclf models` lists")
+    name: str = Field(description="a model from `textclf models`")
 
 
 class TrainingConfig(Section):
-    """How the weights are fitted; the defaults are the published Reuters recipe."""
+    """How the weights are trained; the defaults are the published Reuters recipe."""
 
-    epochs: Count = Field(default=10, description="passes over the training texts")
-    batch_size: Count = Field(default=64, description="texts in each step")
+    epochs: Count = Field(default=10, description="passes over the training examples")
+    batch_size: Count = Field(default=64, description="examples per step")
     optimizer: Literal["fused-adam", "adam"] = Field(
         default="fused-adam",
-        description="Adam in one pass over each weight, or Keras's own, which is slower",
+        description="`fused-adam` is a faster Adam; `adam` is Keras's own",
     )
     precision: Literal["float32", "mixed_bfloat16"] = Field(
         default="float32",
-        description="what layers compute with; weights and probabilities stay float32",
+        description="data type of computations; weights and probabilities stay float32",
     )
     strategy: Literal["mirrored"] | None = Field(
         default=None,
-        description="mirrored: each batch is shared among the GPUs of one machine"
+        description="`mirrored` splits each batch over the GPUs of one machine"
         " (tf.distribute.MirroredStrategy)",
     )
-    learning_rate: PositiveFloat = Field(default=0.001, description="of Adam, at the first step")
+    learning_rate: PositiveFloat = Field(default=0.001, description="initial learning rate")
     schedule: Literal["constant", "linear", "cosine", "exponential"] = Field(
-        default="constant", description="how the learning rate falls; linear and cosine end at zero"
+        default="constant",
+        description="learning-rate schedule; linear and cosine end at zero",
     )
     label_smoothing: float = Field(
-        default=0.0, ge=0, lt=1, description="share of the target spread over all labels"
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="fraction of the target probability spread over all labels",
     )
     class_weight: Literal["balanced"] | dict[str, PositiveFloat] | None = Field(
-        default=None, description="weight of each label's texts in the loss, or 'balanced'"
+        default=None, description="weight of each label in the loss, or `balanced`"
     )
     monitor: Literal["val_loss", "val_accuracy"] = Field(
-        default="val_loss", description="what makes an epoch the best one"
+        default="val_loss", description="metric that selects the best epoch"
     )
     patience: Count | None = Field(
-        default=None, description="stop after so many epochs without a better one"
+        default=None,
+        description="stop after this many epochs without improvement; null never stops early",
     )
-    keep_best: bool = Field(default=False, description="end with the weights of the best epoch")
+    restore_best_weights: bool = Field(
+        default=False, description="restore the weights of the best epoch after training"
+    )
 
     @field_validator("strategy", mode="before")
     @classmethod
-    def _refuse_many_machines(cls, value: Any) -> Any:
+    def _refuse_multi_worker(cls, value: Any) -> Any:
         if isinstance(value, str) and "multi" in value.lower():
             raise ValueError(
                 "should be mirrored (Keras 3 fails with MultiWorkerMirroredStrategy, see"
-                " github.com/keras-team/keras/issues/20585; for many runs on many machines there is"
+                " github.com/keras-team/keras/issues/20585; for many runs on many machines, use"
                 " --executor ray)"
             )
         return value
 
     def count_steps(self, n_examples: int) -> int:
-        """Return how many batches an epoch has; the last one may be smaller."""
+        """Return the number of batches per epoch; the last one may be smaller."""
         return math.ceil(n_examples / self.batch_size)
 
 
-class Resources(Section):
-    """What a run asks for where it is carried out; none of it is in the fingerprint."""
+class ResourcesConfig(Section):
+    """What a run reserves on the machine that executes it; not part of the fingerprint."""
 
     cpus: Count | None = Field(
         default=None,
-        description="processors, and so threads; by default a run's share of this machine's, and"
-        " one of a cluster's",
+        description="processors, and thus threads, per run; by default all processors divided by"
+        " `--jobs`, or 1 on a cluster",
     )
     gpus: float = Field(
-        default=0, ge=0, le=1_000, description="GPUs of a cluster; 0.5 where two runs share one"
+        default=0,
+        ge=0,
+        le=1_000,
+        description="GPUs per run on a cluster; with 0.5, two runs share one",
     )
     memory: float = Field(
-        default=1.5, ge=0.1, le=1_000_000, description="gigabytes (10^9) that must be free to begin"
+        default=1.5, ge=0.1, le=1_000_000, description="memory per run, in gigabytes"
     )
 
     @field_validator("gpus")
     @classmethod
-    def _refuse_parts_of_several(cls, value: float) -> float:
+    def _refuse_fractions_above_one(cls, value: float) -> float:
         if 0 < value < 0.01 or (value > 1 and not value.is_integer()):
-            raise ValueError("should be a whole number, or a share of one GPU from 0.01")
+            raise ValueError("should be a whole number, or a fraction of one GPU from 0.01")
         return value
 
     @property
     def n_bytes(self) -> int:
         """The memory in bytes."""
         return int(self.memory * 1e9)
+
+
+class ExperimentConfig(Section):
+    """The configuration of one run: what decides its result, and what it reserves."""
+
+    dataset: SerializeAsAny[DatasetConfig]
+    text: TextConfig
+    model: SerializeAsAny[ModelConfig]
+    training: TrainingConfig
+    resources: ResourcesConfig = ResourcesConfig()
+    seed: int = Field(
+        default=42,
+        ge=0,
+        lt=2**31,
+        description="random seed of initial weights, order of examples and dropout",
+    )
+
+    @property
+    def fingerprint(self) -> str:
+        """Ten hexadecimal digits of a hash of everything that decides the result except the seed.
+
+        Only values that differ from the defaults of the schema are hashed, so that a new key
+        with a default changes no fingerprint.
+        """
+        tree = self.model_dump(mode="json", exclude={"seed", "resources"}, exclude_defaults=True)
+        tree["dataset"]["name"] = self.dataset.short_name  # A file may be moved.
+        content = json.dumps([RESULTS_VERSION, tree], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:10]
+
+    def to_yaml(self) -> str:
+        """Return YAML that resolves to the same configuration."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)

@@ -1,1 +1,1 @@
-"""Labelled examples: datasets and their splits, file formats, texts on disk."""
+"""Represents labeled examples in splits, in memory and on disk."""

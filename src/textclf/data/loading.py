@@ -1,120 +1,78 @@
-"""Datasets: each file is one, found by its name.
+"""Loads a dataset by name, reading its texts only if they are needed.
 
-A dataset module has a docstring whose first line is its summary, ``ABOUT``,
-``label_names(options)`` and ``load(options)``; and, where it needs them, ``DEFAULTS`` (settings
-that suit it), ``Options``, and ``source_digest(options)``: what tells one content of its files from
-another without reading texts, so that all but these can be kept; None where that is not known.
+A dataset module (``textclf/datasets``, ``textclf/sources``) has a docstring whose first line is its
+summary, and defines
+
+- ``ABOUT``, or ``about(config)`` if it serves many datasets: download, source, license, citation;
+- ``label_names(config)``: the names of label 0, 1, ...;
+- ``load(config)``: the `TextDataset`;
+- optionally ``Config``, a `DatasetConfig` with more keys;
+- optionally ``DEFAULTS``, default values of other sections of the configuration;
+- optionally ``source_digest(config)``: a digest of its files that is known without reading the
+  texts, or None. With it, labels and digests are cached.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-import numpy as np
-
-from textclf.config.schema import DatasetOptions
-from textclf.data.dataset import LazyTexts, Split, TextDataset, bytes_to_words, words_to_bytes
+from textclf.config.schema import DatasetConfig
+from textclf.data.dataset import LazyTexts, TextDataset
 from textclf.data.overlap import drop_leaked
-from textclf.data.text_store import BLOCK, StoredTexts, TextWriter
+from textclf.data.packing import pack_dataset, unpack_dataset
+from textclf.data.splitting import limit_splits
 from textclf.registry import load_module
-from textclf.storage.cache import Entry, cached
+from textclf.storage.cache import cached
 
 
-def load_dataset(options: DatasetOptions) -> TextDataset:
-    """Load the dataset that ``options`` name, cut to their subset.
+def load_dataset(config: DatasetConfig) -> TextDataset:
+    """Load the dataset of a configuration.
 
-    What is known of it from before is not read again; its texts are, where they are needed.
+    Labels and digests come from the cache if they are there; texts are then read when they are
+    first used.
 
     Raises:
-        DataError: it cannot be found, fetched or read.
+        DataError: The dataset cannot be found, downloaded or read.
     """
-    module = load_module("datasets", options.name)
-
-    @functools.cache
-    def load() -> TextDataset:
-        dataset: TextDataset = module.load(options)
-        if options.drop_leaked:
-            dataset = drop_leaked(dataset)
-        return dataset.subset(options.subset)
-
-    source = module.source_digest(options) if hasattr(module, "source_digest") else None
+    module = load_module("datasets", config.name)
+    source = module.source_digest(config) if hasattr(module, "source_digest") else None
+    reader = _DatasetReader(config)
     if source is None:
-        return load()
-    key = {"source": source, "options": options.model_dump(mode="json")}
-    entry = cached("dataset", key, lambda: _outline(load()))
-
-    def find(name: str) -> LazyTexts:
-        size = len(entry.arrays[f"{name}_labels"])
-        return LazyTexts(lambda: load().splits[name].texts, size)
-
-    return _restore(entry, find)
-
-
-def describe_source(options: DatasetOptions) -> dict[str, str]:
-    """Return where a dataset comes from: ``download``, ``source``, ``licence``, ``citation``."""
-    module = load_module("datasets", options.name)
-    about: dict[str, str] = module.about(options) if hasattr(module, "about") else module.ABOUT
-    return about
+        return reader.dataset
+    key = {"source": source, "config": config.model_dump(mode="json")}
+    entry = cached("dataset", key, lambda: pack_dataset(reader.dataset, with_texts=False))
+    texts = {
+        name: LazyTexts(functools.partial(reader.read_texts, name), size)
+        for name, size in entry.facts["sizes"].items()
+    }
+    return unpack_dataset(entry, texts=texts)
 
 
-def load_label_names(options: DatasetOptions) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class _DatasetReader:
+    """Reads a dataset when it is first needed, and keeps it."""
+
+    config: DatasetConfig
+
+    @functools.cached_property
+    def dataset(self) -> TextDataset:
+        dataset: TextDataset = load_module("datasets", self.config.name).load(self.config)
+        if self.config.drop_leaked:
+            dataset = drop_leaked(dataset)
+        return limit_splits(dataset, self.config.limit)
+
+    def read_texts(self, split: str) -> Sequence[str]:
+        return self.dataset.splits[split].texts
+
+
+def load_label_names(config: DatasetConfig) -> tuple[str, ...]:
     """Return the names of label 0, 1, ... without loading the texts."""
-    names: tuple[str, ...] = load_module("datasets", options.name).label_names(options)
+    names: tuple[str, ...] = load_module("datasets", config.name).label_names(config)
     return names
 
 
-def pack_dataset(dataset: TextDataset) -> Entry:
-    """Return all of a dataset, texts too, as arrays and facts, for processes on other machines."""
-    entry = _outline(dataset)
-    arrays = {name: np.asarray(array) for name, array in entry.arrays.items()}
-    for name, split in dataset.splits.items():
-        with TextWriter() as writer:
-            for start in range(0, len(split), BLOCK):
-                writer.append(split.texts[start : start + BLOCK])
-            content, ends = writer.finish()
-        arrays |= {f"{name}_content": np.asarray(content), f"{name}_ends": np.asarray(ends)}
-    return Entry(arrays, entry.facts)
-
-
-def unpack_dataset(entry: Entry) -> TextDataset:
-    """Return the dataset that was packed; its texts stay where the arrays are."""
-
-    def find(name: str) -> Sequence[str]:
-        ends = entry.arrays[f"{name}_ends"]
-        return StoredTexts(entry.arrays[f"{name}_content"], ends, np.arange(len(ends)))
-
-    return _restore(entry, find)
-
-
-def _outline(dataset: TextDataset) -> Entry:
-    """Return all of a dataset but its texts."""
-    arrays: dict[str, np.ndarray] = {}
-    for name, split in dataset.splits.items():
-        arrays |= {f"{name}_labels": split.labels, f"{name}_index": split.index}
-    digests = {n: split.digest(dataset.label_names) for n, split in dataset.splits.items()}
-    facts = {
-        "name": dataset.name,
-        "label_names": dataset.label_names,
-        "digests": digests,
-    }
-    if dataset.vocabulary is not None:
-        arrays["vocabulary"] = words_to_bytes(dataset.vocabulary)
-    return Entry(arrays, facts)
-
-
-def _restore(entry: Entry, find: Callable[[str], Sequence[str]]) -> TextDataset:
-    """Return the dataset that was outlined, with the texts that ``find`` gives for a split."""
-    facts = entry.facts
-
-    def split(name: str) -> Split:
-        labels = np.asarray(entry.arrays[f"{name}_labels"])
-        index = np.asarray(entry.arrays[f"{name}_index"])
-        return Split(find(name), labels, index, facts["digests"][name])
-
-    return TextDataset(
-        facts["name"],
-        tuple(facts["label_names"]),
-        split("train"),
-        split("validation"),
-        split("test"),
-        bytes_to_words(entry.arrays["vocabulary"]) if "vocabulary" in entry.arrays else None,
-    )
+def describe_source(config: DatasetConfig) -> dict[str, str]:
+    """Return where a dataset comes from: ``download``, ``source``, ``license``, ``citation``."""
+    module = load_module("datasets", config.name)
+    about: dict[str, str] = module.about(config) if hasattr(module, "about") else module.ABOUT
+    return about

@@ -1,6 +1,6 @@
-"""Texts that stand in several places: in training and test, or under several labels.
+"""Finds texts that appear more than once: in several splits, or under several labels.
 
-Two texts are the same here if they differ at most in capital letters and white space.
+Two texts count as the same if they differ at most in capital letters and white space.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 def hash_texts(texts: Iterable[str]) -> Keys:
-    """Return the same number for texts that are the same, <uint64>[texts]."""
+    """Return a hash of each text, <uint64>[texts]; texts that count as the same share it."""
 
     def key(text: str) -> bytes:
         words = " ".join(text.casefold().split())
@@ -28,73 +28,79 @@ def hash_texts(texts: Iterable[str]) -> Keys:
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where the texts of a dataset stand.
+class Overlap:
+    """Which texts of a dataset appear more than once; arrays have all splits in their order.
 
     Attributes:
-        keys: by the name of the split, <uint64>[texts]; equal where texts are the same.
-        labels: by the name of the split, <int64>[texts].
+        keys: <uint64>[texts]; equal for texts that count as the same.
+        leaked: <bool>[texts], whether the text also appears in another split.
+        conflicting: <bool>[texts], whether the text also appears under another label.
+        ends: Position where each split ends, by split.
     """
 
-    keys: dict[str, Keys]
-    labels: dict[str, IntArray]
+    keys: Keys
+    leaked: Mask
+    conflicting: Mask
+    ends: dict[str, int]
 
     @classmethod
-    def of(cls, dataset: TextDataset) -> "Places":
-        """Read all texts of a dataset."""
-        splits = dataset.splits.items()
+    def of(cls, dataset: TextDataset) -> "Overlap":
+        """Compare all texts of a dataset."""
+        splits = dataset.splits
+        sizes = [len(split) for split in splits.values()]
+        keys = np.concatenate([hash_texts(split.texts) for split in splits.values()])
+        labels = np.concatenate([split.labels for split in splits.values()])
         return cls(
-            {name: hash_texts(split.texts) for name, split in splits},
-            {name: split.labels for name, split in splits},
+            keys,
+            leaked=_in_several(keys, np.repeat(np.arange(len(splits)), sizes)),
+            conflicting=_in_several(keys, labels),
+            ends=dict(zip(splits, np.cumsum(sizes).tolist(), strict=True)),
         )
 
-    def find_leaked(self, split: str) -> Mask:
-        """Return which texts of a split stand in another one too, <bool>[texts]."""
-        others = [keys for name, keys in self.keys.items() if name != split]
-        return np.isin(self.keys[split], np.concatenate(others), kind="sort")
+    def select(self, mask: Mask, split: str) -> Mask:
+        """Return the part of a mask that belongs to a split."""
+        return dict(zip(self.ends, np.split(mask, [*self.ends.values()][:-1]), strict=True))[split]
 
-    def find_contradictory(self) -> dict[str, Mask]:
-        """Return which texts of each split stand under another label too, in any split."""
-        keys = np.concatenate(list(self.keys.values()))
-        labels = np.concatenate(list(self.labels.values()))
-        pairs = np.unique(np.stack([keys, labels.astype(np.uint64)], axis=1), axis=0)[:, 0]
-        distinct, counts = np.unique(pairs, return_counts=True)
-        several = distinct[counts > 1]
-        return {name: np.isin(found, several, kind="sort") for name, found in self.keys.items()}
+
+def _in_several(keys: Keys, groups: IntArray) -> Mask:
+    """Return which texts also appear in another group, such as a split or a label."""
+    pairs = np.unique(np.stack([keys, groups.astype(np.uint64)], axis=1), axis=0)[:, 0]
+    distinct, counts = np.unique(pairs, return_counts=True)
+    return np.isin(keys, distinct[counts > 1], kind="sort")
 
 
 def drop_leaked(dataset: TextDataset) -> TextDataset:
-    """Return the dataset without the training texts that stand in validation or test too.
+    """Return the dataset without training examples whose text appears in validation or test.
 
     Raises:
-        DataError: none is left.
+        DataError: No training example is left.
     """
-    kept = np.flatnonzero(~Places.of(dataset).find_leaked("train"))
+    kept = np.flatnonzero(~Overlap.of(dataset).leaked[: len(dataset.train)])
     if not len(kept):
         raise DataError(
-            f"dataset.drop_leaked leaves nothing: each training text of {dataset.name} stands in"
-            " validation or test too"
+            f"dataset.drop_leaked leaves no training example of {dataset.name}: each text also"
+            " appears in validation or test"
         )
     return replace(dataset, train=dataset.train.take(kept))
 
 
-def select_clean(dataset: TextDataset, split: str) -> dict[str, Mask]:
-    """Return which texts of a split tell how good a classifier is with unseen texts.
+def select_subsets(dataset: TextDataset, split: str) -> dict[str, Mask]:
+    """Return the examples of a split that measure accuracy on unseen texts.
 
     Args:
-        dataset: all its splits.
+        dataset: Dataset with all its splits.
         split: ``validation`` or ``test``.
 
     Returns:
-        <bool>[texts] for ``all``, ``not_leaked`` (in this split only), ``not_contradictory``
-        (under one label only) and ``clean`` (both).
+        <bool>[texts] for ``all``, ``not_leaked`` (in this split only), ``not_conflicting`` (under
+        one label only) and ``clean`` (both).
     """
-    places = Places.of(dataset)
-    leaked = places.find_leaked(split)
-    contradictory = places.find_contradictory()[split]
+    overlap = Overlap.of(dataset)
+    leaked = overlap.select(overlap.leaked, split)
+    conflicting = overlap.select(overlap.conflicting, split)
     return {
         "all": np.ones(len(leaked), bool),
         "not_leaked": ~leaked,
-        "not_contradictory": ~contradictory,
-        "clean": ~leaked & ~contradictory,
+        "not_conflicting": ~conflicting,
+        "clean": ~leaked & ~conflicting,
     }

@@ -1,23 +1,30 @@
-"""What collections share: which columns are meant, and rows of any number to a dataset."""
+"""Turns rows of a text and a label, from any source, into a dataset with three splits."""
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
-from typing import Annotated, Any, Literal
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
-from textclf.config.schema import DatasetOptions
-from textclf.data.dataset import IntArray, Split, TextDataset, split_stratified
-from textclf.data.file_formats import Row
+from textclf.config.schema import DatasetConfig, Fraction
+from textclf.data.dataset import Split, TextDataset
+from textclf.data.file_formats import Row, check_row
 from textclf.data.overlap import hash_texts
-from textclf.data.text_store import ArrayWriter, StoredTexts, TextWriter
+from textclf.data.packing import Arrays, pack_split, unpack_split
+from textclf.data.splitting import split_stratified
+from textclf.data.text_store import StoredTexts
 from textclf.errors import DataError, RequestError
-from textclf.storage.cache import Entry, cached
+from textclf.storage.cache import CacheEntry, cached
 
 Part = Literal["all", "train", "validation", "test"]
-"""Which official split rows are of; ``all`` where there are none."""
+"""Official split of the source; ``all`` if it has no splits."""
+
+ReadRows = Callable[[], Iterable[Row]]
+
+ReadColumns = Callable[[str, str], Iterable[tuple[Any, Any]]]
+"""The names of the text and label columns to the values of both, example by example."""
 
 PARTS: dict[str, Part] = {
     "train": "train",
@@ -28,7 +35,7 @@ PARTS: dict[str, Part] = {
     "val": "validation",
     "dev": "validation",
 }
-"""What official splits are called."""
+"""Usual names of splits."""
 
 TEXT_COLUMNS = (
     *("text", "sentence", "review", "content", "document", "body", "message", "comment"),
@@ -38,124 +45,178 @@ LABEL_COLUMNS = (
     *("label", "class", "category", "sentiment", "target", "topic", "intent", "labels"),
     *("polarity", "rating", "stars", "emotion", "section", "y"),
 )
-"""Usual names of columns, the more usual first."""
-
-BLOCK = 10_000
+"""Usual names of columns, the most usual first."""
 
 MAX_LABELS = 1_000
-"""Of a dataset: more are a column of something else, and no picture could show them."""
-
-Share = Annotated[float, Field(gt=0, lt=1)]
+"""A column with more values is probably not the label."""
 
 
-class RowOptions(DatasetOptions):
-    """Which columns of a table, and how it is split where it has no splits of its own."""
+class TableConfig(DatasetConfig):
+    """Which columns of a table are read, and how it is split if it has no splits."""
 
     text_column: str | None = Field(
-        default=None, description="which column is the text; found by itself if its name is usual"
+        default=None,
+        description="column that contains the text; by default found by its usual names",
     )
     label_column: str | None = Field(
-        default=None, description="which column is the label; found by itself if its name is usual"
+        default=None,
+        description="column that contains the label; by default found by its usual names",
     )
-    validation_share: Share = Field(
+    validation_fraction: Fraction = Field(
         default=0.2,
-        description="of the texts for validation, or of those for training, where there is no"
-        " such split",
+        description="fraction of the training split, or of all examples if there are no splits,"
+        " that becomes the validation split if there is none",
     )
-    test_share: Share = Field(
-        default=0.2, description="of the texts for the test, where there is no such split"
+    test_fraction: Fraction = Field(
+        default=0.2,
+        description="fraction of the training split, or of all examples if there are no splits,"
+        " that becomes the test split if there is none",
     )
 
 
-def is_secret(label: Any) -> bool:
-    """Return whether a numbered label is kept from us, as those of a benchmark's test may be."""
-    return label is None or int(label) < 0
+def find_columns(names: Sequence[str], config: TableConfig, origin: str) -> tuple[str, str]:
+    """Return the names of the text and label columns: those asked for, or else the usual ones.
 
-
-def find_columns(names: Sequence[str], options: RowOptions, place: str) -> tuple[str, str]:
-    """Return which columns are text and label: those asked for, or else those with usual names.
+    Args:
+        names: Names of all columns.
+        config: Which columns are asked for.
+        origin: Where the columns are, for messages.
 
     Raises:
-        DataError: there is no such column, or several, or none has a usual name.
+        DataError: A column does not exist, is ambiguous, or no column has a usual name.
     """
-    text = _find(names, options.text_column, TEXT_COLUMNS, "text", place)
-    label = _find(names, options.label_column, LABEL_COLUMNS, "label", place)
-    if len(set(names)) == 2 == len(names):  # Of two columns, one says which is the other.
+    text = _find_column(names, config.text_column, TEXT_COLUMNS, "text", origin)
+    label = _find_column(names, config.label_column, LABEL_COLUMNS, "label", origin)
+    if len(set(names)) == 2 == len(names):  # With two columns, one determines the other.
         other = {names[0]: names[1], names[1]: names[0]}
         text = text or other.get(label or "")
         label = label or other.get(text or "")
-    for kind, found in (("text", text), ("label", label)):
-        if found is None:
-            raise DataError(
-                f"{place}: no column has a usual name for the {kind}: give --{kind}-column, one of"
-                f" {_list_names(names)}"
-            )
-    assert text is not None  # noqa: S101 - for the type checker
-    assert label is not None  # noqa: S101
+    if text is None or label is None:
+        kind = "text" if text is None else "label"
+        raise DataError(
+            f"{origin}: no column has a usual name for the {kind}: give --{kind}-column, one of"
+            f" {_format_names(names)}"
+        )
     if text == label:
-        raise DataError(f"{place}: column '{text}' cannot be both text and label")
+        raise DataError(f"{origin}: column '{text}' cannot be both text and label")
     return text, label
 
 
-def _list_names(names: Sequence[str]) -> str:
+def _format_names(names: Sequence[str]) -> str:
     shown = [repr(name if len(name) <= 40 else f"{name[:37]}...") for name in names[:20]]
     return ", ".join(shown) + ", ..." * (len(names) > len(shown))
 
 
-def _find(
-    names: Sequence[str], wanted: str | None, usual: Sequence[str], kind: str, place: str
+def _find_column(
+    names: Sequence[str], wanted: str | None, usual: Sequence[str], kind: str, origin: str
 ) -> str | None:
     if wanted is not None and wanted not in names:
         raise DataError(
-            f"{place}: there is no column '{wanted}';"
-            f" --{kind}-column is one of {_list_names(names)}"
+            f"{origin}: there is no column '{wanted}';"
+            f" --{kind}-column is one of {_format_names(names)}"
         )
     known_as = {name.strip().lower(): name for name in reversed(names)}
     found = wanted or next((known_as[name] for name in usual if name in known_as), None)
     if found is not None and list(names).count(found) > 1:
-        raise DataError(f"{place}: {list(names).count(found)} columns are named '{found}'")
+        raise DataError(f"{origin}: {list(names).count(found)} columns are named '{found}'")
     return found
+
+
+def load_library_dataset(
+    config: TableConfig,
+    columns: tuple[str, str],
+    splits: Mapping[str, ReadColumns],
+    *,
+    label_names: Sequence[str] | None,
+    key: Mapping[str, Any],
+) -> TextDataset:
+    """Load a dataset that a library opened, such as tensorflow-datasets.
+
+    A split whose labels are hidden, as in the test split of some benchmarks, is left out.
+
+    Args:
+        config: Name of the dataset, and fractions of the splits that do not exist.
+        columns: Names of the text and label columns.
+        splits: For each split, reads a text (str or UTF-8) and a label (its name or number).
+        label_names: Names of numbered labels; None if labels are not numbered.
+        key: Everything that decides the content; JSON.
+
+    Raises:
+        DataError: There is no training split, or the rows cannot be used.
+    """
+    origin, names = f"--dataset {config.name}", label_names
+    parts: dict[Part, ReadRows] = {
+        PARTS[split]: partial(_name_labels, partial(read, *columns), names, f"{origin}: {split}")
+        for split, read in splits.items()
+        if split in PARTS and not (names and _is_hidden(next(iter(read(*columns)), (None, 0))[1]))
+    }
+    if "train" not in parts:
+        raise DataError(f"{origin}: no split named 'train' among {', '.join(splits)}")
+    key = {**key, "columns": list(columns)}
+    return load_rows(config.name, key, parts, config, label_names=names)
+
+
+def _name_labels(
+    read: Callable[[], Iterable[tuple[Any, Any]]], names: Sequence[str] | None, origin: str
+) -> Iterator[Row]:
+    """Yield rows with the names of their labels, from texts with names or numbers."""
+    for number, (text, given) in enumerate(read(), start=1):
+        position = f"{origin} example {number}"
+        label = given.decode("utf-8", "replace") if isinstance(given, bytes) else given
+        if names is not None:
+            label = None if _is_hidden(given) else names[int(given)]
+        try:
+            decoded = text.decode("utf-8") if isinstance(text, bytes) else text
+        except UnicodeDecodeError as error:
+            raise DataError(f"{position} is not UTF-8; choose another --text-column") from error
+        yield check_row(decoded, label, position)
+
+
+def _is_hidden(number: Any) -> bool:
+    """Return whether a label number is a placeholder, as in the test split of a benchmark."""
+    return number is None or int(number) < 0
 
 
 def load_rows(
     name: str,
     key: Mapping[str, Any],
-    parts: Mapping[Part, Callable[[], Iterable[Row]]],
-    options: RowOptions,
+    parts: Mapping[Part, ReadRows],
+    config: TableConfig,
     *,
     label_names: Sequence[str] | None = None,
 ) -> TextDataset:
-    """Read rows once, keep their texts on the disk, and split them.
+    """Read rows once, cache their texts on disk, and split them.
 
     Args:
-        name: of the dataset, for messages too.
-        key: all that decides what the rows are; JSON.
-        parts: what reads the rows of each official split, or of ``all``.
-        options: shares of the splits that are not there.
-        label_names: all labels in their order, where that is known; sorted where it is None, as
-            numbers where all are numbers.
+        name: Name of the dataset, also for messages.
+        key: Everything that decides the rows; JSON.
+        parts: Reads the rows of each official split, or of ``all``.
+        config: Fractions of the splits that do not exist.
+        label_names: Label names in order, if it is known. Otherwise they are sorted, as numbers if
+            all of them are.
 
     Raises:
-        DataError: the rows cannot be read, or have fewer than two labels, or are too few.
+        DataError: The rows cannot be read, are too few, or have fewer than two labels.
     """
-    entry = cached("texts", {**key, "parts": list(parts)}, lambda: _store(name, parts, label_names))
-    names = tuple(entry.facts["labels"])
+    entry = cached("texts", {**key, "parts": list(parts)}, lambda: _pack(name, parts, label_names))
+    names = tuple(entry.facts["label_names"])
     if len(names) < 2:
         given = f"only one label, {names[0]!r}" if names else "no rows"
         raise DataError(f"{name} has {given}; at least two labels are needed")
-    splits = _split({part: _restore(entry, part) for part in parts}, options)
+    splits = _split({part: unpack_split(part, entry.arrays) for part in parts}, config)
     for split_name, split in splits.items():
         if not len(split):
-            n_texts = sum(map(len, splits.values()))
+            n_examples = sum(map(len, splits.values()))
             raise DataError(
-                f"{name}: {n_texts:,} texts with {len(names):,} labels leave none for its"
-                f" {split_name} split; three different texts of a label are the least"
+                f"{name}: {n_examples:,} examples with {len(names):,} labels leave the {split_name}"
+                " split empty; add examples (by default, each label needs at least four different"
+                " texts), or set dataset.validation_fraction and dataset.test_fraction"
             )
     return TextDataset(name, names, splits["train"], splits["validation"], splits["test"])
 
 
 def sort_labels(names: Iterable[str]) -> list[str]:
-    """Sort the names of labels, as numbers where all of them are; ``01`` stays ``01``."""
+    """Sort label names, as numbers if all of them are numbers; ``01`` stays ``01``."""
     listed = sorted(names)
     try:
         numbers = {name: float(name) for name in listed}
@@ -164,71 +225,52 @@ def sort_labels(names: Iterable[str]) -> list[str]:
     return sorted(listed, key=numbers.__getitem__)
 
 
-def _store(
-    name: str,
-    parts: Mapping[Part, Callable[[], Iterable[Row]]],
-    label_names: Sequence[str] | None,
-) -> Entry:
-    """Read all rows; return their texts and numbered labels, and the names of the labels."""
-    arrays: dict[str, Any] = {}
+def _pack(
+    name: str, parts: Mapping[Part, ReadRows], label_names: Sequence[str] | None
+) -> CacheEntry:
+    """Read all rows into files, and number their labels."""
     numbers = {label.strip(): number for number, label in enumerate(label_names or ())}
-    for part, read in parts.items():
-        content, ends, labels = _write(read(), numbers)
-        if len(numbers) > MAX_LABELS:
-            raise DataError(
-                f"{name} has {len(numbers):,} labels, and {MAX_LABELS:,} are allowed;"
-                " --label-column names another column"
-            )
-        arrays |= {f"{part}_content": content, f"{part}_ends": ends, f"{part}_labels": labels}
+    splits = {part: _read_split(read(), numbers, name) for part, read in parts.items()}
     names = list(numbers) if label_names is not None else sort_labels(numbers)
-    # Until here they were numbered as they came.
+    # Until here labels were numbered in the order in which they appeared.
     order = np.array([names.index(label) for label in numbers], np.int64)
-    for part in parts:
-        arrays[f"{part}_labels"] = order[arrays[f"{part}_labels"]]
-    return Entry(arrays, {"labels": names})
+    arrays: Arrays = {}
+    for part, split in splits.items():
+        renumbered = Split(split.texts, order[split.labels], split.index)
+        arrays |= pack_split(part, renumbered, with_texts=True)
+    return CacheEntry(arrays, {"label_names": names})
 
 
-def _restore(entry: Entry, part: str) -> Split:
-    """Return the rows of a part, whose texts stay in their file."""
-    content, ends, labels = (
-        entry.arrays[f"{part}_{name}"] for name in ("content", "ends", "labels")
-    )
-    texts = StoredTexts(content, np.array(ends), np.arange(len(ends)))
-    return Split.from_lists(texts, np.array(labels))
+def _read_split(rows: Iterable[Row], numbers: dict[str, int], name: str) -> Split:
+    """Write texts to a file, and add new labels to ``numbers``."""
+    labels = array("q")
 
-
-def _write(
-    rows: Iterable[Row], numbers: dict[str, int]
-) -> tuple[npt.NDArray[np.uint8], IntArray, IntArray]:
-    """Write rows to the disk, and number labels as they come; stop where these are too many."""
-    with TextWriter() as texts, ArrayWriter(np.int64) as labels:
-        for block in _batched(rows):
-            texts.append([text for text, _ in block])
-            labels.append([numbers.setdefault(label, len(numbers)) for _, label in block])
+    def read_texts() -> Iterator[str]:
+        for text, label in rows:
+            labels.append(numbers.setdefault(label, len(numbers)))
             if len(numbers) > MAX_LABELS:
-                break
-        return *texts.finish(), labels.finish()
+                raise DataError(
+                    f"{name} has more than {MAX_LABELS:,} labels; --label-column names another"
+                    " column"
+                )
+            yield text
+
+    return Split.from_lists(StoredTexts.write(read_texts()), labels)
 
 
-def _batched(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    iterator = iter(rows)
-    while block := list(islice(iterator, BLOCK)):
-        yield block
-
-
-def _split(parts: Mapping[Part, Split], options: RowOptions) -> dict[str, Split]:
-    """Return three splits: official ones as they are, and the others cut off class by class."""
-    validation = 0.0 if "validation" in parts else options.validation_share
-    test = 0.0 if "test" in parts else options.test_share
+def _split(parts: Mapping[Part, Split], config: TableConfig) -> dict[str, Split]:
+    """Return three splits: official ones, and stratified fractions for those that are missing."""
+    validation = 0.0 if "validation" in parts else config.validation_fraction
+    test = 0.0 if "test" in parts else config.test_fraction
     if validation + test >= 1:
         raise RequestError(
-            f"dataset.validation_share {validation:g} and dataset.test_share {test:g}: together"
-            " they have to be below 1"
+            f"dataset.validation_fraction {validation:g} plus dataset.test_fraction {test:g} must"
+            " be below 1"
         )
-    whole = parts["all" if "all" in parts else "train"]
     if not validation + test:
         return {name: parts[name] for name in ("train", "validation", "test")}
-    # Equal texts stay together: the same one in training and test would tell nothing.
+    whole = parts["all" if "all" in parts else "train"]
+    # The same text in training and test would measure nothing.
     cut = split_stratified(
         whole,
         train=1 - validation - test,

@@ -1,9 +1,9 @@
-"""Reads ragged rows out of an .npz file without running what a pickle may hold.
+"""Reads rows of different lengths from an .npz file without running code from its pickle.
 
-NumPy stores rows of different lengths as a pickled array of objects. Unpickling is limited to
-arrays and plain Python values: nothing else can be named, so nothing else can run.
+NumPy stores such rows as a pickled array of objects. The unpickler accepts arrays and plain Python
+values only, so that no other class or function can be named or run.
 
-Keras has such a reader too, but only behind ``load_data``, which reads from ``/tmp`` where the
+Keras's own reader is only available through ``load_data``, which falls back to ``/tmp`` if the
 user's folder is read-only.
 """
 
@@ -25,7 +25,7 @@ ALLOWED = {
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Knows the names that an array of lists needs, and no others."""
+    """Accepts only the classes that an array of lists needs."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ALLOWED:
@@ -37,11 +37,11 @@ def read_rows(path: Path, member: str) -> npt.NDArray[Any]:
     """Return one array of an .npz file, [n] of int64 or of lists.
 
     Raises:
-        ValueError, zipfile.BadZipFile, pickle.UnpicklingError: the file is damaged or hostile.
+        ValueError, zipfile.BadZipFile, pickle.UnpicklingError: The file is damaged or malicious.
     """
     with zipfile.ZipFile(path) as archive, archive.open(f"{member}.npy") as file:
         if np.lib.format.read_magic(file) != (1, 0):
-            raise ValueError(f"{member}.npy has another format than 1.0")
+            raise ValueError(f"{member}.npy is not in format 1.0")
         _, _, dtype = np.lib.format.read_array_header_1_0(file)
         if dtype.hasobject:
             rows: npt.NDArray[Any] = _ArrayUnpickler(file).load()

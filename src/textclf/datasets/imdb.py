@@ -1,40 +1,41 @@
 """IMDB film reviews, negative or positive, as published by tensorflow-datasets.
 
-The splits of the TensorFlow tutorial, in their official order: ``train[:60%]`` trains (15,000),
-``train[60%:]`` validates (10,000), ``test`` tests (25,000).
+The splits are those of the TensorFlow tutorial, in official order: ``train[:60%]`` for training
+(15,000 reviews), ``train[60%:]`` for validation (10,000) and ``test`` (25,000).
 """
 
 import logging
 from pathlib import Path
 
-from textclf.config.schema import DatasetOptions
+from textclf.config.schema import DatasetConfig
 from textclf.data.dataset import Split, TextDataset
-from textclf.errors import DataError
+from textclf.errors import DataError, format_reason
 from textclf.runtime.backend import import_tensorflow, without_tuning
+from textclf.storage.cache_folders import cache_folder
 from textclf.storage.checksums import hash_file
-from textclf.storage.downloads import ANOTHER_DATASET, cache_folder, check_reachable, downloading
+from textclf.storage.downloads import USE_BBC, check_reachable, downloading
 
 ABOUT = {
     "download": "80 MB",
     "source": "https://www.tensorflow.org/datasets/catalog/imdb_reviews",
-    "licence": "none stated; free for research with citation",
+    "license": "none stated; free for research with citation",
     "citation": "A. Maas et al., Learning Word Vectors for Sentiment Analysis, ACL 2011",
 }
 DEFAULTS = {"text": {"num_words": 20_000, "sequence_length": 200}}
 
-PLACE = "imdb_reviews/plain_text/1.0.0"
+SUBFOLDER = "imdb_reviews/plain_text/1.0.0"
 SIZES = {"train": 25_000, "test": 25_000}
 TRAIN_END = 15_000
 URL = "http://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
 
 
-def label_names(options: DatasetOptions) -> tuple[str, ...]:  # noqa: ARG001 - all have the same
-    """Return the sentiments in the order of their numbers."""
+def label_names(config: DatasetConfig) -> tuple[str, ...]:  # noqa: ARG001 - the contract
+    """Return the two sentiments."""
     return ("negative", "positive")
 
 
-def source_digest(options: DatasetOptions) -> str | None:  # noqa: ARG001 - all have the same
-    """Return a hash of the files; None where they are not prepared."""
+def source_digest(config: DatasetConfig) -> str | None:  # noqa: ARG001 - the contract
+    """Return the checksums of the files; None if they are not prepared."""
     try:
         hashes = [hash_file(path) for name in SIZES for path in _list_shards(name)]
     except OSError as error:
@@ -42,11 +43,11 @@ def source_digest(options: DatasetOptions) -> str | None:  # noqa: ARG001 - all 
     return repr(hashes) if hashes else None
 
 
-def load(options: DatasetOptions) -> TextDataset:
-    """Load all reviews; the HTML line breaks in them stay, and are no tokens later.
+def load(config: DatasetConfig) -> TextDataset:
+    """Load all reviews; HTML line breaks stay in the text, and the tokenizer ignores them.
 
     Raises:
-        DataError: the dataset is not prepared, and cannot be downloaded, or is damaged.
+        DataError: The dataset cannot be downloaded, or is damaged.
     """
     import_tensorflow()
     if not _folder().is_dir():
@@ -54,11 +55,11 @@ def load(options: DatasetOptions) -> TextDataset:
     try:
         texts, labels = _read_reviews("train")
         test = Split.from_lists(*_read_reviews("test"))
-    except Exception as error:  # TensorFlow raises several kinds for a damaged record file.
+    except Exception as error:  # TensorFlow raises several classes for a damaged record file.
         raise DataError(_damaged(error)) from error
     return TextDataset(
         "imdb",
-        label_names(options),
+        label_names(config),
         Split.from_lists(texts[:TRAIN_END], labels[:TRAIN_END]),
         Split.from_lists(texts[TRAIN_END:], labels[TRAIN_END:]),
         test,
@@ -66,7 +67,7 @@ def load(options: DatasetOptions) -> TextDataset:
 
 
 def _folder() -> Path:
-    return cache_folder("TFDS_DATA_DIR", "~/tensorflow_datasets") / PLACE
+    return cache_folder("TFDS_DATA_DIR", "~/tensorflow_datasets") / SUBFOLDER
 
 
 def _list_shards(name: str) -> list[Path]:
@@ -77,10 +78,10 @@ def _prepare() -> None:
     """Have tensorflow-datasets download the reviews and write its record files."""
     import tensorflow_datasets as tfds
 
-    logging.getLogger("absl").setLevel(logging.ERROR)  # It warns of a folder that is just new.
+    logging.getLogger("absl").setLevel(logging.ERROR)  # It warns of a folder that is merely new.
     root = cache_folder("TFDS_DATA_DIR", "~/tensorflow_datasets")
-    what = f"imdb_reviews ({root / PLACE} is not there)"
-    remedy = f"copy a prepared {PLACE} into {root}, {ANOTHER_DATASET}"
+    what = f"imdb_reviews ({root / SUBFOLDER} does not exist)"
+    remedy = f"copy a prepared {SUBFOLDER} into {root}, {USE_BBC}"
     with downloading(what, root, DataError, remedy=remedy):
         if not _folder().is_dir():  # Another process may have prepared it in the meantime.
             check_reachable(URL)
@@ -88,12 +89,12 @@ def _prepare() -> None:
 
 
 def _damaged(error: Exception) -> str:
-    reason = str(error).split("\n")[0][:200]
-    return f"cannot read {_folder()}: {reason}; delete the folder to have it prepared again"
+    reason = format_reason(error)
+    return f"cannot read {_folder()}: {reason}; delete the folder to download it again"
 
 
 def _read_reviews(name: str) -> tuple[list[str], list[int]]:
-    """Read a split in its official order: without tensorflow-datasets, whose start takes longer."""
+    """Read a split in official order, without tensorflow-datasets, which starts more slowly."""
     import tensorflow as tf
 
     features = {
@@ -108,5 +109,5 @@ def _read_reviews(name: str) -> tuple[list[str], list[int]]:
         texts.extend(text.decode("utf-8") for text in examples["text"].numpy())
         labels.extend(examples["label"].numpy().tolist())
     if len(texts) != SIZES[name]:
-        raise ValueError(f"{len(texts):,} reviews in {name}, and not {SIZES[name]:,}")
+        raise ValueError(f"{len(texts):,} reviews in {name}, expected {SIZES[name]:,}")
     return texts, labels

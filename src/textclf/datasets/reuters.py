@@ -1,7 +1,8 @@
-"""Reuters newswires, 46 topics, as published with Keras.
+"""Reuters newswires in 46 topics, as published with Keras.
 
-The same wires, order and labels as ``keras.datasets.reuters.load_data``, decoded to text. The first
-7,000 of the 8,982 training wires train, the other 1,982 validate, 2,246 test.
+The newswires, their order and their labels are those of ``keras.datasets.reuters.load_data``,
+decoded to text. The first 7,000 of the 8,982 training newswires are for training and the other
+1,982 for validation; the 2,246 test newswires are for the test.
 """
 
 import hashlib
@@ -10,17 +11,18 @@ from pathlib import Path
 
 import numpy as np
 
-from textclf.config.schema import DatasetOptions
+from textclf.config.schema import DatasetConfig
 from textclf.data.dataset import Split, TextDataset
 from textclf.datasets._npz import read_rows
-from textclf.errors import DataError
+from textclf.errors import DataError, format_reason
 from textclf.runtime.backend import import_tensorflow
-from textclf.storage.downloads import ANOTHER_DATASET, cache_folder, downloading
+from textclf.storage.cache_folders import cache_folder
+from textclf.storage.downloads import USE_BBC, downloading
 
 ABOUT = {
     "download": "2 MB",
     "source": "https://keras.io/api/datasets/reuters/",
-    "licence": "the Reuters-21578 terms: free for research",
+    "license": "the Reuters-21578 terms: free for research",
     "citation": "D. D. Lewis, Reuters-21578 text categorization collection, 1997",
 }
 DEFAULTS = {"text": {"num_words": 15_000, "sequence_length": 120}}
@@ -30,7 +32,7 @@ TRAIN_END = 7_000
 VALIDATION_END = 8_982
 ORIGIN = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 LOST_CHARACTER = {"?": "\N{REPLACEMENT CHARACTER}"}
-# The hashes that keras.datasets.reuters checks.
+# The checksums in keras.datasets.reuters.
 FILES = {
     "reuters.npz": (
         "sha256",
@@ -40,32 +42,32 @@ FILES = {
 }
 
 
-def label_names(options: DatasetOptions) -> tuple[str, ...]:  # noqa: ARG001 - all have the same
-    """Return the topics, from Keras, since the file has numbers only."""
+def label_names(config: DatasetConfig) -> tuple[str, ...]:  # noqa: ARG001 - the contract
+    """Return the topics from Keras; the file contains numbers only."""
     import_tensorflow()
     from keras.datasets import reuters
 
     return tuple(reuters.get_label_names())
 
 
-def source_digest(options: DatasetOptions) -> str:  # noqa: ARG001 - all have the same
-    """Return the published hashes, after a look whether the files have them.
+def source_digest(config: DatasetConfig) -> str:  # noqa: ARG001 - the contract
+    """Verify the files, and return their published checksums.
 
     Raises:
-        DataError: a file is missing or damaged, and cannot be downloaded.
+        DataError: A file is missing or damaged and cannot be downloaded.
     """
     for file_name in FILES:
         _fetch(file_name)
     return repr(sorted(FILES.items()))
 
 
-def load(options: DatasetOptions) -> TextDataset:
-    """Load all wires; see the module for the splits.
+def load(config: DatasetConfig) -> TextDataset:
+    """Load all newswires.
 
     Raises:
-        DataError: a file is missing or damaged, and cannot be downloaded.
+        DataError: A file is missing or damaged and cannot be downloaded.
     """
-    source_digest(options)
+    source_digest(config)
     words = _read_words(_folder() / "reuters_word_index.json")
     ranks = read_rows(_folder() / "reuters.npz", "x")
     labels = read_rows(_folder() / "reuters.npz", "y")
@@ -79,7 +81,7 @@ def load(options: DatasetOptions) -> TextDataset:
 
     return TextDataset(
         name="reuters",
-        label_names=label_names(options),
+        label_names=label_names(config),
         train=split(0, TRAIN_END),
         validation=split(TRAIN_END, VALIDATION_END),
         test=split(VALIDATION_END, len(texts)),
@@ -92,15 +94,16 @@ def _folder() -> Path:
 
 
 def _fetch(file_name: str) -> None:
-    """Have Keras download a file that is missing or differs from the published one."""
+    """Download a file with Keras if it is missing or differs from the published one."""
     algorithm, expected = FILES[file_name]
     path = _folder() / file_name
     if path.is_file() and _hash(path, algorithm) == expected:
         return
-    state = "is damaged" if path.is_file() else "is not there"
+    state = "is damaged" if path.is_file() else "does not exist"
     what = f"{file_name} ({path} {state})"
-    remedy = f"put {ORIGIN}{file_name} into {path.parent}, {ANOTHER_DATASET}"
+    remedy = f"put {ORIGIN}{file_name} into {path.parent}, {USE_BBC}"
     with downloading(what, path.parent, DataError, remedy=remedy):
+        import_tensorflow()
         import keras
 
         keras.utils.get_file(
@@ -117,11 +120,13 @@ def _hash(path: Path, algorithm: str) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, algorithm).hexdigest()
     except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}; check its permissions") from error
+        raise DataError(
+            f"cannot read {path}: {format_reason(error)}; check its permissions"
+        ) from error
 
 
 def _read_words(path: Path) -> tuple[str, ...]:
     """Return all words, the most frequent first."""
     ranks: dict[str, int] = json.loads(path.read_text(encoding="utf-8"))
-    # One "word" is a character that was lost: as punctuation it would vanish from its wire.
+    # One "word" is a lost character, which the tokenizer would remove as punctuation.
     return tuple(LOST_CHARACTER.get(word, word) for word in sorted(ranks, key=ranks.__getitem__))

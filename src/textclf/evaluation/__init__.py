@@ -1,1 +1,1 @@
-"""Predictions to metrics and plots."""
+"""Computes metrics, calibration and plots of predictions."""

@@ -1,6 +1,6 @@
-"""Labels and probabilities to an evaluation; NumPy, SciPy and scikit-learn only.
+"""Computes the evaluation of predicted probabilities, with NumPy, SciPy and scikit-learn only.
 
-What each figure means, with its source, stands in ``docs/results.md``.
+``docs/results.md`` defines each metric and gives its source.
 """
 
 from collections.abc import Sequence
@@ -10,22 +10,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from textclf.evaluation.calibration import calibration_error
+
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.int64]
 
-N_BINS = 15
 N_RESAMPLES = 2_000
 METRICS = ("accuracy", "loss", "macro_f1", "weighted_f1", "expected_calibration_error")
 CONFIDENCE = 0.95
-FEW_TEXTS = 10
-"""A label with fewer test texts is marked: its scores are mostly chance."""
 SMALLEST_PROBABILITY = 1e-7
-"""Probabilities below it count as it in the loss, as in Keras."""
+"""Smaller probabilities are raised to it in the loss, as in Keras."""
 
 
 @dataclass(frozen=True)
 class ClassScores:
-    """How one label was found: ``support`` texts have it; the rest is in [0, 1]."""
+    """Scores of one label; ``support`` is its number of examples, the others are in [0, 1]."""
 
     name: str
     support: int
@@ -36,16 +35,16 @@ class ClassScores:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What is known of predictions on one split; the fields are those of ``evaluation.json``.
+    """Evaluation of predictions on one split; the fields are those of ``evaluation.json``.
 
     Attributes:
-        n_examples: texts.
+        n_examples: Number of examples.
         metrics: ``accuracy``, ``loss`` (nats), ``macro_f1``, ``weighted_f1``,
             ``expected_calibration_error``.
-        intervals: 95 % interval, low and high, of ``accuracy`` and ``macro_f1``.
-        per_class: one for each label, in the order of the label names.
+        intervals: 95% confidence interval, low and high, of ``accuracy`` and ``macro_f1``.
+        per_class: Scores of each label, in the order of the label names.
         confusion_matrix: [true label][predicted label], counts.
-        majority_accuracy: accuracy of always answering the most frequent training label.
+        majority_accuracy: Accuracy of always predicting the most frequent training label.
     """
 
     n_examples: int
@@ -57,30 +56,28 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class CleanAccuracy:
-    """Accuracy on some of the texts of a split.
+class SubsetAccuracy:
+    """Accuracy on a subset of a split.
 
     Attributes:
-        texts: which ones, such as ``not_leaked``.
-        n_examples: how many.
-        accuracy: share of right answers; None where there are no texts.
-        interval: 95 % interval of it, low and high.
+        subset: Which examples, such as ``not_leaked``.
+        n_examples: Number of examples.
+        accuracy: Fraction of correct predictions; None without examples.
+        interval: Its 95% confidence interval, low and high.
     """
 
-    texts: str
+    subset: str
     n_examples: int
     accuracy: float | None
     interval: tuple[float, float] | None
 
     @classmethod
-    def of(cls, texts: str, correct: npt.NDArray[np.bool_]) -> "CleanAccuracy":
-        """Count right answers, <bool>[texts]."""
-        n_right, n = int(correct.sum()), len(correct)
-        return (
-            cls(texts, n, n_right / n, accuracy_interval(n_right, n))
-            if n
-            else cls(texts, 0, None, None)
-        )
+    def of(cls, subset: str, correct: npt.NDArray[np.bool_]) -> "SubsetAccuracy":
+        """Count correct predictions, <bool>[n]."""
+        n_correct, n = int(correct.sum()), len(correct)
+        if not n:
+            return cls(subset, 0, None, None)
+        return cls(subset, n, n_correct / n, accuracy_interval(n_correct, n))
 
 
 def evaluate(
@@ -95,35 +92,42 @@ def evaluate(
     Args:
         labels: <int64>[n], positions in ``label_names``.
         probabilities: <float>[n, labels], rows that sum to 1.
-        label_names: the name of each label.
-        majority_label: the most frequent label of the training split.
+        label_names: Name of each label.
+        majority_label: Most frequent label of the training split.
     """
-    from sklearn.metrics import confusion_matrix
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
     predicted = probabilities.argmax(axis=1)
-    confusion = confusion_matrix(labels, predicted, labels=range(len(label_names)))
-    correct = int(np.trace(confusion))
+    numbers = range(len(label_names))
+    confusion = confusion_matrix(labels, predicted, labels=numbers)
+    precision, recall, f1, support = precision_recall_fscore_support(
+        labels, predicted, labels=numbers, zero_division=0.0
+    )
+    n_correct = int(np.trace(confusion))
     return Evaluation(
         n_examples=len(labels),
         metrics={
-            "accuracy": correct / len(labels),
+            "accuracy": n_correct / len(labels),
             "loss": _cross_entropy(labels, probabilities),
             "macro_f1": float(macro_f1(confusion)),
-            "weighted_f1": _weighted_f1(confusion),
-            "expected_calibration_error": _calibration_error(labels, probabilities),
+            "weighted_f1": float(np.average(f1, weights=support)),
+            "expected_calibration_error": calibration_error(labels, probabilities),
         },
         intervals={
-            "accuracy": accuracy_interval(correct, len(labels)),
+            "accuracy": accuracy_interval(n_correct, len(labels)),
             "macro_f1": macro_f1_interval(confusion),
         },
-        per_class=_score_classes(confusion, label_names),
+        per_class=[
+            ClassScores(name, int(support[i]), float(precision[i]), float(recall[i]), float(f1[i]))
+            for i, name in enumerate(label_names)
+        ],
         confusion_matrix=confusion.tolist(),
         majority_accuracy=float(np.mean(labels == majority_label)),
     )
 
 
 def accuracy_interval(n_correct: int, n_examples: int) -> tuple[float, float]:
-    """Return the Wilson score interval of a share (Wilson 1927), by SciPy."""
+    """Return the Wilson score interval of an accuracy (Wilson 1927)."""
     from scipy.stats import binomtest
 
     test = binomtest(n_correct, n_examples)
@@ -132,7 +136,9 @@ def accuracy_interval(n_correct: int, n_examples: int) -> tuple[float, float]:
 
 
 def macro_f1(confusion: npt.NDArray[Any]) -> FloatArray:
-    """Average F1 over the labels that occur, as true or as predicted ones (as scikit-learn does).
+    """Average F1 over the labels that occur as a true or predicted label, like scikit-learn.
+
+    Unlike scikit-learn, it takes many confusion matrices at once.
 
     Args:
         confusion: [..., labels, labels], counts; leading axes are separate matrices.
@@ -140,16 +146,17 @@ def macro_f1(confusion: npt.NDArray[Any]) -> FloatArray:
     Returns:
         <float64>[...].
     """
-    f1, occurs = _f1_scores(confusion)
-    return np.asarray(f1.sum(axis=-1) / np.maximum(occurs.sum(axis=-1), 1))
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
+    total = confusion.sum(axis=-1) + confusion.sum(axis=-2)
+    f1 = 2 * hits / np.maximum(total, 1)
+    return np.asarray(f1.sum(axis=-1) / np.maximum((total > 0).sum(axis=-1), 1))
 
 
 def macro_f1_interval(confusion: IntArray, *, seed: int = 0) -> tuple[float, float]:
-    """Return the bias-corrected bootstrap interval of macro-F1 over texts (Efron 1987).
+    """Return the bias-corrected bootstrap interval of macro F1 over examples (Efron 1987).
 
-    Drawing texts with replacement is drawing cells of the confusion matrix from a multinomial
-    distribution, which needs no texts. Draws that miss rare labels are too low, hence the
-    correction.
+    Resampling examples is the same as drawing the cells of the confusion matrix from a multinomial
+    distribution. The correction is needed because resamples that miss rare labels are biased.
     """
     from scipy.special import ndtr, ndtri
 
@@ -158,70 +165,12 @@ def macro_f1_interval(confusion: IntArray, *, seed: int = 0) -> tuple[float, flo
     scores = macro_f1(draws.reshape(N_RESAMPLES, *confusion.shape))
     below = np.mean(scores < macro_f1(confusion)) + np.mean(scores == macro_f1(confusion)) / 2
     bias = ndtri(np.clip(below, 1 / N_RESAMPLES, 1 - 1 / N_RESAMPLES))
-    reach = ndtri((1 + CONFIDENCE) / 2)
-    low, high = np.quantile(scores, ndtr([2 * bias - reach, 2 * bias + reach]))
+    z = ndtri((1 + CONFIDENCE) / 2)
+    low, high = np.quantile(scores, ndtr([2 * bias - z, 2 * bias + z]))
     return float(low), float(high)
 
 
-@dataclass(frozen=True)
-class CalibrationBins:
-    """Predictions grouped by the probability of the answer; empty groups are left out.
-
-    Attributes:
-        confidence: <float64>[bins], mean probability of the answer.
-        accuracy: <float64>[bins], share of right answers.
-        count: <int64>[bins], texts.
-    """
-
-    confidence: FloatArray
-    accuracy: FloatArray
-    count: IntArray
-
-
-def calibration_bins(labels: IntArray, probabilities: FloatArray) -> CalibrationBins:
-    """Group predictions into bins of equal width in confidence (Guo et al. 2017)."""
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
-    bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
-    count = np.bincount(bins, minlength=N_BINS)
-    used = count > 0
-    return CalibrationBins(
-        confidence=np.bincount(bins, confidence, N_BINS)[used] / count[used],
-        accuracy=np.bincount(bins, right, N_BINS)[used] / count[used],
-        count=count[used],
-    )
-
-
-def _calibration_error(labels: IntArray, probabilities: FloatArray) -> float:
-    """Return the mean distance of confidence and accuracy over texts (Guo et al. 2017)."""
-    bins = calibration_bins(labels, probabilities)
-    return float(np.average(np.abs(bins.confidence - bins.accuracy), weights=bins.count))
-
-
 def _cross_entropy(labels: IntArray, probabilities: FloatArray) -> float:
+    # Not sklearn.metrics.log_loss, which warns of float32 rows and clips at another value.
     given = probabilities[np.arange(len(labels)), labels]
     return float(-np.log(np.maximum(given, SMALLEST_PROBABILITY)).mean(dtype=np.float64))
-
-
-def _f1_scores(confusion: npt.NDArray[Any]) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """Return F1 of each label (0 where it does not occur), and whether it occurs."""
-    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
-    total = confusion.sum(axis=-1) + confusion.sum(axis=-2)
-    return 2 * hits / np.maximum(total, 1), total > 0
-
-
-def _weighted_f1(confusion: IntArray) -> float:
-    f1, _ = _f1_scores(confusion)
-    return float(np.average(f1, weights=confusion.sum(axis=1)))
-
-
-def _score_classes(confusion: IntArray, label_names: Sequence[str]) -> list[ClassScores]:
-    hits = np.diagonal(confusion)
-    precision = hits / np.maximum(confusion.sum(axis=0), 1)
-    recall = hits / np.maximum(confusion.sum(axis=1), 1)
-    f1, _ = _f1_scores(confusion)
-    support = confusion.sum(axis=1)
-    return [
-        ClassScores(name, int(support[i]), float(precision[i]), float(recall[i]), float(f1[i]))
-        for i, name in enumerate(label_names)
-    ]

@@ -1,25 +1,23 @@
-"""The pictures of a run: history, confusion, calibration. Each function returns a figure."""
+"""Plots of a run: history, confusion matrix, calibration. Each function returns a Figure."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from textclf.evaluation.metrics import CalibrationBins
-
-if TYPE_CHECKING:
-    from textclf.training.history import History
+from textclf.evaluation.calibration import CalibrationBins
+from textclf.training.history import History
 
 MANY_LABELS = 100
-"""More labels than these are drawn as colours only: there is no room for their names."""
+"""With more labels, there is no room for their names."""
 
 LOSS, ACCURACY = "#c0392b", "#1f5fa8"
 
 
-def plot_history(history: "History", title: str) -> Figure:
-    """Draw loss (left axis) and accuracy (right axis) of each epoch, and mark the best epoch."""
+def plot_history(history: History, title: str) -> Figure:
+    """Plot loss (left axis) and accuracy (right axis) by epoch, and mark the best epoch."""
     figure = Figure(figsize=(8, 5), dpi=120, layout="constrained")
     left = figure.subplots()
     right = left.twinx()
@@ -56,19 +54,19 @@ def plot_history(history: "History", title: str) -> Figure:
 def plot_confusion(
     confusion: Sequence[Sequence[int]], label_names: Sequence[str], title: str
 ) -> Figure:
-    """Draw the share of each true label's texts (a row) that got each answer (a column)."""
+    """Plot which fraction of each true label (row) was predicted as each label (column)."""
     counts = np.asarray(confusion, float)
     support = counts.sum(axis=1)
-    shares = np.divide(
+    fractions = np.divide(
         counts, support[:, None], where=support[:, None] > 0, out=np.zeros_like(counts)
     )
     n_labels = len(label_names)
     size = max(5.5, 2.5 + 0.26 * min(n_labels, MANY_LABELS))
     figure = Figure(figsize=(size + 0.8, size), dpi=120, layout="constrained")
     axes = figure.subplots()
-    # Not imshow: it holds numbers of 64 bits for each pixel, 60 MB for 46 labels.
-    places = range(n_labels)
-    image = axes.pcolormesh(places, places, shares, cmap="Blues", vmin=0, vmax=1)
+    # Not imshow, which needs 64 bits per pixel, 60 MB for 46 labels.
+    positions = range(n_labels)
+    image = axes.pcolormesh(positions, positions, fractions, cmap="Blues", vmin=0, vmax=1)
     axes.set_aspect("equal")
     axes.invert_yaxis()
     rows = [f"{name} ({count:.0f})" for name, count in zip(label_names, support, strict=True)]
@@ -77,22 +75,22 @@ def plot_confusion(
         axes.set_xticks(range(n_labels), label_names, rotation=90, fontsize=font_size)
         axes.set_yticks(range(n_labels), rows, fontsize=font_size)
     axes.set_xlabel("predicted (percent of the row)")
-    axes.set_ylabel("true (test texts)")
+    axes.set_ylabel("true (test examples)")
     axes.set_title(title)
-    # A share that would be shown as zero is shown by its colour only.
-    written = np.argwhere(shares >= 0.005) if n_labels <= MANY_LABELS else ()
+    # Fractions that round to zero are shown by color only.
+    written = np.argwhere(fractions >= 0.005) if n_labels <= MANY_LABELS else ()
     for row, column in written:
-        share = shares[row, column]
-        text = f"{share:.0%}" if n_labels <= 12 else f"{100 * share:.0f}"
-        color = "white" if share > 0.55 else "#333333"
+        fraction = fractions[row, column]
+        text = f"{fraction:.0%}" if n_labels <= 12 else f"{100 * fraction:.0f}"
+        color = "white" if fraction > 0.55 else "#333333"
         axes.text(column, row, text, ha="center", va="center", color=color, fontsize=font_size - 2)
-    bar = figure.colorbar(image, ax=axes, shrink=0.6, label="share of the true label's texts")
+    bar = figure.colorbar(image, ax=axes, shrink=0.6, label="fraction of the true label")
     bar.ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     return figure
 
 
 def plot_calibration(bins: CalibrationBins, error: float, title: str) -> Figure:
-    """Draw how often answers given with some confidence are right, and how many there are."""
+    """Plot accuracy against confidence, and how many predictions have each confidence."""
     figure = Figure(figsize=(6, 6.5), dpi=120, layout="constrained")
     top, bottom = figure.subplots(2, 1, height_ratios=(3, 1), sharex=True)
     top.plot([0, 1], [0, 1], ":", color="0.5", label="perfectly calibrated")
@@ -103,7 +101,7 @@ def plot_calibration(bins: CalibrationBins, error: float, title: str) -> Figure:
     top.set_title(f"{title}\nexpected calibration error {error:.3f}")
     top.legend(loc="upper left", frameon=False)
     bottom.bar(bins.confidence, bins.count, width=0.05, color=ACCURACY)
-    bottom.set_ylabel("test texts")
+    bottom.set_ylabel("test examples")
     bottom.set_xlabel("confidence: probability of the predicted label")
     for axes in (top, bottom):
         axes.grid(alpha=0.25)

@@ -1,4 +1,4 @@
-"""The connection to a Ray cluster, and what its machines have."""
+"""Connects to a Ray cluster, and checks the resources of its machines."""
 
 import contextlib
 import os
@@ -8,20 +8,20 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from textclf.config.schema import Resources
-from textclf.errors import RequestError, TextclfError
-from textclf.experiment.run import Settings
+from textclf.config.schema import ResourcesConfig
+from textclf.errors import RequestError, TextclfError, format_reason
+from textclf.experiment.run import RunContext
 from textclf.runtime.machine import count_processors
 
 CONNECT_SECONDS = 12
-"""How long a cluster may take to answer."""
+"""How long to wait for a cluster to answer."""
 
 QUIET = {
     "RAY_CLIENT_INITIAL_CONNECTION_TIMEOUT_S": "3",
     "RAY_CLIENT_MAX_CONNECTION_TIMEOUT_S": "3",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
-"""Environment variables of Ray: what goes wrong is said here, soon, and to nobody else."""
+"""Ray's environment variables for short timeouts and no usage statistics."""
 
 
 @contextlib.contextmanager
@@ -41,26 +41,26 @@ def connected(address: str | None) -> Iterator[None]:
         {} if address else {"num_cpus": count_processors(), "include_dashboard": False}
     )
     with (
-        open(os.devnull, "w") as nowhere,  # noqa: PTH123 - it is no path on Windows
-        contextlib.redirect_stdout(nowhere),  # Ray prints there what goes wrong on its machines.
+        open(os.devnull, "w") as nowhere,  # noqa: PTH123 - not a path on Windows
+        contextlib.redirect_stdout(nowhere),  # Ray prints errors of its machines there.
         warnings.catch_warnings(action="ignore"),
     ):
         ray.init(address or "local", log_to_driver=False, logging_level="ERROR", **own)
         try:
             yield
-        except BrokenPipeError:  # Of the terminal.
+        except BrokenPipeError:  # Standard output of this command, not Ray.
             raise
         except (ray.exceptions.RayError, ConnectionError) as error:
-            reason = str(error).strip().partition("\n")[0]
             raise TextclfError(
-                f"the Ray cluster is lost: {reason}; the same command goes on with what is missing"
+                f"the Ray cluster is lost: {format_reason(error)}; run the same command again to"
+                " continue with the missing runs"
             ) from error
         finally:
             ray.shutdown()
 
 
 def _check_reachable(address: str) -> None:
-    """Refuse an address where no cluster answers; in a process that can be ended, as Ray waits."""
+    """Raise RequestError if no cluster answers; in a process, because Ray has no timeout here."""
     program = f"""
 import ray, sys
 try:
@@ -83,37 +83,40 @@ except BaseException as error:
             return
         reason = (answer.stderr.strip().splitlines() or ["no reason given"])[-1][:300]
     raise RequestError(
-        f"no Ray cluster at {address}: {reason}; give ray://HOST:10001, or auto on a machine of it,"
-        " or none for this machine alone; if it wants a token, set RAY_AUTH_MODE=token"
+        f"no Ray cluster at {address}: {reason}; give ray://HOST:10001, or auto on a machine of"
+        " the cluster, or no address for this machine alone; if the cluster needs a token, set"
+        " RAY_AUTH_MODE=token"
     )
 
 
-def check_room(wanted: Resources, settings: Settings, address: str | None) -> None:
-    """Say what there is, and whether any machine is large enough for a run.
+def check_resources(wanted: ResourcesConfig, context: RunContext, address: str | None) -> None:
+    """Report the cluster's resources, and check that a machine has those of a run.
 
     Raises:
-        RequestError: none is, and none will join, as there is no address.
+        RequestError: No machine has them, and none can join because there is no cluster address.
     """
     import ray
 
-    if settings.device == "gpu" and not wanted.gpus:
-        raise RequestError("--device gpu with --executor ray needs --set resources.gpus=1, or more")
+    if context.device == "gpu" and not wanted.gpus:
+        raise RequestError("--device gpu with --executor ray needs --set resources.gpus=1 or more")
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    asked = count_resources(wanted)
-    words = f"{asked['CPU']:g} CPUs, {asked['GPU']:g} GPUs and {wanted.memory:g} GB"
+    asked = to_ray_resources(wanted)
+    request = f"CPUs {asked['CPU']:g}, GPUs {asked['GPU']:g}, memory {wanted.memory:g} GB"
     total = {name: sum(machine.get(name, 0) for machine in machines) for name in asked}
-    settings.reporter.say(
-        f"Ray at {address or 'this machine'}: {len(machines)} machine(s) with {total['CPU']:g} CPUs"
-        f" and {total['GPU']:g} GPUs; runs ask for up to {words}"
+    context.reporter.info(
+        f"Ray at {address or 'this machine'}: machines {len(machines)}, CPUs {total['CPU']:g}, GPUs"
+        f" {total['GPU']:g}; each run needs up to: {request}"
     )
     if any(all(m.get(name, 0) >= n for name, n in asked.items()) for m in machines):
         return
-    problem = f"no machine has {words}, which a run asks for (resources)"
+    problem = f"no machine has what a run needs (section resources): {request}"
     if address is None:
-        raise RequestError(f"{problem}; lower --set resources.cpus, gpus or memory")
-    settings.reporter.warn(f"{problem}; waiting for one that has: Ctrl-C ends it")
+        raise RequestError(
+            f"{problem}; lower resources.cpus, resources.gpus or resources.memory with --set"
+        )
+    context.reporter.warning(f"{problem}; waiting for one to join; press Ctrl-C to stop")
 
 
-def count_resources(wanted: Resources) -> dict[str, float]:
-    """Return what a run asks for, in Ray's terms."""
+def to_ray_resources(wanted: ResourcesConfig) -> dict[str, float]:
+    """Return the resources of a run under Ray's names."""
     return {"CPU": wanted.cpus or 1, "GPU": wanted.gpus, "memory": wanted.n_bytes}

@@ -1,37 +1,38 @@
-"""One run on a machine of a cluster: what Ray calls there."""
+"""Executes one run on a machine of a Ray cluster."""
 
 import contextlib
 import os
 import signal
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from textclf import __version__
-from textclf.config.resolve import ExperimentConfig
-from textclf.config.schema import DatasetOptions
+from textclf.config.schema import DatasetConfig, ExperimentConfig
 from textclf.data.dataset import TextDataset
-from textclf.data.text_store import spool_folder
+from textclf.data.loading import load_dataset
+from textclf.data.packing import unpack_dataset
 from textclf.errors import DataError, RequestError, TextclfError
-from textclf.executors._base import name_run, run_here
-from textclf.experiment.run import Settings
+from textclf.executors._base import format_run_name, run_here
+from textclf.experiment.run import RunContext
 from textclf.runs.directory import RunDirectory
 from textclf.runs.transfer import pack_run, unpack_run
-from textclf.runtime.progress import Messenger
+from textclf.runtime.progress import ForwardingReporter, LogMessage
+from textclf.storage.arrays import spool_folder
 
-LOCK_SECONDS = 120
-"""How long a run that was lost may be held by a process that has not noticed it."""
+LOCK_TIMEOUT_SECONDS = 120
+"""How long a lost run may be locked by a process that has not noticed the loss."""
 
 
 @dataclass(frozen=True)
-class Parcel:
-    """What a machine needs that does not see the disk of the one that asks.
+class JobInputs:
+    """What a machine needs that does not share the driver's disk.
 
     Attributes:
-        dataset: the place in Ray's object store of what `datasets.pack_dataset` returned.
-        files: of an interrupted run.
+        dataset: Reference in Ray's object store to what `pack_dataset` returned.
+        files: Files of an interrupted run.
     """
 
     dataset: Any
@@ -39,128 +40,130 @@ class Parcel:
 
 
 @dataclass(frozen=True)
-class Order:
-    """A run that is asked for.
+class Job:
+    """A run to execute.
 
     Attributes:
-        config: what to run.
-        root: the run root, on the disk of the machine that asks.
-        mark: a file in the run root; who sees it shares the disk.
-        settings: the words of `experiment.Settings`.
-        environment: variables that name places on a shared disk.
-        parcel: None until a machine has asked for it.
-        again: whether the run was begun before and lost.
-        version: of textclf.
+        config: Configuration to run.
+        root: Root of the run directories on the driver's disk.
+        marker: File in the root; a machine that sees it shares the driver's disk.
+        context: Fields of `RunContext` other than the reporter and the loader.
+        environment: Environment variables that name folders on a shared disk.
+        inputs: None until a machine has asked for them.
+        is_retry: Whether the run was lost before.
+        version: Version of textclf on the driver.
     """
 
     config: ExperimentConfig
     root: Path
-    mark: Path
-    settings: Mapping[str, Any]
+    marker: Path
+    context: Mapping[str, Any]
     environment: Mapping[str, str]
-    parcel: Parcel | None
-    again: bool
+    inputs: JobInputs | None
+    is_retry: bool
     version: str = __version__
 
 
 @dataclass(frozen=True)
-class Answer:
-    """How a run has ended.
+class JobResult:
+    """The end of a job.
 
     Attributes:
-        error: what kept it from its end; None where it is finished, or was interrupted.
-        files: of the run directory, where the disk is not shared.
-        needs_parcel: whether it has to be ordered again, with a `Parcel`.
+        error: Why it failed; None if the run is finished or was interrupted.
+        files: Files of the run directory, if the disk is not shared.
+        needs_inputs: Whether the job must be submitted again with `JobInputs`.
     """
 
     error: TextclfError | None = None
     files: Mapping[str, bytes] | None = None
-    needs_parcel: bool = False
+    needs_inputs: bool = False
 
 
-class Board:
-    """Keeps what runs have said until it is taken; an actor."""
+class LogQueue:
+    """Actor that keeps the messages of all jobs until the driver takes them."""
 
     def __init__(self) -> None:
-        self._messages: list[tuple[str, str]] = []
+        self._messages: list[LogMessage] = []
 
-    def put(self, word: str, text: str) -> None:
-        """Add what a `Messenger` tells."""
-        self._messages.append((word, text))
+    def put(self, message: LogMessage) -> None:
+        """Add a message."""
+        self._messages.append(message)
 
-    def take(self) -> list[tuple[str, str]]:
-        """Return what was said since the last time."""
+    def take(self) -> list[LogMessage]:
+        """Return and remove all messages."""
         messages, self._messages = self._messages, []
         return messages
 
 
-def carry_out(order: Order, board: Any) -> Answer:
-    """Carry out one run: in the run root where this machine sees it, or else in its own folder.
+def run_job(job: Job, log_queue: Any) -> JobResult:
+    """Execute one run: in the driver's run root if its disk is shared, or else in a local folder.
 
-    Ray interrupts it as Ctrl-C would: after its step it answers, with what it has got to.
+    Ray interrupts it like Ctrl-C: after its step, it returns what there is so far.
     """
-    if order.version != __version__:
-        return Answer(
+    if job.version != __version__:
+        return JobResult(
             RequestError(
-                f"a machine of the cluster has textclf {__version__}, and this one"
-                f" {order.version}; install the same on all of them"
+                f"a machine of the cluster has textclf {__version__}, but the driver has"
+                f" {job.version}; install the same version on all machines"
             )
         )
-    is_shared = order.mark.is_file()
-    if not (is_shared or order.parcel):
-        return Answer(needs_parcel=True)
+    is_shared = job.marker.is_file()
+    if not (is_shared or job.inputs):
+        return JobResult(needs_inputs=True)
     if is_shared:
-        os.environ.update(order.environment)
+        os.environ.update(job.environment)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # It may have been ignored.
-
-    def tell(word: str, text: str) -> None:
-        told = board.put.remote(word, f"{name_run(order.config)}: {text}")
-        if word == "warn":  # It must be there when the run has ended.
-            import ray
-
-            ray.get(told)
-
-    settings = Settings(
-        Messenger(tell),
-        **order.settings,
-        load=_find_loader(order),
-        lock_seconds=LOCK_SECONDS if order.again else 0,
+    context = RunContext(
+        ForwardingReporter(_make_sender(job, log_queue)),
+        **job.context,
+        load=_find_loader(job),
+        lock_timeout_seconds=LOCK_TIMEOUT_SECONDS if job.is_retry else 0,
     )
     with contextlib.ExitStack() as stack:
-        root = order.root
+        root = job.root
         if not is_shared:
-            own = tempfile.TemporaryDirectory(dir=spool_folder(), ignore_cleanup_errors=True)
-            root = Path(stack.enter_context(own))
-        return _answer(order, root, settings, is_shared=is_shared)
+            folder = tempfile.TemporaryDirectory(dir=spool_folder(), ignore_cleanup_errors=True)
+            root = Path(stack.enter_context(folder))
+        return _run(job, root, context, is_shared=is_shared)
 
 
-def _answer(order: Order, root: Path, settings: Settings, *, is_shared: bool) -> Answer:
-    run, error = RunDirectory.of(order.config, root), None
+def _make_sender(job: Job, log_queue: Any) -> Callable[[LogMessage], None]:
+    def send(message: LogMessage) -> None:
+        text = f"{format_run_name(job.config)}: {message.text}"
+        sent = log_queue.put.remote(replace(message, text=text))
+        if message.is_warning:  # It must have arrived when the job ends.
+            import ray
+
+            ray.get(sent)
+
+    return send
+
+
+def _run(job: Job, root: Path, context: RunContext, *, is_shared: bool) -> JobResult:
+    run, error = RunDirectory.of(job.config, root), None
     try:
-        if order.parcel and not is_shared:
+        if job.inputs and not is_shared:
             with run.lock():
-                unpack_run(run, order.parcel.files)
+                unpack_run(run, job.inputs.files)
     except KeyboardInterrupt:
-        return Answer()  # Who asks has more than was unpacked.
-    # Else what there is, is the answer.
+        return JobResult()  # The driver has more than was unpacked.
+    # After an interrupt, the files so far are returned.
     with contextlib.suppress(KeyboardInterrupt):
-        error = run_here(order.config, root, settings)
-    if isinstance(error, DataError) and not order.parcel:
-        return Answer(needs_parcel=True)  # The machine that asks may have it.
-    return Answer(error, None if is_shared else pack_run(run))
+        error = run_here(job.config, root, context)
+    if isinstance(error, DataError) and not job.inputs:
+        return JobResult(needs_inputs=True)  # The driver may have the dataset.
+    return JobResult(error, None if is_shared else pack_run(run))
 
 
-def _find_loader(order: Order) -> Callable[[DatasetOptions], TextDataset]:
-    """Return what loads the dataset: out of the parcel, where there is one."""
-    from textclf.data.loading import load_dataset, unpack_dataset
-
-    if order.parcel is None:
+def _find_loader(job: Job) -> Callable[[DatasetConfig], TextDataset]:
+    """Return a function that loads the dataset, from the job's inputs if it has some."""
+    if job.inputs is None:
         return load_dataset
-    place = order.parcel.dataset
+    reference = job.inputs.dataset
 
-    def load(options: DatasetOptions) -> TextDataset:  # noqa: ARG001 - it is that of the order
+    def load(config: DatasetConfig) -> TextDataset:  # noqa: ARG001 - it is the job's dataset
         import ray
 
-        return unpack_dataset(ray.get(place))
+        return unpack_dataset(ray.get(reference))
 
     return load

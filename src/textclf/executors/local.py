@@ -1,4 +1,4 @@
-"""On this machine: one run after the other in this process, or several at once in others."""
+"""Executes runs on this machine: one after the other, or several at once in processes."""
 
 import contextlib
 import multiprocessing
@@ -7,35 +7,41 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from textclf.config.resolve import ExperimentConfig
+from textclf.config.schema import ExperimentConfig
 from textclf.errors import TextclfError
-from textclf.executors._base import STEP_SECONDS, ExecutorOptions, Failure, name_run, run_here
-from textclf.experiment.run import Settings
+from textclf.executors._base import (
+    STEP_TIMEOUT_SECONDS,
+    ExecutorConfig,
+    Failure,
+    format_run_name,
+    run_here,
+)
+from textclf.experiment.run import RunContext
 from textclf.runtime import backend
 from textclf.runtime.machine import count_processors, measure_free_memory
-from textclf.runtime.progress import Messenger, Reporter
+from textclf.runtime.progress import ForwardingReporter, LogMessage, Reporter
 
 
 def execute(
-    configs: Sequence[ExperimentConfig], root: Path, settings: Settings, options: ExecutorOptions
+    configs: Sequence[ExperimentConfig], root: Path, context: RunContext, executor: ExecutorConfig
 ) -> list[Failure]:
     """Run configurations one after the other in this process, or several at once in others."""
-    jobs = choose_jobs(settings.device, configs) if options.jobs == "auto" else options.jobs or 1
+    jobs = choose_jobs(context.device, configs) if executor.jobs == "auto" else executor.jobs or 1
     if jobs > 1:
-        return _run_in_processes(configs, root, settings, jobs)
-    # What is wrong for all of them is said once.
-    backend.start(settings.device, threads=settings.threads or configs[0].resources.cpus)
-    errors = ((config, run_here(config, root, settings)) for config in configs)
+        return _run_in_processes(configs, root, context, jobs)
+    # A device that no run can use is reported once.
+    backend.start(context.device, threads=context.threads or configs[0].resources.cpus)
+    errors = ((config, run_here(config, root, context)) for config in configs)
     return [Failure(config, error) for config, error in errors if error]
 
 
 def choose_jobs(device: str, configs: Sequence[ExperimentConfig]) -> int:
-    """Return as many jobs as there are processors and memory for; on a GPU, one."""
+    """Return as many jobs as there are processors and memory for; one on a GPU."""
     if device == "gpu" or (device == "auto" and Path("/dev/nvidiactl").exists()):
         return 1
     memory = max(config.resources.n_bytes for config in configs)
@@ -43,152 +49,215 @@ def choose_jobs(device: str, configs: Sequence[ExperimentConfig]) -> int:
     return max(1, min(count_processors() // cpus, measure_free_memory() // memory))
 
 
-class _Worker:
-    """A process that runs one experiment after the other, and tells of them."""
+def _run_in_processes(
+    configs: Sequence[ExperimentConfig], root: Path, context: RunContext, jobs: int
+) -> list[Failure]:
+    """Run configurations in ``jobs`` processes, and return the failures."""
+    # The number of threads depends on the jobs asked for, so that the last run, which is alone, and
+    # a resumed run give the same digits.
+    threads = configs[0].resources.cpus or max(1, count_processors() // jobs)
+    memory = max(config.resources.n_bytes for config in configs)
+    reporter = context.reporter
+    reporter.info(f"{len(configs)} runs, {jobs} at once with {threads} thread(s) each")
+    pool = _WorkerPool(root, replace(context, threads=threads), jobs, memory)
+    failures: list[Failure] = []
+    try:
+        with reporter.counting(len(configs)) as count:
+            for failure in pool.run(configs):
+                if failure:
+                    failures.append(failure)
+                count()
+    except KeyboardInterrupt:
+        reporter.info("run the same command again to resume each run after its last complete epoch")
+        raise
+    finally:
+        pool.end()
+    return failures
 
-    def __init__(self, root: Path, settings: Settings) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        options = {name: value for name, value in vars(settings).items() if name != "reporter"}
-        self.process = context.Process(target=_work, args=(theirs, root, options), daemon=True)
+
+@dataclass(frozen=True)
+class _RunEnded:
+    """Message of a worker: a run has ended, with its error if it failed."""
+
+    error: TextclfError | None
+
+
+@dataclass(frozen=True)
+class _StartFailed:
+    """Message of a worker: TensorFlow cannot start as asked for, so no run can begin."""
+
+    error: TextclfError
+
+
+class _Worker:
+    """A process that runs one experiment after the other.
+
+    Attributes:
+        config: Configuration that is running; None if the worker is idle.
+        is_silent: Whether it has sent no message, and so has probably not allocated its memory.
+    """
+
+    def __init__(self, root: Path, context: RunContext) -> None:
+        processes = multiprocessing.get_context("spawn")
+        self.connection, child_connection = processes.Pipe()
+        # A reporter cannot be sent to another process.
+        fields = {name: value for name, value in vars(context).items() if name != "reporter"}
+        self.process = processes.Process(
+            target=_work, args=(child_connection, root, fields), daemon=True
+        )
         self.process.start()
-        theirs.close()
+        child_connection.close()
         self.config: ExperimentConfig | None = None
-        self.is_silent = True  # And has not taken its memory yet.
+        self.is_silent = True
 
     def begin(self, config: ExperimentConfig) -> None:
+        """Send a configuration to run; OSError if the process has died."""
         self.connection.send(config)
         self.config = config
 
+    def receive(self) -> LogMessage | _RunEnded | _StartFailed:
+        """Receive a message; the death of the process is the end of its run."""
+        try:
+            message: LogMessage | _RunEnded | _StartFailed = self.connection.recv()
+        except (EOFError, OSError):
+            self.process.join()
+            message = _RunEnded(_explain_exit(self.process.exitcode))
+        self.is_silent = False
+        return message
+
     def interrupt(self) -> None:
+        """Interrupt the run like Ctrl-C."""
         if self.process.pid and self.process.is_alive():
             os.kill(self.process.pid, signal.SIGINT)
 
 
-def _run_in_processes(
-    configs: Sequence[ExperimentConfig], root: Path, settings: Settings, jobs: int
-) -> list[Failure]:
-    """Run configurations in ``jobs`` processes at once; return those that failed."""
-    # Of the jobs that were asked for: also the last run alone, and one that goes on, has so many.
-    threads = configs[0].resources.cpus or max(1, count_processors() // jobs)
-    memory = max(config.resources.n_bytes for config in configs)
-    reporter, settings = settings.reporter, replace(settings, threads=threads)
-    reporter.say(f"{len(configs)} runs, {jobs} at once with {threads} thread(s) each")
-    waiting, failures, workers = deque(configs), list[Failure](), list[_Worker]()
-    try:
-        with reporter.counting(len(configs)) as count:
-            while waiting or any(worker.config for worker in workers):
-                _hand_out(waiting, workers, jobs, memory, lambda: _Worker(root, settings))
-                for failure in _listen(workers, reporter):
-                    if failure:
-                        failures.append(failure)
-                    count()
-    except KeyboardInterrupt:
-        reporter.say("the same command goes on after the last whole epoch of each run")
-        raise
-    finally:
-        _end(workers)
-    return failures
+class _WorkerPool:
+    """Worker processes, as many as there is room for.
 
+    Args:
+        root: Root of the run directories.
+        context: How each run is executed.
+        jobs: Maximum number of workers.
+        memory: Free bytes that a run needs to begin.
+    """
 
-def _hand_out(
-    waiting: deque[ExperimentConfig], workers: list[_Worker], jobs: int, memory: int, start: Any
-) -> None:
-    """Give what waits to workers, as far as there are bytes of memory; one of them always runs."""
-    while waiting:
-        busy = [worker for worker in workers if worker.config]
-        idle = [worker for worker in workers if not worker.config and worker.process.is_alive()]
-        reserved = sum(worker.is_silent for worker in busy) * memory
-        scarce = measure_free_memory() - reserved < memory
-        if busy and scarce:
-            for worker in idle:  # What it holds is needed elsewhere.
-                worker.connection.close()
-            idle = []
-        workers[:] = [*busy, *idle]
-        if len(busy) == jobs or (busy and scarce):
-            return
-        if not idle:
-            workers.append(start())
+    def __init__(self, root: Path, context: RunContext, jobs: int, memory: int) -> None:
+        self.root, self.context, self.jobs, self.memory = root, context, jobs, memory
+        self.workers: list[_Worker] = []
+
+    @property
+    def busy(self) -> list[_Worker]:
+        """The workers that are running an experiment."""
+        return [worker for worker in self.workers if worker.config]
+
+    def run(self, configs: Sequence[ExperimentConfig]) -> Iterator[Failure | None]:
+        """Run all configurations; yield at the end of each, with the failure if it failed."""
+        waiting = deque(configs)
+        while waiting or self.busy:
+            while waiting and self._has_room():
+                worker = self._find_idle() or self._start_worker()
+                try:
+                    worker.begin(waiting[0])
+                except OSError:  # The process has just died.
+                    self.workers.remove(worker)
+                else:
+                    waiting.popleft()
+            yield from self._listen(self.context.reporter)
+
+    def end(self) -> None:
+        """End idle workers, and let busy ones complete their step, as after Ctrl-C."""
         try:
-            workers[-1].begin(waiting[0])
-        except OSError:  # It has just died.
-            workers.pop()
-        else:
-            waiting.popleft()
+            for worker in self.workers:
+                if worker.config:
+                    worker.interrupt()
+                else:
+                    worker.connection.close()
+            for worker in self.workers:
+                worker.process.join(STEP_TIMEOUT_SECONDS)
+                worker.connection.close()  # A worker that is still alive ends at its next message.
+                worker.process.join()
+        except KeyboardInterrupt:  # A second Ctrl-C.
+            for worker in self.workers:
+                worker.process.kill()
+            raise
 
-
-def _listen(workers: list[_Worker], reporter: Reporter) -> Iterator[Failure | None]:
-    """Repeat what workers say; yield at the end of each run, with the failure that it was."""
-    by_connection = {worker.connection: worker for worker in workers if worker.config}
-    for connection in wait(list(by_connection), timeout=1):
-        worker = by_connection[connection]  # type: ignore[index]
-        config = worker.config
-        assert config is not None  # noqa: S101 - for the type checker
-        try:
-            word, content = worker.connection.recv()
-        except (EOFError, OSError):
-            worker.process.join()
-            word, content = "end", _explain(worker.process.exitcode)
-        worker.is_silent = False
-        if word in {"say", "warn"}:
-            getattr(reporter, word)(f"{name_run(config)}: {content}")
-        elif word == "unable":
-            raise content
-        else:
-            worker.config = None
-            yield Failure(config, content) if content else None
-
-
-def _explain(code: int | None) -> TextclfError:
-    """Say why a process is gone."""
-    remedy = "; perhaps memory was short: try fewer --jobs" if code == -signal.SIGKILL else ""
-    return TextclfError(f"its process ended with exit code {code}{remedy}")
-
-
-def _end(workers: list[_Worker]) -> None:
-    """Let idle workers end; let busy ones finish their step, as after Ctrl-C."""
-    try:
-        for worker in workers:
-            if worker.config:
-                worker.interrupt()
-            else:
+    def _has_room(self) -> bool:
+        """Return whether another run can begin; if there is none, one always can."""
+        busy = self.busy
+        if not busy:
+            return True
+        if len(busy) == self.jobs:
+            return False
+        reserved = self.memory * sum(worker.is_silent for worker in busy)
+        if measure_free_memory() - reserved >= self.memory:
+            return True
+        for worker in self.workers:  # Idle workers hold memory that the busy ones may need.
+            if not worker.config:
                 worker.connection.close()
-        for worker in workers:
-            worker.process.join(STEP_SECONDS)
-            worker.connection.close()  # If all else fails, it ends when it has something to say.
-            worker.process.join()
-    except KeyboardInterrupt:  # A second Ctrl-C.
-        for worker in workers:
-            worker.process.kill()
-        raise
+        self.workers = busy
+        return False
+
+    def _find_idle(self) -> _Worker | None:
+        """Return an idle worker that is alive; forget those that have died."""
+        self.workers = [w for w in self.workers if w.config or w.process.is_alive()]
+        return next((worker for worker in self.workers if not worker.config), None)
+
+    def _start_worker(self) -> _Worker:
+        worker = _Worker(self.root, self.context)
+        self.workers.append(worker)
+        return worker
+
+    def _listen(self, reporter: Reporter) -> Iterator[Failure | None]:
+        """Print messages for up to a second; yield at the end of each run."""
+        by_connection = {worker.connection: worker for worker in self.busy}
+        for connection in wait(list(by_connection), timeout=1):
+            worker = by_connection[connection]  # type: ignore[index]
+            config = worker.config
+            assert config is not None  # noqa: S101 - for the type checker
+            match worker.receive():
+                case LogMessage() as message:
+                    text = f"{format_run_name(config)}: {message.text}"
+                    reporter.log(replace(message, text=text))
+                case _StartFailed(error):
+                    raise error
+                case _RunEnded(error):
+                    worker.config = None
+                    yield Failure(config, error) if error else None
 
 
-def _follow(sentinel: int) -> None:
-    """End this process, after its step, when the one that began it has ended."""
-    wait([sentinel])
+def _explain_exit(code: int | None) -> TextclfError:
+    hint = "; it may have run out of memory: try fewer --jobs" if code == -signal.SIGKILL else ""
+    return TextclfError(f"its process exited with code {code}{hint}")
+
+
+def _interrupt_when_orphaned(parent_sentinel: int) -> None:
+    """Interrupt this process after its step when its parent has ended."""
+    wait([parent_sentinel])
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def _work(connection: Connection, root: Path, options: dict[str, Any]) -> None:
-    """Run each configuration that comes, with these `Settings`."""
+def _work(connection: Connection, root: Path, fields: dict[str, Any]) -> None:
+    """Run every configuration that is received, with a `RunContext` of these fields."""
     if parent := multiprocessing.parent_process():
         if os.name == "posix":
-            os.setpgrp()  # Ctrl-C reaches the parent, which passes it on once.
+            os.setpgrp()  # Ctrl-C reaches the parent only, which passes it on once.
         signal.signal(signal.SIGINT, signal.default_int_handler)  # It may have been ignored.
-        threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
+        threading.Thread(
+            target=_interrupt_when_orphaned, args=(parent.sentinel,), daemon=True
+        ).start()
 
-    def tell(word: str, text: str) -> None:
+    def send(message: LogMessage) -> None:
         try:
-            connection.send((word, text))
-        except OSError as error:  # Who asked for it is gone.
+            connection.send(message)
+        except OSError as error:  # The parent is gone.
             raise KeyboardInterrupt from error
 
-    settings = Settings(Messenger(tell), **options)
+    context = RunContext(ForwardingReporter(send), **fields)
     with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
         try:
-            backend.start(settings.device, threads=settings.threads)
-        except TextclfError as error:  # Wrong for all runs, and so said once.
-            connection.send(("unable", error))
+            backend.start(context.device, threads=context.threads)
+        except TextclfError as error:
+            connection.send(_StartFailed(error))
             return
         while True:
-            connection.send(("end", run_here(connection.recv(), root, settings)))
+            connection.send(_RunEnded(run_here(connection.recv(), root, context)))

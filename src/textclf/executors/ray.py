@@ -1,4 +1,4 @@
-"""On a Ray cluster; or, without an address, on a Ray of this machine alone that ends with it."""
+"""Executes runs on a Ray cluster or, without an address, on a local Ray instance."""
 
 import contextlib
 import os
@@ -10,30 +10,46 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from textclf.config.resolve import ExperimentConfig
-from textclf.data.loading import load_dataset, pack_dataset
-from textclf.errors import TextclfError
-from textclf.executors._base import STEP_SECONDS, ExecutorOptions, Failure, attempt, name_run
-from textclf.executors._ray_cluster import check_room, connected, count_resources
-from textclf.executors._ray_worker import Answer, Board, Order, Parcel, carry_out
-from textclf.experiment.run import Settings
+import numpy as np
+
+from textclf.config.schema import ExperimentConfig
+from textclf.data.loading import load_dataset
+from textclf.data.packing import pack_dataset
+from textclf.errors import TextclfError, format_reason
+from textclf.executors._base import (
+    STEP_TIMEOUT_SECONDS,
+    ExecutorConfig,
+    Failure,
+    attempt,
+    format_run_name,
+)
+from textclf.executors._ray_cluster import check_resources, connected, to_ray_resources
+from textclf.executors._ray_worker import Job, JobInputs, JobResult, LogQueue, run_job
+from textclf.experiment.run import RunContext
 from textclf.runs.directory import RunDirectory
 from textclf.runs.transfer import pack_run, unpack_run
+from textclf.storage.cache import CacheEntry
 from textclf.storage.limits import LIMITS
 
-WINDOW = 1_000
-"""Runs that Ray knows of at once, unless --jobs says more: no more are held at any number."""
+MAX_SUBMITTED = 1_000
+"""Runs that Ray knows at once, unless --jobs says more; its memory grows with them."""
 
 MAX_LOSSES = 3
-"""How often a run may be lost with its machine or process, before it counts as failed."""
+"""How often a run may be lost with its machine or process before it counts as failed."""
 
-SHARED_PLACES = ("HF_HOME", "KERAS_HOME", "TEXTCLF_CACHE_DIR", "TFDS_DATA_DIR", "TFHUB_CACHE_DIR")
-"""Environment variables that say where datasets and modules are."""
+FOLDER_VARIABLES = (
+    "HF_HOME",
+    "KERAS_HOME",
+    "TEXTCLF_CACHE_DIR",
+    "TFDS_DATA_DIR",
+    "TFHUB_CACHE_DIR",
+)
+"""Environment variables that name folders of datasets and modules."""
 
 
 @dataclass
 class _Run:
-    """A run on its way, and how often it was lost."""
+    """A submitted run, and how often it was lost."""
 
     config: ExperimentConfig
     n_lost: int = 0
@@ -42,211 +58,222 @@ class _Run:
 def execute(
     configs: Sequence[ExperimentConfig],
     root: Path,
-    settings: Settings,
-    options: ExecutorOptions,
+    context: RunContext,
+    executor: ExecutorConfig,
     *,
-    work: Callable[[Order, Any], Answer] = carry_out,
+    work: Callable[[Job, Any], JobResult] = run_job,
 ) -> list[Failure]:
-    """Run configurations on a cluster, each where the resources are free that it asks for.
+    """Run configurations on a cluster, wherever the resources of a run are free.
 
     Args:
-        configs: what to run.
-        root: the run root.
-        settings: how.
-        options: the address, and how many runs at most.
-        work: what a machine does for an order.
+        configs: Configurations to run.
+        root: Root of the run directories.
+        context: How each run is executed.
+        executor: Address of the cluster, and maximum number of runs at once.
+        work: Function that a machine calls with each job.
 
     Raises:
-        RequestError: there is no Ray, no cluster at the address, or no machine that is large enough
-            and ever could be.
+        RequestError: Ray is not installed, no cluster answers, or no machine has the resources.
     """
-    address = options.ray_address or os.environ.get("RAY_ADDRESS")
-    limit = options.jobs if isinstance(options.jobs, int) else WINDOW
-    with connected(address), _mark(root) as mark:
-        check_room(configs[0].resources, settings, address)
-        return _Dispatcher(root, mark, settings, work).run(configs, limit)
+    address = executor.ray_address or os.environ.get("RAY_ADDRESS")
+    limit = executor.jobs if isinstance(executor.jobs, int) else MAX_SUBMITTED
+    with connected(address), _marker(root) as marker:
+        check_resources(configs[0].resources, context, address)
+        return _Dispatcher(root, marker, context, work).run(configs, limit)
 
 
 @contextlib.contextmanager
-def _mark(root: Path) -> Iterator[Path]:
-    """Give a file in the run root: a machine that sees it can write runs there itself."""
+def _marker(root: Path) -> Iterator[Path]:
+    """Yield a file in the run root; a machine that sees it can write runs there itself."""
     root.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=root.absolute(), prefix=".shared-") as file:
         yield Path(file.name)
 
 
 class _Dispatcher:
-    """Hands out runs, repeats what they say, and takes what they leave."""
+    """Submits runs to Ray, prints their messages, and collects their files."""
 
     def __init__(
-        self, root: Path, mark: Path, settings: Settings, work: Callable[[Order, Any], Answer]
+        self, root: Path, marker: Path, context: RunContext, work: Callable[[Job, Any], JobResult]
     ) -> None:
         import ray
 
-        self.board = _open_board()
-        # TensorFlow keeps the GPU that it saw first, and its memory: there a process has one run.
+        self.log_queue = _start_log_queue()
+        # TensorFlow keeps the GPU that it saw first and its memory, so a process of a GPU run ends.
         self.work = {uses: ray.remote(max_calls=int(uses))(work) for uses in (False, True)}
-        self.root, self.mark, self.settings = root, mark, settings
-        self.environment = _list_variables()
+        self.root, self.marker, self.context = root, marker, context
+        self.environment = _list_environment()
         self.running: dict[Any, _Run] = {}
         self.datasets: dict[str, Any] = {}
-        self.sends_parcels = False
+        self.sends_inputs = False
 
     def run(self, configs: Sequence[ExperimentConfig], limit: int) -> list[Failure]:
-        """Run all configurations, at most ``limit`` at once; return those that failed."""
+        """Run all configurations, at most ``limit`` at once, and return the failures."""
         waiting, failures = deque(map(_Run, configs)), list[Failure]()
-        reporter = self.settings.reporter
+        reporter = self.context.reporter
         try:
             with reporter.counting(len(configs)) as count:
                 while waiting or self.running:
                     while waiting and len(self.running) < limit:
-                        failures += self._order(waiting.popleft(), count)
-                    for run, answer in self._listen():
-                        if answer is None or answer.needs_parcel:
+                        run = waiting.popleft()
+                        if failure := self._submit(run):
+                            failures.append(failure)
+                            count()
+                    for run, result in self._listen():
+                        if result is None or result.needs_inputs:
                             waiting.appendleft(run)
                             continue
-                        if answer.error:
-                            failures.append(Failure(run.config, answer.error))
+                        if result.error:
+                            failures.append(Failure(run.config, result.error))
                         count()
         except KeyboardInterrupt:
-            reporter.say("ending all runs after their step; Ctrl-C again stops at once")
+            reporter.info("stopping all runs after their step; press Ctrl-C again to stop at once")
             self._cancel()
-            reporter.say("the same command goes on after the last whole epoch of each run")
+            reporter.info(
+                "run the same command again to resume each run after its last complete epoch"
+            )
             raise
         return failures
 
-    def _order(self, run: _Run, count: Callable[[], None]) -> list[Failure]:
-        """Hand out a run; return the failure where it cannot even begin."""
-        settings, wanted = self.settings, count_resources(run.config.resources)
-        threads = settings.threads or int(wanted["CPU"])
-        # Of Ray, only a run that asks for GPUs sees some; older and newer versions differ there.
-        device = settings.device if wanted["GPU"] else "cpu"
-        words = {"device": device, "threads": threads, "command": settings.command}
+    def _submit(self, run: _Run) -> Failure | None:
+        """Submit a run; return the failure if its inputs cannot be made."""
+        context, wanted = self.context, to_ray_resources(run.config.resources)
         try:
-            parcel = self._make_parcel(run.config) if self.sends_parcels else None
+            inputs = self._make_inputs(run.config) if self.sends_inputs else None
         except TextclfError as error:
-            count()
-            return [Failure(run.config, error)]
-        order = Order(
-            *(run.config, self.root.absolute(), self.mark, words, self.environment, parcel),
-            again=run.n_lost > 0,
+            return Failure(run.config, error)
+        job = Job(
+            config=run.config,
+            root=self.root.absolute(),
+            marker=self.marker,
+            context={
+                # Versions of Ray differ in which GPUs a task without GPUs sees.
+                "device": context.device if wanted["GPU"] else "cpu",
+                "threads": context.threads or int(wanted["CPU"]),
+                "command": context.command,
+            },
+            environment=self.environment,
+            inputs=inputs,
+            is_retry=run.n_lost > 0,
         )
         task = self.work[wanted["GPU"] > 0].options(
             num_cpus=wanted["CPU"],
             num_gpus=wanted["GPU"],
             memory=wanted["memory"],
-            max_retries=0,  # They are counted here, and said.
-            name=name_run(run.config),
+            max_retries=0,  # Losses are counted and reported by this class.
+            name=format_run_name(run.config),
         )
-        self.running[task.remote(order, self.board)] = run
-        return []
+        self.running[task.remote(job, self.log_queue)] = run
+        return None
 
-    def _make_parcel(self, config: ExperimentConfig) -> Parcel:
-        """Return what a machine needs that shares no disk; each dataset is stored in Ray once."""
+    def _make_inputs(self, config: ExperimentConfig) -> JobInputs:
+        """Return what a machine without a shared disk needs; Ray stores each dataset once."""
         import ray
 
-        key, reporter = config.dataset.model_dump_json(), self.settings.reporter
+        key, reporter = config.dataset.model_dump_json(), self.context.reporter
         if key not in self.datasets:
-            reporter.say(f"loading {config.dataset.name} for the cluster")
-            self.datasets[key] = attempt(
-                lambda: ray.put(pack_dataset(load_dataset(config.dataset))), reporter
-            )
+            reporter.info(f"loading {config.dataset.name} for the cluster")
+            self.datasets[key] = attempt(lambda: ray.put(_pack_for_transfer(config)), reporter)
         if isinstance(self.datasets[key], TextclfError):
             raise self.datasets[key]
         run = RunDirectory.of(config, self.root)
         with run.lock():
-            return Parcel(self.datasets[key], pack_run(run))
+            return JobInputs(self.datasets[key], pack_run(run))
 
-    def _listen(self, seconds: float = 1) -> Iterator[tuple[_Run, Answer | None]]:
-        """Repeat what runs say; yield those that ended with their answers, None for a lost one."""
+    def _listen(self, seconds: float = 1) -> Iterator[tuple[_Run, JobResult | None]]:
+        """Print messages, and yield runs that have ended with their result; None if lost."""
         import ray
 
         ray.wait(list(self.running), timeout=seconds, fetch_local=False)
         ended, _ = ray.wait(
             list(self.running), num_returns=len(self.running), timeout=0, fetch_local=False
         )
-        self._repeat()
+        # Without the log queue, runs continue without messages.
+        with contextlib.suppress(ray.exceptions.RayActorError):
+            for message in ray.get(self.log_queue.take.remote()):
+                self.context.reporter.log(message)
         for task in ended:
             run = self.running[task]
-            answer = self._receive(run, task)
-            del self.running[task]  # Not before: an interrupt must not lose what it has got to.
-            yield run, answer
+            result = self._receive(run, task)
+            del self.running[task]  # Not earlier: an interrupt must not lose the run's files.
+            yield run, result
 
-    def _repeat(self) -> None:
-        """Print what runs have said."""
-        import ray
-
-        # Where the board is gone for good, runs go on unseen.
-        with contextlib.suppress(ray.exceptions.RayActorError):
-            for word, text in ray.get(self.board.take.remote()):
-                getattr(self.settings.reporter, word)(text)
-
-    def _receive(self, run: _Run, task: Any) -> Answer | None:
-        """Write the files of a run that has ended and return its answer; None where it is lost."""
+    def _receive(self, run: _Run, task: Any) -> JobResult | None:
+        """Write the files of a run that has ended, and return its result; None if it is lost."""
         import ray
         from ray.exceptions import RayError, RayTaskError, TaskCancelledError
 
         try:
-            answer: Answer = ray.get(task)
+            result: JobResult = ray.get(task)
         except RayTaskError as error:
-            reason = str(error.cause).strip().split("\n")[0]
-            return Answer(TextclfError(f"{type(error.cause).__name__} on its machine: {reason}"))
+            cause = error.cause
+            reason = f"{type(cause).__name__} on its machine: {format_reason(cause)}"
+            return JobResult(TextclfError(reason))
         except TaskCancelledError:
-            return Answer()
+            return JobResult()
         except RayError as error:
-            return self._lose(run, error)
-        if answer.needs_parcel:
-            self.sends_parcels = True
+            return self._count_loss(run, error)
+        if result.needs_inputs:
+            self.sends_inputs = True
         try:
-            self._keep(run.config, answer.files or {})
+            self._write_files(run.config, result.files or {})
         except TextclfError as error:
-            return Answer(error)
-        return answer
+            return JobResult(error)
+        return result
 
-    def _keep(self, config: ExperimentConfig, files: Mapping[str, bytes]) -> None:
-        """Write what was brought back, unless another process has finished the run meanwhile."""
+    def _write_files(self, config: ExperimentConfig, files: Mapping[str, bytes]) -> None:
+        """Write files that were sent back, unless another process has finished the run."""
         directory = RunDirectory.of(config, self.root)
         if files:
             with directory.lock():
                 if not directory.is_finished:
                     unpack_run(directory, files)
 
-    def _lose(self, run: _Run, error: Exception) -> Answer | None:
-        """Count a loss; return the failure that it is in the end."""
+    def _count_loss(self, run: _Run, error: Exception) -> JobResult | None:
+        """Count a lost run; return a failed result after too many losses."""
         run.n_lost += 1
         reason = type(error).__name__
         if run.n_lost == MAX_LOSSES:
-            return Answer(
+            return JobResult(
                 TextclfError(f"lost {MAX_LOSSES} times with its machine or process ({reason})")
             )
-        self.settings.reporter.say(f"{name_run(run.config)}: lost, to be started again ({reason})")
+        self.context.reporter.info(
+            f"{format_run_name(run.config)}: lost; starting again ({reason})"
+        )
         return None
 
     def _cancel(self) -> None:
-        """Interrupt all runs, and take what they have got to."""
+        """Interrupt all runs, and collect their files."""
         import ray
 
         for task in self.running:
             ray.cancel(task, recursive=False)
-        deadline = time.monotonic() + STEP_SECONDS
+        deadline = time.monotonic() + STEP_TIMEOUT_SECONDS
         while self.running and time.monotonic() < deadline:
             for _ in self._listen():
                 pass
 
 
-def _open_board() -> Any:
-    """Start the actor that keeps messages, on the machine that this process is connected to."""
+def _pack_for_transfer(config: ExperimentConfig) -> CacheEntry:
+    """Load a dataset and pack it, with its texts, into arrays in memory."""
+    entry = pack_dataset(load_dataset(config.dataset), with_texts=True)
+    arrays = {name: np.asarray(array) for name, array in entry.arrays.items()}
+    return CacheEntry(arrays, entry.facts)
+
+
+def _start_log_queue() -> Any:
+    """Start the log queue on the machine that this process is connected to."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-    board = ray.remote(max_restarts=-1, max_task_retries=-1)(Board)
-    return board.options(num_cpus=0, scheduling_strategy=here).remote()
+    queue = ray.remote(max_restarts=-1, max_task_retries=-1)(LogQueue)
+    return queue.options(num_cpus=0, scheduling_strategy=here).remote()
 
 
-def _list_variables() -> dict[str, str]:
-    """Return the environment variables that hold on machines with the same disk too."""
-    given = {name: os.environ[name] for name in SHARED_PLACES if name in os.environ}
-    places = {name: str(Path(place).expanduser().absolute()) for name, place in given.items()}
+def _list_environment() -> dict[str, str]:
+    """Return environment variables that also hold on machines with the same disk."""
+    given = {name: os.environ[name] for name in FOLDER_VARIABLES if name in os.environ}
+    folders = {name: str(Path(path).expanduser().absolute()) for name, path in given.items()}
     limits = [limit.variable for limit in LIMITS if limit.variable in os.environ]
-    return places | {name: os.environ[name] for name in limits}
+    return folders | {name: os.environ[name] for name in limits}

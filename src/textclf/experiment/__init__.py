@@ -1,1 +1,1 @@
-"""One configuration in, one finished run out."""
+"""Turns one configuration into one finished run."""

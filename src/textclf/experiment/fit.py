@@ -1,4 +1,4 @@
-"""One configuration and its dataset to a fitted classifier: a network, or a scikit-learn floor."""
+"""Builds and fits the model of a configuration: a network, or a scikit-learn baseline model."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,162 +8,180 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from textclf.config.resolve import ExperimentConfig
-from textclf.data.dataset import TextDataset
+from textclf.config.schema import ExperimentConfig
+from textclf.data.dataset import Split, TextDataset
 from textclf.errors import RequestError, TextclfError
-from textclf.models._build import build_network, find_fit
+from textclf.evaluation.calibration import fit_scale
+from textclf.models._build import BuiltModel, build_model, find_fit
+from textclf.models._sklearn import SklearnClassifier, decide
 from textclf.runs.directory import RunDirectory
 from textclf.runtime import backend
 from textclf.runtime.progress import Phases
 from textclf.training.history import History
-from textclf.training.interrupt import finish_the_step
+from textclf.training.interrupt import stop_after_step
 
 if TYPE_CHECKING:
-    from textclf.models._sklearn import EstimatorClassifier
-    from textclf.text.encoder import TextClassifier
+    from textclf.text.classifier import TextClassifier
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What fitting leaves.
+    """A fitted model and its predictions.
 
     Attributes:
-        classifier: raw text to probabilities.
-        history: the epochs of a network; None for a floor, which has none.
-        probabilities: <float32>[test texts, labels].
-        train_seconds: seconds of fitting; of a network, those of all epochs, resumed ones included.
+        classifier: Raw text to probabilities.
+        history: Epochs of a network; None for a scikit-learn model.
+        probabilities: <float32>[test examples, labels].
+        train_seconds: Seconds of fitting; for a network, of all epochs, including resumed ones.
     """
 
-    classifier: "TextClassifier | EstimatorClassifier"
+    classifier: "TextClassifier | SklearnClassifier"
     history: History | None
     probabilities: npt.NDArray[np.float32]
     train_seconds: float
 
 
-def build(config: ExperimentConfig, dataset: TextDataset, *, phases: Phases) -> Any:
-    """Build the network of a configuration; None for a floor, which has none.
+def build(config: ExperimentConfig, dataset: TextDataset, *, phases: Phases) -> BuiltModel | None:
+    """Build the network of a configuration; None for a scikit-learn model.
 
     Raises:
-        TextclfError: it cannot be built as configured.
+        TextclfError: The network cannot be built as configured.
     """
     if find_fit(config.model.name):
         return None
-    with _enough_memory(), phases("build", f"building {config.model.name}"):
+    with _explaining_memory_errors(), phases("build", f"building {config.model.name}"):
         backend.set_seed(config.seed)
         strategy = backend.find_strategy(config.training.strategy)
         with strategy.scope():
-            network = build_network(config, n_labels=len(dataset.label_names))
+            model = build_model(config, n_labels=len(dataset.label_names))
         if config.training.strategy:
             n_devices = strategy.num_replicas_in_sync
-            _check_shares(config, network, n_devices, n_texts=len(dataset.train))
-            phases.reporter.say(f"each batch is shared among {n_devices} device(s)")
-        return network
+            _check_mirrored(config, model, n_devices, n_examples=len(dataset.train))
+            phases.reporter.info(f"each batch is split over {n_devices} devices")
+        return model
 
 
 def fit(
     config: ExperimentConfig,
     dataset: TextDataset,
-    network: Any,
+    model: BuiltModel | None,
     run: RunDirectory,
     *,
     phases: Phases,
     tensorboard: bool = False,
 ) -> Fitted:
-    """Fit the model of a configuration and predict the test texts; labels of these are not seen.
+    """Fit the model of a configuration and predict the test split, whose labels are not seen.
 
     Args:
-        config: what to fit.
-        dataset: on which texts.
-        network: what `build` returned.
-        run: keeps checkpoints, and event files.
-        phases: is told what goes on.
-        tensorboard: whether to write event files.
+        config: Configuration of the run.
+        dataset: Its dataset.
+        model: What `build` returned.
+        run: Run directory for checkpoints and event files.
+        phases: Reports progress.
+        tensorboard: Whether to write TensorBoard event files.
     """
-    fit_floor = find_fit(config.model.name)
-    if fit_floor is None:
-        return _fit_network(config, dataset, network, run, phases=phases, tensorboard=tensorboard)
-    with phases("train", f"fitting {config.model.name} on {len(dataset.train):,} texts"):
-        classifier = fit_floor(config.model, dataset, seed=config.seed)
-    with phases("predict", f"predicting {len(dataset.test):,} test texts"):
+    if model is not None:
+        return _fit_network(config, dataset, model, run, phases=phases, tensorboard=tensorboard)
+    fit_model = find_fit(config.model.name)
+    assert fit_model is not None  # noqa: S101 - for the type checker
+    with phases("train", f"fitting {config.model.name} on {len(dataset.train):,} examples"):
+        classifier = fit_model(config.model, dataset, seed=config.seed)
+        _calibrate(classifier, dataset.validation)
+    with phases("predict", f"predicting {len(dataset.test):,} test examples"):
         probabilities = classifier.predict_texts(dataset.test.texts)
     return Fitted(classifier, None, probabilities, phases.seconds["train"])
+
+
+def _calibrate(classifier: SklearnClassifier, validation: Split) -> None:
+    """Set the scale that fits the validation labels best."""
+    if classifier.needs_calibration:
+        classes = classifier.pipeline.classes_
+        known = np.isin(validation.labels, classes)
+        decisions = decide(classifier.pipeline, validation.texts)[known]
+        labels = np.searchsorted(classes, validation.labels[known])
+        classifier.scale = fit_scale(decisions, labels)
 
 
 def _fit_network(
     config: ExperimentConfig,
     dataset: TextDataset,
-    network: Any,
+    model: BuiltModel,
     run: RunDirectory,
     *,
     phases: Phases,
     tensorboard: bool,
 ) -> Fitted:
-    """Encode the texts, fit the network, and predict the test texts."""
-    import keras
-
-    from textclf.text import encode_dataset as encodings
-    from textclf.text import encoder as text
-    from textclf.training import loop as training
+    """Encode the texts, train the network, and predict the test split."""
+    from textclf.text.classifier import TextClassifier, predict
+    from textclf.text.encode_dataset import encode_dataset
+    from textclf.training.batches import Examples, TrainingData
+    from textclf.training.loop import count_used, train
 
     with phases("text", f"encoding {sum(map(len, dataset.splits.values())):,} texts"):
-        encoder, network, inputs = encodings.encode_dataset(network, config.text, dataset)
-    epochs, n_used = config.training.epochs, training.count_used(network, len(dataset.train))
+        encoder, inputs = encode_dataset(
+            dataset, config.text, takes=model.takes, encoder=model.encoder
+        )
+    data = TrainingData(
+        Examples(inputs["train"], dataset.train.labels),
+        Examples(inputs["validation"], dataset.validation.labels),
+        dataset.label_names,
+    )
+    steps = config.training.count_steps(count_used(model.network, len(dataset.train)))
     with (
-        _enough_memory(),
-        phases("train", f"training on {len(dataset.train):,} texts"),
-        phases.reporter.training(
-            epochs=epochs, steps=config.training.count_steps(n_used)
-        ) as display,
-        finish_the_step(phases.reporter) as interruption,
+        _explaining_memory_errors(),
+        phases("train", f"training on {len(dataset.train):,} examples"),
+        phases.reporter.training(epochs=config.training.epochs, steps=steps) as display,
+        stop_after_step(phases.reporter) as interrupt,
     ):
-        callbacks = [display, interruption]
-        if tensorboard:
-            folder = str(run.tensorboard_path)
-            callbacks.append(keras.callbacks.TensorBoard(folder, write_graph=False))
-        history = training.train(
-            network,
-            training.TrainingData(
-                training.Examples(inputs["train"], dataset.train.labels),
-                training.Examples(inputs["validation"], dataset.validation.labels),
-                dataset.label_names,
-            ),
+        callbacks = [display, interrupt, *(_tensorboard(run) if tensorboard else ())]
+        history = train(
+            model.network,
+            data,
             config.training,
             seed=config.seed,
             store=run,
             callbacks=callbacks,
         )
-    classifier = text.TextClassifier.without_optimizer(encoder, network, dataset.label_names)
-    with phases("predict", f"predicting {len(dataset.test):,} test texts"):
-        probabilities = text.predict(classifier.network, inputs["test"])
+    classifier = TextClassifier.without_optimizer(encoder, model.network, dataset.label_names)
+    with phases("predict", f"predicting {len(dataset.test):,} test examples"):
+        probabilities = predict(classifier.network, inputs["test"])
     return Fitted(classifier, history, probabilities, history.train_seconds)
 
 
-def _check_shares(config: ExperimentConfig, network: Any, n_devices: int, *, n_texts: int) -> None:
-    """Refuse what cannot be shared among devices: Keras wants a share for each, and no texts."""
+def _tensorboard(run: RunDirectory) -> list[Any]:
+    import keras
+
+    return [keras.callbacks.TensorBoard(str(run.tensorboard_path), write_graph=False)]
+
+
+def _check_mirrored(
+    config: ExperimentConfig, model: BuiltModel, n_devices: int, *, n_examples: int
+) -> None:
+    """Refuse what Keras cannot split evenly over devices, and text, which stays on one device."""
     key, batch_size = "training.strategy mirrored", config.training.batch_size
-    if network.inputs[0].dtype == "string":
-        raise RequestError(f"{key}: {config.model.name} takes raw texts, which stay on one device")
+    if model.takes == "text":
+        raise RequestError(f"{key}: {config.model.name} takes raw text, which stays on one device")
     if n_devices == 1:
         raise RequestError(
-            f"{key}: there is one device, and nothing to share; leave it out, or, with"
-            " --executor ray, --set resources.gpus=2"
+            f"{key}: there is only one device; leave it out, or, with --executor ray,"
+            " --set resources.gpus=2"
         )
-    if batch_size % n_devices or n_texts < n_devices:
+    if batch_size % n_devices or n_examples < n_devices:
         raise RequestError(
-            f"{key}: training.batch_size {batch_size}, of {n_texts:,} texts, has no equal shares"
-            f" for {n_devices} devices; set a multiple of {n_devices}"
+            f"{key}: training.batch_size {batch_size} with {n_examples:,} training examples cannot"
+            f" be split evenly over {n_devices} devices; set a multiple of {n_devices}"
         )
 
 
 @contextlib.contextmanager
-def _enough_memory() -> Iterator[None]:
-    """Turn TensorFlow's many lines about memory into one."""
+def _explaining_memory_errors() -> Iterator[None]:
+    """Turn TensorFlow's long messages about memory into one line."""
     import tensorflow as tf
 
     try:
         yield
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
         raise TextclfError(
-            "the model does not fit into memory: lower its sizes (textclf models NAME), or"
+            "the model does not fit into memory: reduce its size (see textclf models NAME) or"
             " --set training.batch_size"
         ) from error

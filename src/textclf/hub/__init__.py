@@ -1,1 +1,1 @@
-"""TensorFlow Hub text embeddings and word vectors as Keras 3 layers."""
+"""Makes TensorFlow Hub text embeddings and word vectors Keras 3 layers."""

@@ -1,4 +1,4 @@
-"""Handles of text embeddings to folders: downloaded, built, or there already."""
+"""Resolves the handle of a text embedding to a folder, downloading or building it if needed."""
 
 import contextlib
 import hashlib
@@ -12,16 +12,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from textclf.errors import EmbeddingError, unknown
+import psutil
+
+from textclf.errors import (
+    EmbeddingError,
+    RequestError,
+    format_error,
+    format_reason,
+    format_unknown,
+)
+from textclf.storage.cache_folders import cache_folder, own_cache
 from textclf.storage.checksums import hash_file
-from textclf.storage.downloads import cache_folder, downloading, own_cache
+from textclf.storage.downloads import downloading
 from textclf.storage.files import remove_leftovers
 
 GRAPH_FILE = "saved_model.pb"
 GLOVE = "glove"
 GLOVE_TOKENS = 20_000
 GLOVE_VERSION = 1
-"""Part of the name in the cache; raised when the same vectors give another embedding."""
+"""Part of the name in the cache; raise it if the same vectors give another embedding."""
 
 # The recipe's modules (https://www.tensorflow.org/tutorials/keras/text_classification_with_hub).
 SHORT_NAMES = {
@@ -34,32 +43,32 @@ EXAMPLE = SHORT_NAMES["nnlm-en-dim50"]
 TFHUB = "https://tfhub.dev/"
 KAGGLE = "https://www.kaggle.com/models/"
 TIMEOUT_SECONDS = 30
-INSTEAD = (
-    "give a folder with the embedding, or --set model.handle=glove, which needs no network"
-    " (pip install 'textclf[glove]')"
+ALTERNATIVES = (
+    "give a folder that contains the embedding, or use --set model.handle=glove, which needs no"
+    " network (pip install 'textclf[glove]')"
 )
 
 
 def resolve(handle: str) -> Path:
-    """Return the folder of a text embedding, after fetching or building what is not there yet.
+    """Return the folder of a text embedding, downloading or building it if needed.
 
     Args:
-        handle: a short name of `SHORT_NAMES`, ``glove``, a folder, an address, or the path of a
-            model on tfhub.dev (``publisher/.../version``) or kaggle.com
+        handle: A short name from `SHORT_NAMES`, ``glove``, a folder, a URL, or the path of a model
+            on tfhub.dev (``publisher/.../version``) or kaggle.com
             (``publisher/model/tensorFlow2/variation/version``).
 
     Raises:
-        EmbeddingError: there is no such embedding, or it cannot be fetched.
+        EmbeddingError: The embedding does not exist or cannot be downloaded.
     """
     if handle == GLOVE:
         return _build_glove()
     if folder := find_folder(handle):
         return folder
-    return _fetch(find_address(handle))
+    return _download(find_url(handle))
 
 
 def find_folder(handle: str) -> Path | None:
-    """Return the folder that a handle names; None where it is a name or an address."""
+    """Return the folder that a handle names; None if it is a short name or a URL."""
     if handle in {GLOVE, *SHORT_NAMES} or "://" in handle:
         return None
     try:
@@ -69,11 +78,11 @@ def find_folder(handle: str) -> Path | None:
         return None
 
 
-def find_address(handle: str) -> str:
-    """Return the address that a handle, which is no folder, stands for.
+def find_url(handle: str) -> str:
+    """Return the URL of a handle that is not a folder.
 
     Raises:
-        EmbeddingError: it has no form that stands for one.
+        RequestError: The handle has none of the known forms.
     """
     handle = SHORT_NAMES.get(handle, handle)
     if "://" in handle:
@@ -85,18 +94,19 @@ def find_address(handle: str) -> str:
     if "/" in handle:
         problem = f"{handle} is neither a folder nor a handle such as {EXAMPLE}"
     else:
-        problem = unknown("text embedding", handle, [GLOVE, *SHORT_NAMES]) + ", or give a folder"
-    raise EmbeddingError(problem)
+        problem = format_unknown("text embedding", handle, [GLOVE, *SHORT_NAMES])
+        problem += ", or give a folder"
+    raise RequestError(problem)
 
 
 def hash_embedding(folder: Path) -> str:
-    """Return a hash of the files of a SavedModel that decide what it computes.
+    """Return a checksum of the files of a SavedModel that decide what it computes.
 
     Raises:
-        EmbeddingError: it is no SavedModel, or cannot be read.
+        EmbeddingError: The folder is not a SavedModel, or cannot be read.
     """
     if not (folder / GRAPH_FILE).is_file():
-        raise EmbeddingError(f"{folder} is no SavedModel: it has no {GRAPH_FILE}")
+        raise EmbeddingError(f"{folder} is not a SavedModel: it has no {GRAPH_FILE}")
     digest = hashlib.sha256()
     paths = [folder / GRAPH_FILE, *folder.glob("variables/*"), *folder.glob("assets/**/*")]
     try:
@@ -104,29 +114,29 @@ def hash_embedding(folder: Path) -> str:
             name = path.relative_to(folder).as_posix()
             digest.update(f"{name} {hash_file(path)}\n".encode())
     except OSError as error:
-        raise EmbeddingError(f"cannot read {error.filename}: {error.strerror}") from error
+        raise EmbeddingError(f"cannot read {error.filename}: {format_reason(error)}") from error
     return digest.hexdigest()
 
 
 def build(source: str, folder: Path, *, max_tokens: int) -> None:
-    """Make a text embedding of the first ``max_tokens`` vectors of a file, or of ``glove``.
+    """Build a text embedding from the first ``max_tokens`` vectors of a file, or of ``glove``.
 
     Raises:
-        EmbeddingError: the folder is there already, or the vectors cannot be read.
+        EmbeddingError: The folder already exists, or the vectors cannot be read.
     """
     from textclf.hub import word_vectors as vectors
 
     if folder.exists():
-        raise EmbeddingError(f"{folder} is there already: remove it, or choose another folder")
+        raise EmbeddingError(f"{folder} already exists: delete it, or choose another folder")
     chunks = vectors.read_glove() if source == GLOVE else vectors.read_file(Path(source))
     vectors.write_text_embedding(vectors.choose(chunks, source, max_tokens=max_tokens), folder)
 
 
 def _build_glove() -> Path:
-    """Return the embedding of the GloVe vectors that a package holds; built where it is missing."""
+    """Return the embedding of the GloVe vectors in a package, building it if needed."""
     folder = own_cache("hub", f"glove-6b-50d-{GLOVE_TOKENS}-v{GLOVE_VERSION}")
     if not folder.is_dir():
-        remedy = "let TEXTCLF_CACHE_DIR name another folder"
+        remedy = "set TEXTCLF_CACHE_DIR to another folder"
         with downloading(GLOVE, folder.parent, EmbeddingError, remedy=remedy):
             if not folder.is_dir():  # Another process may have built it in the meantime.
                 remove_leftovers(folder)
@@ -134,60 +144,51 @@ def _build_glove() -> Path:
     return folder
 
 
-def _fetch(address: str) -> Path:
-    """Return the embedding in TensorFlow Hub's cache; have it downloaded where it is missing."""
+def _download(url: str) -> Path:
+    """Return the embedding in TensorFlow Hub's cache, downloading it if needed."""
     cache = cache_folder("TFHUB_CACHE_DIR", own_cache("tfhub"))
-    # The name that TensorFlow Hub gives it. What is there can be had without hub or a lock.
-    place = cache / hashlib.sha1(address.encode(), usedforsecurity=False).hexdigest()
-    if place.is_dir() and any(place.iterdir()):
-        return place
-    # Hub's own default is a temporary folder, which vanishes.
+    # TensorFlow Hub's own name for it; a complete folder needs neither the library nor a lock.
+    folder = cache / hashlib.sha1(url.encode(), usedforsecurity=False).hexdigest()
+    if folder.is_dir() and any(folder.iterdir()):
+        return folder
+    # TensorFlow Hub's own default is a temporary folder.
     os.environ["TFHUB_CACHE_DIR"] = str(cache)
     if sys.stderr.isatty():
         os.environ.setdefault("TFHUB_DOWNLOAD_PROGRESS", "1")
-    with downloading(address, cache, EmbeddingError, remedy=INSTEAD), _time_limit():
-        _remove_dead_download(place)
-        return Path(_import_tensorflow_hub().resolve(address))
+    with downloading(url, cache, EmbeddingError, remedy=ALTERNATIVES), _time_limit():
+        _remove_abandoned_download(folder)
+        return Path(_import_tensorflow_hub().resolve(url))
 
 
-def _remove_dead_download(place: Path) -> None:
-    """Remove what a killed process left: TensorFlow Hub would wait for it for many minutes."""
-    lock = place.with_name(f"{place.name}.lock")
+def _remove_abandoned_download(folder: Path) -> None:
+    """Remove the download of a killed process, for which TensorFlow Hub would wait for minutes."""
+    lock = folder.with_name(f"{folder.name}.lock")
     try:
         host, process, _ = lock.read_text(encoding="utf-8").rsplit(".", 2)
     except (OSError, ValueError):
         return
-    if host == socket.gethostname() and not _is_alive(int(process)):
+    if host == socket.gethostname() and not psutil.pid_exists(int(process)):
         lock.unlink(missing_ok=True)
-        for folder in place.parent.glob(f"{place.name}.*.tmp"):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
+        for partial in folder.parent.glob(f"{folder.name}.*.tmp"):
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def _import_tensorflow_hub() -> Any:
-    """Import TensorFlow Hub, which breaks easily: it needs Keras 2 and an old setuptools."""
+    """Import TensorFlow Hub, which needs an old setuptools, and explain a failure."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # It warns of packages that it uses itself.
+            warnings.simplefilter("ignore")  # It warns of packages that it imports itself.
             import tensorflow_hub
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise EmbeddingError(f"tensorflow_hub cannot be imported ({reason}); {INSTEAD}") from error
+        raise EmbeddingError(
+            f"tensorflow_hub cannot be imported ({format_error(error)}); {ALTERNATIVES}"
+        ) from error
     return tensorflow_hub
 
 
 @contextlib.contextmanager
 def _time_limit() -> Iterator[None]:
-    """Let a network that does not answer fail: TensorFlow Hub itself waits for ever."""
+    """Set a timeout for the network; TensorFlow Hub itself has none."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT_SECONDS)
     try:

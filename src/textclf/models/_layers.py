@@ -1,17 +1,17 @@
-"""What the sequence models share: embedded tokens in, class probabilities out."""
+"""Layers that the models share: token ids to embeddings, features to class probabilities."""
 
 from typing import Any
 
 from pydantic import Field
 
-from textclf.config.schema import Count, ModelParameters, TextConfig
+from textclf.config.schema import Count, ModelConfig, TextConfig
 from textclf.errors import RequestError
 
 
-class SequenceParameters(ModelParameters):
-    """Parameters of every model that starts with an embedding."""
+class SequenceConfig(ModelConfig):
+    """Hyperparameters of every model that starts with a token embedding."""
 
-    embedding_dim: Count = Field(default=128, description="numbers for each word")
+    embedding_dim: Count = Field(default=128, description="size of the token embedding")
 
 
 def embed_tokens(text: TextConfig, dim: int) -> tuple[Any, Any]:
@@ -23,17 +23,17 @@ def embed_tokens(text: TextConfig, dim: int) -> tuple[Any, Any]:
 
 
 def convolve(x: Any, *, filters: int, kernel_size: int) -> Any:
-    """Return the responses <float32>[batch, length - kernel_size + 1, filters] of filters.
+    """Apply a convolution, <float32>[batch, length - kernel_size + 1, filters].
 
     Raises:
-        RequestError: the texts are shorter than a filter.
+        RequestError: The sequence is shorter than the kernel.
     """
     import keras
 
     length = x.shape[1]
     if length < kernel_size:
         raise RequestError(
-            f"model.kernel_size: {kernel_size} words do not fit into {length};"
+            f"model.kernel_size: {kernel_size} does not fit into a sequence of {length};"
             f" set text.sequence_length to {kernel_size} or more"
         )
     return keras.layers.Conv1D(filters, kernel_size, activation="relu", name="convolution")(x)
@@ -42,9 +42,9 @@ def convolve(x: Any, *, filters: int, kernel_size: int) -> Any:
 def classify(features: Any, n_labels: int) -> Any:
     """Turn features [batch, n] into probabilities <float32>[batch, n_labels].
 
-    Two labels need one logit z only: softmax over (0, z) is the sigmoid, and its cross-entropy is
-    binary cross-entropy from logits, so that every model is trained by the same loss. Probabilities
-    are float32 also where ``training.precision`` is another.
+    Two labels need one logit z: softmax over (0, z) is the sigmoid of z, and its cross-entropy is
+    binary cross-entropy from logits, so that all models are trained with the same loss.
+    Probabilities are float32 for every ``training.precision``.
     """
     import keras
 

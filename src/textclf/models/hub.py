@@ -1,4 +1,4 @@
-"""Text embedding of TensorFlow Hub, then one hidden layer.
+"""Text embedding from TensorFlow Hub, then one hidden layer.
 
 The recipe of the TensorFlow tutorial on IMDB reviews, with any TF2 text embedding
 (https://www.tensorflow.org/tutorials/keras/text_classification_with_hub).
@@ -8,69 +8,78 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from textclf.config.schema import Count, ModelParameters, TextConfig
+from textclf.config.schema import Count, ModelConfig, TextConfig
 from textclf.errors import EmbeddingError
-from textclf.hub import handles as hub
+from textclf.hub import handles
 from textclf.models._layers import classify
 
+TAKES = "text"
 DEFAULTS = {"training": {"epochs": 20, "batch_size": 512}}
 
 
-class Parameters(ModelParameters):
-    """Parameters of the layers; the defaults are the tutorial's recipe."""
+class Config(ModelConfig):
+    """Hyperparameters; the defaults are the tutorial's recipe."""
 
     handle: str = Field(
-        default=hub.SHORT_NAMES["gnews-swivel-20dim"],
-        description="which text embedding: `glove`, a short name, a folder, an address or a path on"
-        " tfhub.dev or kaggle.com; see docs/hub.md",
+        default=handles.SHORT_NAMES["gnews-swivel-20dim"],
+        description="text embedding: `glove`, a short name, a folder, a URL, or a path on tfhub.dev"
+        " or kaggle.com; see docs/hub.md",
     )
-    trainable: bool = Field(default=True, description="whether training moves the embedding too")
-    units: Count = Field(default=16, description="width of the hidden layer")
+    trainable: bool = Field(default=True, description="whether the embedding is trained")
+    units: Count = Field(default=16, description="size of the hidden layer")
     digest: str | None = Field(
-        default=None, description="hash of the files, where `handle` is a folder; set by itself"
+        default=None,
+        description="checksum of the files if `handle` is a folder; set automatically",
     )
 
     @model_validator(mode="before")
     @classmethod
-    def _note_digest(cls, values: Any) -> Any:
+    def _set_digest(cls, values: Any) -> Any:
         """Make the content of a folder part of the configuration, and so of the fingerprint.
 
-        The folder may be gone where a finished run is looked at.
+        A digest that is given is kept, because the folder of a finished run may be gone.
         """
         handle, digest = values.get("handle"), values.get("digest")
         if not isinstance(handle, str):
             return values
-        if folder := hub.find_folder(handle):
-            return {**values, "digest": digest or hub.hash_embedding(folder)}
-        if handle != hub.GLOVE and not digest:
-            hub.find_address(handle)  # A wrong one is refused before anything is loaded.
-        if handle == hub.GLOVE or handle in hub.SHORT_NAMES or "://" in handle:
-            return {**values, "digest": None}  # These have versions.
+        if folder := handles.find_folder(handle):
+            return {**values, "digest": digest or handles.hash_embedding(folder)}
+        if handle != handles.GLOVE and not digest:
+            handles.find_url(handle)  # Raises an error for an invalid handle before any work.
+        if handle == handles.GLOVE or handle in handles.SHORT_NAMES or "://" in handle:
+            return {**values, "digest": None}  # The handle includes a version.
         return values
 
 
-def build(parameters: Parameters, *, text: TextConfig, n_labels: int) -> Any:  # noqa: ARG001
-    """Build the network, texts <string>[batch] to <float32>[batch, n_labels].
+def build(config: Config, *, text: TextConfig, n_labels: int) -> tuple[Any, Any]:  # noqa: ARG001
+    """Build the encoder and the network.
+
+    A frozen embedding is the encoder, <string>[batch] to <float32>[batch, dim]. A trained one is
+    part of the network, which then takes texts.
 
     Raises:
-        EmbeddingError: the text embedding cannot be had, or is not fit for this.
+        EmbeddingError: The text embedding cannot be found or cannot be used.
     """
     import keras
 
     from textclf.hub.layer import HubEmbedding
 
-    folder = hub.resolve(parameters.handle)
-    if parameters.digest not in {None, hub.hash_embedding(folder)}:
+    folder = handles.resolve(config.handle)
+    if config.digest not in {None, handles.hash_embedding(folder)}:
         raise EmbeddingError(
-            f"{folder} is not the embedding that the configuration was made with;"
-            " --set model.digest=null takes it as it is"
+            f"{folder} is not the embedding that the configuration was made with; to use it"
+            " anyway: --set model.digest=null"
         )
-    layer = HubEmbedding.from_folder(folder, trainable=parameters.trainable)
-    if parameters.trainable and not layer.trainable_weights:
+    embedding = HubEmbedding.from_folder(folder, trainable=config.trainable)
+    if config.trainable and not embedding.trainable_weights:
         raise EmbeddingError(
-            f"{folder} has no trainable weights: --set model.trainable=false uses it as it is"
+            f"{folder} has no trainable weights; to use it as it is: --set model.trainable=false"
         )
-    texts = keras.Input((), dtype="string", name="texts")
-    features = layer(texts)
-    hidden = keras.layers.Dense(parameters.units, activation="relu", name="hidden")(features)
-    return keras.Model(texts, classify(hidden, n_labels), name="hub")
+    if config.trainable:
+        inputs = keras.Input((), dtype="string", name="texts")
+        features = embedding(inputs)
+    else:
+        inputs = features = keras.Input((embedding.dim,), name="features")
+    hidden = keras.layers.Dense(config.units, activation="relu", name="hidden")(features)
+    network = keras.Model(inputs, classify(hidden, n_labels), name="hub")
+    return (None if config.trainable else embedding), network

@@ -1,23 +1,25 @@
-"""One long short-term memory layer that reads the words in their order."""
+"""Long short-term memory (LSTM) over the tokens."""
 
 from typing import Any
 
 from pydantic import Field
 
 from textclf.config.schema import Count, TextConfig
-from textclf.models._layers import SequenceParameters, classify, embed_tokens
+from textclf.models._layers import SequenceConfig, classify, embed_tokens
+
+TAKES = "token_ids"
 
 
-class Parameters(SequenceParameters):
-    """Parameters of the layers; the defaults are the published Reuters recipe."""
+class Config(SequenceConfig):
+    """Hyperparameters; the defaults are the published Reuters recipe."""
 
-    units: Count = Field(default=128, description="width of the recurrent state")
+    units: Count = Field(default=128, description="size of the recurrent state")
 
 
-def build(parameters: Parameters, *, text: TextConfig, n_labels: int) -> Any:
+def build(config: Config, *, text: TextConfig, n_labels: int) -> Any:
     """Build the network, <int32>[batch, length] to <float32>[batch, n_labels]."""
     import keras
 
-    tokens, x = embed_tokens(text, parameters.embedding_dim)
-    x = keras.layers.LSTM(parameters.units, name="lstm")(x)
+    tokens, x = embed_tokens(text, config.embedding_dim)
+    x = keras.layers.LSTM(config.units, name="lstm")(x)
     return keras.Model(tokens, classify(x, n_labels), name="lstm")

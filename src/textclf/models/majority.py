@@ -1,19 +1,17 @@
-"""Floor: always answers the most frequent label, as probable as it is in training."""
+"""Baseline model that always predicts the most frequent label of the training split."""
 
-from textclf.config.schema import ModelParameters
+from textclf.config.schema import ModelConfig
 from textclf.data.dataset import TextDataset
-from textclf.models._sklearn import EstimatorClassifier
+from textclf.models._sklearn import SklearnClassifier
+
+TAKES = "text"
 
 
-class Parameters(ModelParameters):
-    """There is nothing to set."""
-
-
-def fit(parameters: Parameters, dataset: TextDataset, *, seed: int) -> EstimatorClassifier:  # noqa: ARG001
-    """Count the training labels."""
+def fit(config: ModelConfig, dataset: TextDataset, *, seed: int) -> SklearnClassifier:  # noqa: ARG001
+    """Count the training labels; their frequencies are the probabilities."""
     from sklearn.dummy import DummyClassifier
     from sklearn.pipeline import make_pipeline
 
     pipeline = make_pipeline(DummyClassifier(strategy="prior"))
     pipeline.fit(dataset.train.texts, dataset.train.labels)
-    return EstimatorClassifier(pipeline, dataset.label_names)
+    return SklearnClassifier(pipeline, dataset.label_names)

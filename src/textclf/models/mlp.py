@@ -1,24 +1,26 @@
-"""Multilayer perceptron over the flattened embeddings of all positions."""
+"""Multilayer perceptron on the concatenated embeddings of all tokens."""
 
 from typing import Any
 
 from pydantic import Field
 
 from textclf.config.schema import Count, TextConfig
-from textclf.models._layers import SequenceParameters, classify, embed_tokens
+from textclf.models._layers import SequenceConfig, classify, embed_tokens
+
+TAKES = "token_ids"
 
 
-class Parameters(SequenceParameters):
-    """Parameters of the layers; the defaults are the published Reuters recipe."""
+class Config(SequenceConfig):
+    """Hyperparameters; the defaults are the published Reuters recipe."""
 
-    units: Count = Field(default=256, description="width of the hidden layer")
+    units: Count = Field(default=256, description="size of the hidden layer")
 
 
-def build(parameters: Parameters, *, text: TextConfig, n_labels: int) -> Any:
+def build(config: Config, *, text: TextConfig, n_labels: int) -> Any:
     """Build the network, <int32>[batch, length] to <float32>[batch, n_labels]."""
     import keras
 
-    tokens, x = embed_tokens(text, parameters.embedding_dim)
+    tokens, x = embed_tokens(text, config.embedding_dim)
     x = keras.layers.Flatten(name="flatten")(x)
-    x = keras.layers.Dense(parameters.units, activation="relu", name="hidden")(x)
+    x = keras.layers.Dense(config.units, activation="relu", name="hidden")(x)
     return keras.Model(tokens, classify(x, n_labels), name="mlp")

@@ -1,1 +1,1 @@
-"""Run directories: files, results, search."""
+"""Reads, writes and finds run directories."""

@@ -1,6 +1,6 @@
-"""The only reader and writer of run directories; nothing else knows the names of their files.
+"""Reads and writes run directories; no other module knows the names of their files.
 
-``evaluation.json`` is written last: a run is finished when it is there.
+``evaluation.json`` is written last: a run is finished when it exists.
 """
 
 import contextlib
@@ -15,25 +15,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from textclf.config.loading import read_yaml
-from textclf.config.resolve import ExperimentConfig, resolve
-from textclf.errors import RequestError, RunError
+from textclf.config.resolve import resolve
+from textclf.config.schema import ExperimentConfig
+from textclf.errors import LimitError, RequestError, RunError, VersionError
+from textclf.models._sklearn import SklearnClassifier
 from textclf.runs.model_file import load_model
 from textclf.runs.result import Predictions, Result
+from textclf.storage.arrays import open_npz
 from textclf.storage.checksums import (
     find_changes,
-    format_sealed,
+    format_record,
     hash_bytes,
     hash_file,
-    read_sealed,
+    read_record,
 )
 from textclf.storage.files import (
     format_json,
     lock_folder,
-    open_arrays,
     reading,
     remove_leftovers,
+    write_atomically,
     write_text,
-    write_whole,
 )
 from textclf.training.checkpoint import read_checkpoint, write_checkpoint
 from textclf.training.history import Checkpoint
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FILES = (
-    "evaluation.json",  # First, so that nothing half removed looks finished.
+    "evaluation.json",  # First, so that a half-removed run does not look finished.
     "checkpoint.npz",
     "config.yaml",
     "meta.json",
@@ -55,72 +57,79 @@ FILES = (
     "calibration.png",
 )
 
-LAST = ("evaluation.json", "checkpoint.npz", "meta.json")
-SEALED = tuple(name for name in FILES if name not in LAST)
-"""What is there, with its final content, before ``meta.json`` and ``evaluation.json`` are."""
+FINAL_FILES = tuple(
+    name for name in FILES if name not in {"evaluation.json", "checkpoint.npz", "meta.json"}
+)
+"""Files with their final content before ``meta.json``, which has their checksums, is written."""
 
 
 class RunDirectory:
-    """One run's files."""
+    """The files of one run."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     @classmethod
     def of(cls, config: ExperimentConfig, root: Path) -> "RunDirectory":
-        """Return the place of a configuration's run below ``root``."""
-        place = root / config.dataset.short_name / config.model.name / config.fingerprint
-        return cls(place / f"seed-{config.seed}")
+        """Return the directory of a configuration's run below ``root``."""
+        folder = root / config.dataset.short_name / config.model.name / config.fingerprint
+        return cls(folder / f"seed-{config.seed}")
 
     @classmethod
     def list_below(cls, folder: Path) -> list["RunDirectory"]:
-        """Return all runs in a folder and its subfolders, in the order of their paths."""
-        names = ("config.yaml", "evaluation.json")  # A run that has lost one is found too.
+        """Return all runs in a folder and its subfolders, sorted by path."""
+        names = ("config.yaml", "evaluation.json")  # Also finds a run that has lost one of them.
         return [cls(path) for path in sorted({p.parent for n in names for p in folder.rglob(n)})]
 
     @property
+    def tensorboard_path(self) -> Path:
+        """Folder of TensorBoard event files."""
+        return self.path / "tensorboard"
+
+    @property
     def is_begun(self) -> bool:
-        """Whether there is a run, finished or not, and perhaps damaged."""
+        """Whether there is a run, finished or not, and possibly damaged."""
         finished = self.is_finished and (self.path / "meta.json").is_file()
         return finished or (self.path / "config.yaml").is_file()
 
     @property
     def is_finished(self) -> bool:
-        """Whether the run has got to its end."""
+        """Whether the run has finished."""
         return (self.path / "evaluation.json").is_file()
 
     @contextlib.contextmanager
-    def lock(self, *, seconds: float = 0) -> Iterator[None]:
-        """Hold the directory, which is made where it is missing, for this process alone."""
-        with lock_folder(self.path, seconds=seconds):
+    def lock(self, *, timeout_seconds: float = 0) -> Iterator[None]:
+        """Lock the directory for this process; it is created if it does not exist."""
+        with lock_folder(self.path, timeout_seconds=timeout_seconds):
             yield
 
     def check(self, config: ExperimentConfig, *, force: bool) -> None:
-        """Refuse a directory that is no run, or holds another one; ``force`` accepts any run.
+        """Check that a configuration may be run here; with ``force``, it may replace any run.
 
         Raises:
-            RunError: it is such a directory.
+            RunError: The directory contains other files, or a run of another configuration.
         """
         if not self.is_begun:
             others = [path.name for path in self.path.iterdir() if not path.name.startswith(".")]
             if others:
                 raise RunError(
-                    f"{self.path} is no run directory: it has no config.yaml, but {others[0]};"
-                    " choose another --run-dir"
+                    f"{self.path} is not a run directory: it contains {others[0]} but no"
+                    " config.yaml; choose another --run-dir"
                 )
         elif not force:
-            # What was run, and not what config.yaml says by now.
-            there = self.read_result() if self.is_finished else self.read_config()
-            if (there.fingerprint, there.seed) != (config.fingerprint, config.seed):
+            # What was run, even if config.yaml has been edited since.
+            existing = self.read_result() if self.is_finished else self.read_config()
+            if (existing.fingerprint, existing.seed) != (config.fingerprint, config.seed):
                 raise RunError(
-                    f"{self.path} holds another configuration ({there.fingerprint},"
-                    f" seed {there.seed}); choose another --run-dir, or replace it with --force"
+                    f"{self.path} contains a run of another configuration"
+                    f" ({existing.fingerprint}, seed {existing.seed}); choose another --run-dir, or"
+                    " replace it with --force"
                 )
 
     def prepare(self, config: ExperimentConfig, *, force: bool) -> None:
-        """Remove what a killed process left behind, and with ``force`` an earlier run's files."""
+        """Remove leftovers of a killed process, and with ``force`` the files of an earlier run."""
         for name in FILES:
-            # Killed here, it is still a run, and meta.json still counts looks at the test set.
+            # If killed here, it is still a run, and meta.json still counts test evaluations.
             if force and name not in {"config.yaml", "meta.json"}:
                 (self.path / name).unlink(missing_ok=True)
             remove_leftovers(self.path / name)
@@ -130,109 +139,110 @@ class RunDirectory:
             write_text(self.path / "config.yaml", config.to_yaml())
 
     def read_config(self, *, verify: bool = True) -> ExperimentConfig:
-        """Read the configuration; RunError where there is none, it is damaged, or has changed."""
+        """Read the configuration.
+
+        Args:
+            verify: Whether to compare the file of a finished run with its checksum.
+
+        Raises:
+            RunError: The file is missing or damaged, or has changed.
+        """
         with self._reading("config.yaml", verify=verify) as path:
             try:
                 tree = read_yaml(path)
-                if "seed" not in tree:  # The last key: without it the defaults would fill the gap.
+                if "seed" not in tree:  # The last key; defaults would silently replace it.
                     raise RequestError(f"{path} is cut off: it has no seed")
                 return resolve(tree, source=str(path))
             except RequestError as error:
-                raise RunError(f"{error}; {self._retrain('config.yaml')}") from error
+                raise RunError(f"{error}; {self._remedy('config.yaml')}") from error
 
     def write_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Keep what training needs to go on, and the history so far."""
+        """Write what training needs to resume, and the history so far."""
         write_checkpoint(self.path / "checkpoint.npz", self.path / "history.csv", checkpoint)
 
     def read_checkpoint(self) -> Checkpoint | None:
-        """Return where an interrupted run stopped, None at the start; RunError if damaged."""
+        """Read the checkpoint of an interrupted run; None if there is none, RunError if damaged."""
         path = self.path / "checkpoint.npz"
         if not path.is_file():
             return None
-        with reading(path, self._train("--force")):
+        with reading(path, self._train_again):
             return read_checkpoint(path)
 
     def write_model(self, classifier: Any) -> None:
-        """Save the model that takes raw text: a Keras model, or a scikit-learn floor."""
-        with write_whole(self.path / f"model{classifier.file_suffix}") as temporary:
+        """Write the model that takes raw text, a `TextClassifier` or a `SklearnClassifier`."""
+        with write_atomically(self.path / f"model{classifier.file_suffix}") as temporary:
             classifier.save(temporary)
 
     def read_model(self) -> Any:
-        """Load the model that takes raw text, running no Python code out of the file.
+        """Load the model that takes raw text, without running Python code from the file.
 
         Raises:
-            RunError: there is none, or it is damaged.
+            RunError: The file is missing or damaged, or is refused.
         """
         if (self.path / "model.skops").is_file():
-            from textclf.models._sklearn import EstimatorClassifier
-
             with self._reading("model.skops") as path:
-                return EstimatorClassifier.load(path)
+                return SklearnClassifier.load(path)
         with self._reading("model.keras") as path:
             return load_model(path)
 
     def write_predictions(self, predictions: Predictions) -> None:
-        """Save the predictions for the test texts."""
-        with write_whole(self.path / "predictions.npz") as temporary:
+        """Write the predictions on the test split."""
+        with write_atomically(self.path / "predictions.npz") as temporary:
             np.savez(temporary, **vars(predictions))
 
     def read_predictions(self) -> Predictions:
-        """Read the predictions; RunError where there are none, or they are damaged."""
-        with self._reading("predictions.npz") as path, open_arrays(path) as arrays:
+        """Read the predictions; RunError if they are missing or damaged."""
+        with self._reading("predictions.npz") as path, open_npz(path) as arrays:
             found = Predictions(**{field.name: arrays[field.name] for field in fields(Predictions)})
             if not len(found.index) == len(found.label) == len(found.probabilities):
                 raise ValueError("arrays of different lengths")
             return found
 
-    def write_pictures(self, pictures: "dict[str, Figure]") -> None:
-        """Save each picture under its name, as PNG."""
-        for name, figure in pictures.items():
-            with write_whole(self.path / f"{name}.png") as temporary:
+    def write_plots(self, plots: "dict[str, Figure]") -> None:
+        """Write each plot as PNG under its name."""
+        for name, figure in plots.items():
+            with write_atomically(self.path / f"{name}.png") as temporary:
                 figure.savefig(temporary)
 
     def write_meta(self, meta: dict[str, Any]) -> None:
-        """Save how and on what the run was made."""
-        write_text(self.path / "meta.json", format_sealed(meta))
+        """Write how the run was made."""
+        write_text(self.path / "meta.json", format_record(meta))
 
     def read_meta(self) -> dict[str, Any]:
-        """Read how and on what the run was made; RunError where it is missing or damaged."""
+        """Read how the run was made; RunError if the file is missing or damaged."""
         path = self.path / "meta.json"
-        with reading(path, self._train("--force")):
-            return read_sealed(path.read_text(encoding="utf-8"))
+        with reading(path, self._train_again):
+            return read_record(path.read_text(encoding="utf-8"))
 
     def count_test_evaluations(self) -> int:
-        """Return how often the test set was evaluated, also by runs that were replaced."""
+        """Return how often the test set was evaluated, including by runs that were replaced."""
         try:
             return int(self.read_meta().get("test_evaluations", 0))
-        except RunError:  # A missing or damaged file must not keep --force from replacing it.
+        except RunError:  # A missing or damaged file must not prevent --force.
             return 0
 
     def note_test_evaluation(self) -> None:
-        """Note in ``meta.json`` that the test set was evaluated once more."""
+        """Add one to the count of test evaluations in ``meta.json``."""
         with self.lock():
-            looks = self.count_test_evaluations() + 1
-            self.write_meta({**self.read_meta(), "test_evaluations": looks})
+            count = self.count_test_evaluations() + 1
+            self.write_meta({**self.read_meta(), "test_evaluations": count})
 
     def check_dataset(self, digest: str) -> None:
-        """Refuse a dataset that is not the one of this run, so that figures are not mixed.
-
-        Raises:
-            RunError: texts, labels or splits have changed since.
-        """
-        there = self.read_meta().get("dataset_digest")
-        if there != digest:
+        """Raise RunError if the dataset is not the one that this run was made with."""
+        recorded = self.read_meta().get("dataset_digest")
+        if recorded != digest:
             raise RunError(
-                f"the dataset has changed since {self.path} was made (digest {str(there)[:10]},"
-                f" now {digest[:10]}); {self._train('--force')}"
+                f"the dataset has changed since {self.path} was made (digest {str(recorded)[:10]},"
+                f" now {digest[:10]}); {self._train_again}"
             )
 
     def finish(self, result: Result, meta: dict[str, Any]) -> None:
-        """Save how the run was made, with digests of its files; then the result, which ends it."""
+        """Write ``meta.json`` with checksums of all files, then the result."""
         evaluation = format_json(result.to_json())
-        written = [name for name in SEALED if (self.path / name).is_file()]
-        digests = {name: hash_file(self.path / name) for name in written}
-        digests["evaluation.json"] = hash_bytes(evaluation.encode())
-        self.write_meta({**meta, "digests": digests})
+        written = [name for name in FINAL_FILES if (self.path / name).is_file()]
+        checksums = {name: hash_file(self.path / name) for name in written}
+        checksums["evaluation.json"] = hash_bytes(evaluation.encode())
+        self.write_meta({**meta, "checksums": checksums})
         write_text(self.path / "evaluation.json", evaluation)
         (self.path / "checkpoint.npz").unlink(missing_ok=True)
 
@@ -240,66 +250,85 @@ class RunDirectory:
         """Read the result of a finished run.
 
         Raises:
-            RunError: the run is not finished, or its ``evaluation.json`` is damaged.
+            RunError: The run is not finished, or was written by another version, or
+                ``evaluation.json`` is damaged.
         """
         self._check_finished()
-        with self._reading("evaluation.json") as path:
-            return Result.from_json(json.loads(path.read_text(encoding="utf-8")))
-
-    def _train(self, *options: str) -> str:
-        """Return the command that makes this run, or makes it again."""
-        config, path = str(self.path / "config.yaml"), str(self.path)
-        words = ["textclf", "train", "--config", config, "--run-dir", path, *options]
-        return f"run: {shlex.join(words)}"
-
-    def _retrain(self, damaged: str) -> str:
-        """Return how to make the run again, where a file of it is damaged."""
-        if damaged == "config.yaml":
-            return f"train it again, with its options, --run-dir {self.path} and --force"
-        return self._train("--force")
-
-    @property
-    def tensorboard_path(self) -> Path:
-        """Where TensorBoard event files go."""
-        return self.path / "tensorboard"
+        content = self._check_version()  # Before the checksums, whose format may differ.
+        with self._reading("evaluation.json"):
+            return Result.from_json(content)
 
     def find_damage(self) -> list[str]:
-        """Return what is wrong with the files of a finished run, a line each; none if all is well.
+        """Return one line for each problem with the files of a finished run.
 
         Raises:
-            RunError: the run is not finished.
+            RunError: The run is not finished.
+            VersionError: Another version of textclf wrote the run.
         """
         self._check_finished()
         try:
-            digests = self._read_digests()
+            checksums = self._read_checksums()
         except RunError as error:
+            try:
+                self._check_version()
+            except VersionError:
+                raise
+            except (LimitError, RunError):
+                pass  # The first error is returned.
             return [str(error)]
-        # A checkpoint may stay where the process was killed at the very end.
-        present = {n for n in (*SEALED, "evaluation.json") if (self.path / n).is_file()}
-        return find_changes(self.path, present, digests)
+        # A checkpoint may remain if the process was killed at the very end.
+        present = {n for n in (*FINAL_FILES, "evaluation.json") if (self.path / n).is_file()}
+        changes = find_changes(self.path, present, checksums)
+        if not changes:
+            self._check_version()
+        return changes
 
     @contextlib.contextmanager
     def _reading(self, name: str, *, verify: bool = True) -> Iterator[Path]:
-        """Give the path of a file, if it still is what a finished run wrote.
+        """Yield the path of a file after comparing it with its checksum.
 
         Raises:
-            RunError: it has changed since, or what is done inside finds it damaged.
+            RunError: The file has changed since the run finished, or the block cannot read it.
         """
         path = self.path / name
-        digests = self._read_digests() if verify and self.is_finished else None
-        with reading(path, self._retrain(name)):
-            if digests is not None and hash_file(path) != digests.get(name):
+        checksums = self._read_checksums() if verify and self.is_finished else None
+        with reading(path, self._remedy(name)):
+            if checksums is not None and hash_file(path) != checksums.get(name):
                 raise ValueError("it has changed since it was written")
             yield path
 
-    def _read_digests(self) -> dict[str, str]:
-        digests = self.read_meta().get("digests")
-        if not isinstance(digests, dict):
-            raise RunError(f"{self.path / 'meta.json'} has no digests; {self._train('--force')}")
-        return digests
+    def _read_checksums(self) -> dict[str, str]:
+        checksums = self.read_meta().get("checksums")
+        if not isinstance(checksums, dict):
+            raise RunError(f"{self.path / 'meta.json'} has no checksums; {self._train_again}")
+        return checksums
+
+    def _check_version(self) -> dict[str, Any]:
+        """Return the content of ``evaluation.json``; VersionError if another version wrote it."""
+        path = self.path / "evaluation.json"
+        with reading(path, self._remedy(path.name)):
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            Result.check_version(content, path)
+            return content
 
     def _check_finished(self) -> None:
         if not self.is_finished:
             raise RunError(
-                f"{self.path} is not finished: it has no evaluation.json; {self._train()}"
+                f"{self.path} is not finished: it has no evaluation.json; {self._format_command()}"
             )
+
+    @property
+    def _train_again(self) -> str:
+        return self._format_command("--force")
+
+    def _remedy(self, damaged: str) -> str:
+        """Return what the user can do if a file is damaged."""
+        if damaged == "config.yaml":
+            return f"train it again with its options, --run-dir {self.path} and --force"
+        return self._train_again
+
+    def _format_command(self, *options: str) -> str:
+        """Return advice to run the command that trains this configuration into this directory."""
+        config, path = str(self.path / "config.yaml"), str(self.path)
+        command = ["textclf", "train", "--config", config, "--run-dir", path, *options]
+        return f"run: {shlex.join(command)}"

@@ -1,37 +1,38 @@
-"""What a finished run says of itself: its result and its predictions."""
+"""The result and the predictions of a finished run."""
 
 from dataclasses import asdict, dataclass, fields
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter
 
-from textclf.errors import RunError
+from textclf.errors import VersionError
 from textclf.evaluation.metrics import METRICS, Evaluation
 
-SCHEMA_VERSION = 1
-"""Of ``evaluation.json``; raised when a field changes its name or meaning."""
+SCHEMA_VERSION = 2
+"""Version of ``evaluation.json``; raise it if a field changes its name or meaning."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What ``evaluation.json`` holds: which run, how it went, and its evaluation.
+    """The content of ``evaluation.json``: which run, how it was trained, and its evaluation.
 
     Attributes:
-        dataset: as on the command line.
-        model: as on the command line.
-        fingerprint: of the configuration but for the seed.
-        seed: of this run.
-        split: which texts were evaluated.
-        split_digest: of these texts with their labels, to know what may be compared.
-        best_epoch: the first epoch with the best monitored value, from 1; None without epochs.
-        epochs_run: epochs trained; fewer than asked for after early stopping.
-        parameters: numbers in the model.
-        train_seconds: seconds of all epochs, validation included.
-        examples_per_second: training texts for each of these seconds.
-        evaluation: its fields stand beside the others in the file.
+        dataset: Name of the dataset.
+        model: Name of the model.
+        fingerprint: Fingerprint of the configuration.
+        seed: Seed of this run.
+        split: Split that was evaluated.
+        split_digest: SHA-256 of its texts and labels; runs with the same digest are comparable.
+        best_epoch: First epoch with the best monitored value, from 1; None without epochs.
+        n_epochs: Number of epochs trained; fewer than configured after early stopping.
+        n_parameters: Number of parameters of the model.
+        train_seconds: Seconds of all epochs, including validation.
+        examples_per_second: Training examples per second.
+        evaluation: Its fields are beside the others in the file.
     """
 
     dataset: str
@@ -41,8 +42,8 @@ class Result:
     split: str
     split_digest: str
     best_epoch: int | None
-    epochs_run: int
-    parameters: int
+    n_epochs: int
+    n_parameters: int
     train_seconds: float
     examples_per_second: float
     evaluation: Evaluation
@@ -53,35 +54,40 @@ class Result:
         evaluation = own.pop("evaluation")
         return {"schema_version": SCHEMA_VERSION, **own, **evaluation}
 
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> "Result":
-        """Rebuild a result; ValueError or KeyError where the content is damaged."""
+    @staticmethod
+    def check_version(content: dict[str, Any], path: Path) -> None:
+        """Raise VersionError if a version of textclf with other fields wrote the content."""
         version = content["schema_version"]
         if version != SCHEMA_VERSION:
-            raise RunError(
-                f"evaluation.json has schema_version {version}, but this textclf reads"
-                f" {SCHEMA_VERSION}; use the textclf that wrote it"
+            raise VersionError(
+                f"{path} has schema_version {version}, but this version of textclf reads"
+                f" {SCHEMA_VERSION}; use the version that wrote it, or train the run again with its"
+                " options and --force"
             )
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "Result":
+        """Return the result that `to_json` wrote; ValueError or KeyError if it is damaged."""
         missing = [name for name in METRICS if name not in content["metrics"]]
         if missing:
             raise ValueError(f"metrics.{missing[0]} is missing")
         evaluation = {field.name: content[field.name] for field in fields(Evaluation)}
         own = {field.name: content.get(field.name) for field in fields(cls)}
-        return _make_checker().validate_python({**own, "evaluation": evaluation})
+        return _result_adapter().validate_python({**own, "evaluation": evaluation})
 
 
 @cache
-def _make_checker() -> TypeAdapter[Result]:
-    """Make what checks the types of a result; once, since that takes longer than reading one."""
+def _result_adapter() -> TypeAdapter[Result]:
+    """Return the validator of results; building it takes longer than reading a result."""
     return TypeAdapter(Result)
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a run predicted for its test texts.
+    """The predictions of a run on the test split.
 
     Attributes:
-        index: <int64>[n], the place of each text in the dataset's test split.
+        index: <int64>[n], index of each example in the dataset's test split.
         label: <int64>[n], its true label.
         probabilities: <float32>[n, labels].
     """

@@ -1,4 +1,4 @@
-"""Finds run directories below folders that a user names."""
+"""Finds run directories below the folders that a user names."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,19 +11,20 @@ from textclf.runtime.progress import Reporter
 
 
 def find_runs(paths: Iterable[Path]) -> list[RunDirectory]:
-    """Return each run that is named, or that lies below a folder that is named, in their order.
+    """Return the runs at or below each path, without repetition.
 
     Raises:
-        RunError: a path does not exist, or has no run in it.
+        RunError: A path does not exist or contains no run.
     """
     runs: dict[Path, RunDirectory] = {}
     for path in paths:
         if not path.is_dir():
-            raise RunError(f"{path} is no folder; give a run directory or a folder of runs")
+            problem = "is not a folder" if path.exists() else "does not exist"
+            raise RunError(f"{path} {problem}; give a run directory or a folder of runs")
         found = RunDirectory.list_below(path)
         if not found:
             raise RunError(
-                f"no run below {path}; make one with: textclf train --model mlp --dataset bbc"
+                f"no run below {path}; train one: textclf train --model mlp --dataset bbc"
             )
         runs |= {run.path.resolve(): run for run in found}
     return list(runs.values())
@@ -35,14 +36,14 @@ def read_finished(
     """Read the results of finished runs.
 
     Args:
-        paths: run directories, which must be finished, or folders, whose unfinished and damaged
-            runs are left out with a note.
-        reporter: is told what is left out.
-        models: only these; all where empty.
+        paths: Run directories, which must be finished, or folders, of which unfinished and damaged
+            runs are left out with a message.
+        reporter: Prints which runs are left out.
+        models: Only runs of these models; all if empty.
 
     Raises:
-        RequestError: a model does not exist.
-        RunError: nothing was found, or a run that was named is not finished.
+        RequestError: A model does not exist.
+        RunError: No run is found, or a run that is named is not finished.
     """
     for model in models:
         check_name("models", model)
@@ -54,23 +55,24 @@ def read_finished(
         except (LimitError, RunError) as error:
             if run.path in paths:
                 raise
-            reporter.say(f"left out: {error}")
+            reporter.info(f"left out: {error}")
             continue
         if models and result.model not in models:
             continue
-        # The same run twice would count as two seeds without any deviation.
+        # The same run twice would count as two seeds without any variance.
         if finished.setdefault((result.fingerprint, result.seed), (run, result))[0] is not run:
-            reporter.say(f"left out {run.path}: its configuration and seed are there already")
+            reporter.info(f"left out: {run.path} repeats the configuration and seed of another run")
     if not finished:
-        raise RunError(f"no finished run {'of these models ' if models else ''}among {len(runs)}")
+        of_models = "of these models " if models else ""
+        raise RunError(f"no finished run {of_models}among {len(runs)} run(s)")
     return list(finished.values())
 
 
 def find_finished_run(path: Path) -> RunDirectory:
-    """Return the finished run that ``path`` is, or the only run below it.
+    """Return the finished run at ``path``, or the only run below it.
 
     Raises:
-        RunError: there is none, it is not finished, or there are several.
+        RunError: There is no run, it is not finished, or there are several.
     """
     run = RunDirectory(path)
     if not run.is_begun:

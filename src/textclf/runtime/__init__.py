@@ -1,1 +1,1 @@
-"""TensorFlow start-up, the machine, progress."""
+"""Starts TensorFlow, describes the machine and reports progress."""

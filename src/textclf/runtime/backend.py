@@ -1,4 +1,4 @@
-"""Starts TensorFlow: quietly, on the device asked for, with seeded and repeatable operations."""
+"""Starts TensorFlow: quietly, on the chosen device, with deterministic operations."""
 
 import contextlib
 import functools
@@ -14,18 +14,18 @@ DEVICES = ("auto", "cpu", "gpu")
 
 
 def start(device: str = "auto", *, threads: int | None = None) -> str:
-    """Import TensorFlow, and choose where models run.
+    """Import TensorFlow and choose the device that models run on.
 
     Args:
-        device: ``auto`` takes a GPU where there is one; ``cpu`` hides it; ``gpu`` insists.
-        threads: to compute with; all processors where None. Convolutions are summed in another
-            order with another number, so that last digits differ.
+        device: ``auto`` uses a GPU if there is one, ``cpu`` hides it, ``gpu`` requires one.
+        threads: Threads to compute with; None for one per processor. The order in which
+            convolutions are summed, and so their last digits, depend on it.
 
     Returns:
-        What was chosen, such as ``cpu`` or ``gpu: NVIDIA H100``.
+        The chosen device, such as ``cpu`` or ``gpu: NVIDIA H100``.
 
     Raises:
-        RequestError: a GPU was asked for, and TensorFlow sees none.
+        RequestError: A GPU is required and TensorFlow finds none.
     """
     import_tensorflow()
     import tensorflow as tf
@@ -34,7 +34,7 @@ def start(device: str = "auto", *, threads: int | None = None) -> str:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
     gpus = tf.config.list_physical_devices("GPU")
-    # Repeatable kernels: the same seed gives the same weights, bit for bit, on the CPU.
+    # The same seed gives the same weights, bit for bit on the CPU.
     tf.config.experimental.enable_op_determinism()
     if device == "cpu":
         tf.config.set_visible_devices([], "GPU")
@@ -45,7 +45,7 @@ def start(device: str = "auto", *, threads: int | None = None) -> str:
         return f"gpu: {details.get('device_name', gpus[0].name)}"
     elif device == "gpu":
         raise RequestError(
-            "--device gpu: TensorFlow sees no GPU; use --device cpu, or install"
+            "--device gpu: TensorFlow finds no GPU; use --device cpu, or install"
             " 'tensorflow[and-cuda]' and an NVIDIA driver"
         )
     return "cpu"
@@ -53,14 +53,14 @@ def start(device: str = "auto", *, threads: int | None = None) -> str:
 
 @functools.cache
 def find_strategy(name: str | None) -> Any:
-    """Return the tf.distribute.Strategy in whose scope a network is built, one for all networks.
+    """Return the tf.distribute.Strategy in whose scope networks are built.
 
-    A second one would number its exchanges between devices like the first, and fail where they
-    differ.
+    The strategy is cached, because a second MirroredStrategy in one process reuses the keys of the
+    first one's collective operations and fails if their shapes differ.
 
     Args:
-        name: ``mirrored`` has a copy of all weights on each device, of which each computes a share
-            of every batch; None has one device.
+        name: ``mirrored`` copies all weights to each device, and each computes a share of every
+            batch; None uses one device.
     """
     import tensorflow as tf
 
@@ -71,21 +71,21 @@ def find_strategy(name: str | None) -> Any:
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow without what it prints at its start."""
+    """Import TensorFlow without the messages that it prints at the start."""
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _quiet_start():
         import tensorflow as tf
 
-        tf.config.list_physical_devices("GPU")  # The first look for GPUs prints too.
-    # A new model for each run is no mistake, as TensorFlow's warnings of retracing suppose.
+        tf.config.list_physical_devices("GPU")  # The first search for GPUs prints messages too.
+    # TensorFlow warns of retracing, but every run builds a new model on purpose.
     tf.get_logger().setLevel("ERROR")
 
 
 def without_tuning(data: Any) -> Any:
-    """Return a tf.data.Dataset that does not tune itself.
+    """Return a tf.data.Dataset with autotuning switched off.
 
-    The thread that tunes sleeps for seconds, and the end of an iterator waits for it.
+    The tuning thread sleeps for up to ten seconds, and the end of an iterator waits for it.
     """
     import tensorflow as tf
 
@@ -95,9 +95,9 @@ def without_tuning(data: Any) -> Any:
 
 
 def set_seed(seed: int) -> None:
-    """Seed Python, NumPy and Keras: the next model has the same weights, and names of its layers.
+    """Seed Python, NumPy and Keras, and restart Keras's numbering of layer names.
 
-    Keras numbers the names, and so what ran before in this process would be seen in model files.
+    The names are saved in model files, which therefore do not depend on what ran before.
     """
     import keras
 
@@ -107,7 +107,7 @@ def set_seed(seed: int) -> None:
 
 @contextlib.contextmanager
 def _quiet_start() -> Iterator[None]:
-    """Hold back what C++ code prints before its log level counts; show it on failure."""
+    """Hold back what C++ code prints before it reads its log level; print it after an error."""
     if "tensorflow" in sys.modules:
         yield
         return
@@ -117,7 +117,7 @@ def _quiet_start() -> Iterator[None]:
         os.dup2(held_back.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             held_back.seek(0)
             os.write(stderr, held_back.read())
             raise

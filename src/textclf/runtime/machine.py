@@ -1,4 +1,4 @@
-"""What a run was made with: versions, commit, machine, memory."""
+"""The machine and the software that a run was made with: versions, commit, processors, memory."""
 
 import contextlib
 import os
@@ -11,11 +11,13 @@ from typing import Any
 
 import psutil
 
-CONTAINER = Path("/sys/fs/cgroup")
-"""Where Linux says what a container may use (cgroup v2)."""
+CGROUP = Path("/sys/fs/cgroup")
+"""Where Linux keeps the limits of a container (cgroup v2)."""
 
-COMPARED = ("versions", "platform", "processor", "n_processors", "device", "devices", "threads")
-"""Fields of ``meta.json`` that may change a result in its last digits."""
+ENVIRONMENT_FIELDS = (
+    *("versions", "platform", "processor", "n_processors", "device", "n_devices", "n_threads"),
+)
+"""Fields of ``meta.json`` that may change the last digits of a result."""
 
 PACKAGES = (
     "textclf",
@@ -30,7 +32,7 @@ PACKAGES = (
 
 
 def describe_environment() -> dict[str, Any]:
-    """Return versions, commit, and platform, for ``meta.json``."""
+    """Return versions, commit and platform, for ``meta.json``."""
     return {
         "versions": {"python": platform.python_version()}
         | {package: version(package) for package in PACKAGES},
@@ -42,7 +44,7 @@ def describe_environment() -> dict[str, Any]:
 
 
 def _read_processor() -> str:
-    """Return the processor's name, since kernels differ between processors."""
+    """Return the processor's name; TensorFlow's kernels differ between processors."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
@@ -51,49 +53,45 @@ def _read_processor() -> str:
 
 
 def _read_commit() -> str | None:
-    """Return the commit of the working directory, which holds a user's configurations."""
+    """Return the Git commit of the working directory, where a user's configurations are."""
     try:
-        answer = subprocess.run(
-            ["git", "rev-parse", "HEAD"],  # noqa: S607 - the user's git, wherever it is
+        git = subprocess.run(
+            ["git", "rev-parse", "HEAD"],  # noqa: S607 - the git on the user's path
             capture_output=True,
             text=True,
             check=True,
         )
     except (OSError, subprocess.CalledProcessError):
         return None
-    return answer.stdout.strip()
+    return git.stdout.strip()
 
 
 def count_processors() -> int:
-    """Return how many processors this process may use, in a container too."""
-    n_processors = os.cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):  # Linux
-        n_processors = len(os.sched_getaffinity(0))
-    quota = _read_limit("cpu.max").split()  # Microseconds of each period, or "max".
-    if len(quota) == len(("quota", "period")) and quota[0].isdigit():
-        n_processors = min(n_processors, max(1, int(quota[0]) // int(quota[1])))
-    return n_processors
+    """Return how many processors this process may use, also in a container."""
+    import joblib
+
+    return int(joblib.cpu_count())
 
 
 def measure_free_memory() -> int:
-    """Return how many bytes this process and its children may still take, in a container too."""
+    """Return how many bytes this process and its children may still allocate."""
     free = psutil.virtual_memory().available
-    limit, used = _read_limit("memory.max"), _read_limit("memory.current")
+    limit, used = _read_cgroup("memory.max"), _read_cgroup("memory.current")
     if limit.isdigit() and used.isdigit():
         free = min(free, int(limit) - int(used))
     return max(0, free)
 
 
-def _read_limit(name: str) -> str:
-    """Return what a container is allowed; nothing where there is none."""
+def _read_cgroup(name: str) -> str:
+    """Return a value of the container's control group; empty outside a container."""
     try:
-        return (CONTAINER / name).read_text(encoding="utf-8").strip()
+        return (CGROUP / name).read_text(encoding="utf-8").strip()
     except OSError:
         return ""
 
 
 def measure_peak_memory() -> int | None:
-    """Return the most memory that this process has held, in bytes; None where unknown."""
+    """Return this process's peak memory in bytes; None on Windows."""
     if sys.platform == "win32":
         return None
     import resource

@@ -1,33 +1,47 @@
-"""Shows on standard error what goes on: a live bar on a terminal, plain lines elsewhere."""
+"""Progress on standard error: a live bar on a terminal, plain lines elsewhere."""
 
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
 
+@dataclass(frozen=True)
+class LogMessage:
+    """A line for the user; a warning is printed even if the user asked for quiet."""
+
+    text: str
+    is_warning: bool = False
+
+
 class Reporter:
-    """Tells of phases, steps and epochs; ``quiet`` tells nothing."""
+    """Prints messages and progress to standard error; with ``quiet``, warnings only."""
 
     def __init__(self, *, quiet: bool = False, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
 
-    def say(self, text: str) -> None:
-        """Print one line."""
-        self.console.print(text, markup=False)
+    def info(self, text: str) -> None:
+        """Print a message."""
+        self.log(LogMessage(text))
 
-    def warn(self, text: str) -> None:
-        """Print what has to be seen, also where ``quiet`` was asked for."""
-        quiet, self.console.quiet = self.console.quiet, False
-        self.console.print(text, markup=False)
+    def warning(self, text: str) -> None:
+        """Print a message that must be seen."""
+        self.log(LogMessage(text, is_warning=True))
+
+    def log(self, message: LogMessage) -> None:
+        """Print a message, perhaps from another process."""
+        quiet = self.console.quiet
+        self.console.quiet = quiet and not message.is_warning
+        self.console.print(message.text, markup=False)
         self.console.quiet = quiet
 
     @contextlib.contextmanager
     def counting(self, total: int) -> Iterator[Callable[[], None]]:
-        """Give what is called at the end of each of ``total`` runs; show the time left."""
+        """Yield a function to call at the end of each of ``total`` runs; show the time left."""
         started, n_done = time.monotonic(), 0
         with self._bar(
             TextColumn("{task.completed} of {task.total} runs"),
@@ -40,13 +54,13 @@ class Reporter:
                 n_done += 1
                 bar.advance(task)
                 left = (time.monotonic() - started) / n_done * (total - n_done)
-                self.say(f"{n_done} of {total} runs done, {left:.0f} s left")
+                self.info(f"{n_done} of {total} runs done, {left:.0f} s left")
 
             yield count
 
     @contextlib.contextmanager
     def training(self, *, epochs: int, steps: int) -> Iterator[Any]:
-        """Give a Keras callback that shows epochs, steps, loss, accuracy and the time left."""
+        """Yield a Keras callback that shows epochs, steps, loss, accuracy and the time left."""
         import keras
 
         with self._bar(
@@ -61,7 +75,7 @@ class Reporter:
             )
 
     def _bar(self, *columns: ProgressColumn) -> Progress:
-        """Return a bar that ends with the time left, and is seen on a terminal only."""
+        """Return a bar that ends with the time left and appears on a terminal only."""
         return Progress(
             *columns,
             TimeRemainingColumn(),
@@ -72,28 +86,20 @@ class Reporter:
         )
 
 
-class Messenger(Reporter):
-    """Tells another process, which repeats it.
+class ForwardingReporter(Reporter):
+    """Passes every message to a function, which sends it to the process of the user."""
 
-    Args:
-        tell: is called with what to do there, ``say`` or ``warn``, and the text.
-    """
-
-    def __init__(self, tell: Callable[[str, str], None]) -> None:
+    def __init__(self, send: Callable[[LogMessage], None]) -> None:
         super().__init__(quiet=True)
-        self._tell = tell
+        self._send = send
 
-    def say(self, text: str) -> None:
-        """Tell what is to be printed."""
-        self._tell("say", text)
-
-    def warn(self, text: str) -> None:
-        """Tell what has to be seen."""
-        self._tell("warn", text)
+    def log(self, message: LogMessage) -> None:
+        """Send a message."""
+        self._send(message)
 
 
 class _TrainingDisplay:
-    """Turns what Keras reports into the bar's fields and a line an epoch."""
+    """Updates the bar after each step, and prints a line after each epoch."""
 
     def __init__(self, reporter: Reporter, bar: Progress, *, epochs: int, steps: int) -> None:
         self.reporter = reporter
@@ -121,7 +127,7 @@ class _TrainingDisplay:
     def end_epoch(self, epoch: int, logs: dict[str, float]) -> None:
         now = time.monotonic()
         left = (self.epochs - epoch - 1) * (now - self.started) / self.n_begun
-        self.reporter.say(
+        self.reporter.info(
             f"epoch {epoch + 1}/{self.epochs}  {_format_metrics(logs)}"
             f"  {now - self.epoch_started:.1f} s, {left:.0f} s left"
         )
@@ -133,16 +139,16 @@ def _format_metrics(logs: dict[str, float]) -> str:
 
 
 class Phases:
-    """Says when a phase begins, and measures its seconds."""
+    """Reports the phases of a run and measures how many seconds each takes."""
 
     def __init__(self, reporter: Reporter) -> None:
         self.reporter = reporter
         self.seconds: dict[str, float] = {}
 
     @contextlib.contextmanager
-    def __call__(self, name: str, text: str) -> Iterator[None]:
-        """Print ``text``, and time what is done inside under ``name``."""
-        self.reporter.say(text)
+    def __call__(self, name: str, message: str) -> Iterator[None]:
+        """Print a message, and store the seconds of the block under ``name``."""
+        self.reporter.info(message)
         started = time.perf_counter()
         yield
-        self.seconds[name] = round(time.perf_counter() - started, 3)
+        self.seconds[name] = time.perf_counter() - started

@@ -1,103 +1,96 @@
-"""Any text classification set of Hugging Face: ``hf:PATH``, with the extra ``hf``.
+"""Text classification datasets of Hugging Face: ``hf:PATH``, with the extra ``hf``.
 
 PATH is a name on the hub, such as ``hf:stanfordnlp/imdb``, or a local folder that the library
-``datasets`` reads. Code of a set is never run.
+``datasets`` reads. Code of a dataset is never run.
 """
 
 import functools
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import Field
 
 from textclf.data.dataset import TextDataset
-from textclf.data.file_formats import Row, check_row
-from textclf.data.tabular import PARTS, Part, RowOptions, find_columns, is_secret, load_rows
-from textclf.errors import DataError, RequestError
-from textclf.storage.downloads import ANOTHER_DATASET
+from textclf.data.tabular import TableConfig, find_columns, load_library_dataset
+from textclf.errors import DataError, RequestError, format_reason
+from textclf.storage.downloads import USE_BBC
 
 BATCH_SIZE = 1_000
 
 
-class Options(RowOptions):
-    """Which configuration of a set, and which columns."""
+class Config(TableConfig):
+    """Which configuration and revision of a dataset, and which columns."""
 
-    config: str | None = Field(default=None, description="configuration of the set, such as sst2")
-    revision: str | None = Field(default=None, description="commit, branch or tag of the set")
+    config: str | None = Field(
+        default=None, description="configuration of the dataset, such as sst2"
+    )
+    revision: str | None = Field(
+        default=None, description="commit, branch or tag of the dataset's repository"
+    )
 
 
-def about(options: Options) -> dict[str, str]:
-    """Return where a set comes from, as it says itself."""
-    info = next(iter(_load_splits(options).values())).info
+def about(config: Config) -> dict[str, str]:
+    """Return where a dataset comes from, according to its own description."""
+    info = next(iter(_load_splits(config).values())).info
     return {
         "download": f"{info.download_size or 0:,} bytes",
-        "source": info.homepage or f"https://huggingface.co/datasets/{_path(options)}",
-        "licence": info.license or "not stated",
+        "source": info.homepage or f"https://huggingface.co/datasets/{_path(config)}",
+        "license": info.license or "not stated",
         "citation": " ".join((info.citation or "").split()) or "none",
     }
 
 
-def label_names(options: Options) -> tuple[str, ...]:
-    """Return the labels in the order of the set."""
-    return load(options).label_names
+def label_names(config: Config) -> tuple[str, ...]:
+    """Return the label names in the order of the dataset."""
+    return load(config).label_names
 
 
-def load(options: Options) -> TextDataset:
-    """Load a set, which is downloaded first where it is not.
+def load(config: Config) -> TextDataset:
+    """Load a dataset, after downloading it if necessary.
 
     Raises:
-        RequestError: the extra is not installed.
-        DataError: there is no such set, or it cannot be downloaded, or it is none of texts.
+        RequestError: The extra is not installed.
+        DataError: The dataset does not exist, cannot be downloaded, or is not labeled texts.
     """
-    splits = _load_splits(options)
-    place = f"--dataset {options.name}"
-    if "train" not in splits:
-        raise DataError(f"{place}: it has {', '.join(splits)}, but nothing called train")
-    features = splits["train"].features
-    text, label = find_columns(list(features), options, place)
-    known = getattr(features[label], "names", None)
-    parts: dict[Part, Callable[[], Iterable[Row]]] = {
-        PARTS[name]: functools.partial(_read, split, f"{place}: {name}", text, label)
-        for name, split in splits.items()
-        if name in PARTS and not (known and is_secret(split[0][label]))
-    }
-    key = {
-        "hf": {name: split._fingerprint for name, split in splits.items()},
-        "columns": [text, label],
-    }
-    return load_rows(options.name, key, parts, options, label_names=known)
+    splits = _load_splits(config)
+    features = next(iter(splits.values())).features
+    text, label = find_columns(list(features), config, f"--dataset {config.name}")
+    return load_library_dataset(
+        config,
+        (text, label),
+        {name: functools.partial(_read, split) for name, split in splits.items()},
+        label_names=getattr(features[label], "names", None),
+        key={"hf": {name: split._fingerprint for name, split in splits.items()}},
+    )
 
 
-def _read(split: Any, place: str, text: str, label: str) -> Iterator[Row]:
-    names = getattr(split.features[label], "names", None)
-    number = 0
+def _read(split: Any, text: str, label: str) -> Iterator[tuple[Any, Any]]:
+    """Yield the text and the label of each example."""
     for batch in split.select_columns([text, label]).iter(BATCH_SIZE):
-        for content, given in zip(batch[text], batch[label], strict=True):
-            number += 1
-            name = given if names is None else None if is_secret(given) else names[given]
-            yield check_row(content, name, f"{place} text {number}")
+        yield from zip(batch[text], batch[label], strict=True)
 
 
-def _path(options: Options) -> str:
-    return options.name.partition(":")[2]
+def _path(config: Config) -> str:
+    return config.name.partition(":")[2]
 
 
-def _load_splits(options: Options) -> dict[str, Any]:
-    """Return the splits, each a table in files that are mapped into memory."""
+def _load_splits(config: Config) -> dict[str, Any]:
+    """Return the splits, each a table in memory-mapped files."""
     try:
         import datasets
     except ImportError as error:
-        raise RequestError(f"--dataset {options.name} needs pip install 'textclf[hf]'") from error
-    for name in ("datasets", "huggingface_hub"):  # They tell of each attempt.
+        raise RequestError(f"--dataset {config.name} needs pip install 'textclf[hf]'") from error
+    if not _path(config):
+        raise RequestError("--dataset hf: needs a name, such as hf:stanfordnlp/imdb")
+    for name in ("datasets", "huggingface_hub"):  # They log every attempt.
         logging.getLogger(name).setLevel(logging.ERROR)
     datasets.disable_progress_bars()
     try:
-        loaded = datasets.load_dataset(_path(options), options.config, revision=options.revision)
+        loaded = datasets.load_dataset(_path(config), config.config, revision=config.revision)
     except Exception as error:  # It raises what its many libraries raise.
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(
-            f"cannot get {options.name}: {reason}; check the name and the network,"
-            f" {ANOTHER_DATASET}"
+            f"cannot get {config.name}: {format_reason(error)}; check the name and the network,"
+            f" {USE_BBC}"
         ) from error
     return dict(loaded)

@@ -1,120 +1,106 @@
-"""Any text classification set of tensorflow-datasets: ``tfds:NAME`` or ``tfds:NAME/CONFIG``.
+"""Text classification datasets of tensorflow-datasets: ``tfds:NAME`` or ``tfds:NAME/CONFIG``.
 
-The splits of the catalog are used where there are some; labels keep their names.
+The splits and label names of the catalog are used.
 """
 
 import functools
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from textclf.data.dataset import TextDataset
-from textclf.data.file_formats import Row, check_row
-from textclf.data.tabular import PARTS, Part, RowOptions, find_columns, is_secret, load_rows
-from textclf.errors import DataError, RequestError
+from textclf.data.tabular import TableConfig, find_columns, load_library_dataset
+from textclf.errors import DataError, RequestError, format_reason
 from textclf.runtime.backend import import_tensorflow, without_tuning
-from textclf.storage.downloads import ANOTHER_DATASET, cache_folder, check_reachable, downloading
+from textclf.storage.cache_folders import cache_folder
+from textclf.storage.downloads import USE_BBC, check_reachable, downloading
 
 BATCH_SIZE = 1_000
 CATALOG = "https://www.tensorflow.org/datasets/catalog"
-"""Asked before a download: without a network, tensorflow-datasets tries again for minutes."""
+"""Requested before a download: without a network, tensorflow-datasets retries for minutes."""
 
 
-class Options(RowOptions):
+class Config(TableConfig):
     """Which features are text and label."""
 
 
-def about(options: Options) -> dict[str, str]:
-    """Return where a set comes from, as its catalog says."""
-    info = _make_builder(options.name).info
+def about(config: Config) -> dict[str, str]:
+    """Return where a dataset comes from, according to its catalog."""
+    info = _make_builder(config.name).info
+    terms = info.redistribution_info.license if info.redistribution_info else None
     return {
         "download": str(info.download_size),
         "source": f"{CATALOG}/{info.name}",
-        "licence": (info.redistribution_info.license if info.redistribution_info else None)
-        or "not stated",
+        "license": terms or "not stated",
         "citation": " ".join(info.citation.split()) or "none",
     }
 
 
-def label_names(options: Options) -> tuple[str, ...]:
-    """Return the labels in the order of the catalog."""
-    return load(options).label_names
+def label_names(config: Config) -> tuple[str, ...]:
+    """Return the label names in the order of the catalog."""
+    return load(config).label_names
 
 
-def load(options: Options) -> TextDataset:
-    """Load a set, which is prepared first where it is not.
+def load(config: Config) -> TextDataset:
+    """Load a dataset, after downloading it if necessary.
 
     Raises:
-        DataError: there is no such set, or it cannot be downloaded, or it is none of texts.
+        RequestError: tensorflow-datasets has no such dataset.
+        DataError: The dataset cannot be downloaded, or is not a dataset of labeled texts.
     """
     import tensorflow_datasets as tfds
 
-    builder = _make_builder(options.name)
+    builder = _make_builder(config.name)
     features = builder.info.features
-    place = f"--dataset {options.name}"
     if not isinstance(features, tfds.features.FeaturesDict):
-        raise DataError(f"{place}: its examples have no named features")
-    text, label = find_columns(list(features), options, place)
-    if getattr(features[text], "dtype", None) != tfds.features.Text().dtype:
-        raise DataError(f"{place}: the feature '{text}' is no text; give --text-column")
-    known = getattr(features[label], "names", None)
-    root = cache_folder("TFDS_DATA_DIR", "~/tensorflow_datasets")
+        raise DataError(f"--dataset {config.name}: its examples have no named features")
+    text, label = find_columns(list(features), config, f"--dataset {config.name}")
+    if getattr(features[text], "np_dtype", None) != np.object_:
+        raise DataError(
+            f"--dataset {config.name}: the feature '{text}' is not text; give --text-column"
+        )
+    root = _root()
     if not builder.is_prepared():
-        with downloading(
-            options.name, root, DataError, remedy=f"check the network, {ANOTHER_DATASET}"
-        ):
+        remedy = f"check the network, {USE_BBC}"
+        with downloading(config.name, root, DataError, remedy=remedy):
             check_reachable(CATALOG)
             builder.download_and_prepare()
-
-    def read(split: str) -> Iterator[Row]:
-        data = builder.as_dataset(split=split, shuffle_files=False, batch_size=BATCH_SIZE)
-        number = 0
-        for batch in without_tuning(data):
-            for content, given in zip(batch[text].numpy(), batch[label].numpy(), strict=True):
-                number += 1
-                try:
-                    decoded = content.decode("utf-8")
-                except UnicodeDecodeError as error:
-                    raise DataError(f"{place}: {split} text {number} is not UTF-8") from error
-                yield check_row(decoded, _name(given, known), f"{place}: {split} text {number}")
-
-    def read_first_label(split: str) -> Any:
-        data = builder.as_dataset(split=split, shuffle_files=False).take(1)
-        return next(iter(without_tuning(data)))[label].numpy()
-
-    parts: dict[Part, Callable[[], Iterable[Row]]] = {
-        PARTS[split]: functools.partial(read, split)
-        for split in builder.info.splits
-        if split in PARTS and not (known and is_secret(read_first_label(split)))
-    }
-    if "train" not in parts:
-        raise DataError(f"{place}: it has no split called train")
-    key = {"tfds": builder.info.full_name, "columns": [text, label], "root": str(root)}
-    return load_rows(options.name, key, parts, options, label_names=known)
+    return load_library_dataset(
+        config,
+        (text, label),
+        {name: functools.partial(_read, builder, name) for name in builder.info.splits},
+        label_names=getattr(features[label], "names", None),
+        key={"tfds": builder.info.full_name, "root": str(root)},
+    )
 
 
-def _name(label: Any, known: list[str] | None) -> Any:
-    """Return the name of a label, which is a number or a string."""
-    if isinstance(label, bytes):
-        return label.decode("utf-8", "replace")
-    if known is None:
-        return label.item()
-    return None if is_secret(label) else known[int(label)]
+def _read(builder: Any, split: str, text: str, label: str) -> Iterator[tuple[Any, Any]]:
+    """Yield the text and the label of each example, as UTF-8 and as a number or UTF-8."""
+    data = builder.as_dataset(split=split, shuffle_files=False, batch_size=BATCH_SIZE)
+    for batch in without_tuning(data):
+        yield from zip(batch[text].numpy(), batch[label].numpy().tolist(), strict=True)
+
+
+def _root() -> Path:
+    return cache_folder("TFDS_DATA_DIR", "~/tensorflow_datasets")
 
 
 def _make_builder(name: str) -> Any:
-    """Return the builder of a set, without downloading anything."""
+    """Return the builder of a dataset, without downloading anything."""
     import_tensorflow()
     import tensorflow_datasets as tfds
 
-    logging.getLogger("absl").setLevel(logging.ERROR)  # It warns of a folder that is just new.
+    logging.getLogger("absl").setLevel(logging.ERROR)  # It warns of a folder that is merely new.
     wanted = name.partition(":")[2]
+    if not wanted:
+        raise RequestError("--dataset tfds: needs a name, such as tfds:ag_news_subset")
     try:
-        return tfds.builder(
-            wanted, data_dir=cache_folder("TFDS_DATA_DIR", "~/tensorflow_datasets"), try_gcs=False
-        )
-    except Exception as error:  # It raises many kinds, also for a name of several lines.
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200].strip(". ")
+        return tfds.builder(wanted, data_dir=_root(), try_gcs=False)
+    except Exception as error:  # It raises many classes, also for a name of several lines.
+        reason = format_reason(error).strip(". ")
         raise RequestError(
             f"--dataset {name}: tensorflow-datasets has no '{wanted}': {reason}; see {CATALOG}"
         ) from error

@@ -1,1 +1,1 @@
-"""Files: whole or not at all, checksums, cache, downloads, limits."""
+"""Writes files atomically; provides checksums, arrays, the cache, downloads and limits."""

@@ -1,4 +1,4 @@
-"""Arrays that take time to make, kept on the disk: by content, verified, shared and bounded."""
+"""A cache of arrays on disk: keyed by content, verified, shared by processes, limited in size."""
 
 import contextlib
 import hashlib
@@ -15,47 +15,47 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock
 
-from textclf.data.text_store import open_array
 from textclf.errors import TextclfError
-from textclf.storage.checksums import format_sealed, hash_file, read_sealed
-from textclf.storage.downloads import own_cache
-from textclf.storage.files import remove_leftovers, write_whole
+from textclf.storage.arrays import open_array
+from textclf.storage.cache_folders import own_cache
+from textclf.storage.checksums import format_record, hash_file, read_record
+from textclf.storage.files import remove_leftovers, write_atomically
 from textclf.storage.limits import CACHE
 
-FORMAT = 2
+FORMAT_VERSION = 3
 """Part of every key; raised when the same key would stand for other content."""
 
 RECORD = "record.json"
 
 
 @dataclass(frozen=True)
-class Entry:
-    """What is kept.
+class CacheEntry:
+    """Arrays and facts under one key.
 
     Attributes:
-        arrays: by their names; read from the disk where they are used, and not before.
-        facts: what else is known; JSON.
+        arrays: Arrays by name; those from disk are read when they are used.
+        facts: JSON content.
     """
 
     arrays: Mapping[str, npt.NDArray[Any]]
     facts: Mapping[str, Any]
 
 
-def cached(kind: str, key: Mapping[str, Any], make: Callable[[], Entry]) -> Entry:
-    """Return what ``make`` made for this key before, or makes now.
+def cached(kind: str, key: Mapping[str, Any], make: Callable[[], CacheEntry]) -> CacheEntry:
+    """Return the cache entry of a key, making and storing it if it is missing or damaged.
 
-    Of processes that need the same, one makes it and the others wait. What is damaged is made
-    again, and where nothing can be written, nothing is kept.
+    If several processes need the same entry, one makes it and the others wait. If the cache cannot
+    be written, the entry is made and not stored.
 
     Args:
-        kind: what it is, in one word.
-        key: all that decides the content; JSON.
-        make: is called where there is nothing, or something else than was written.
+        kind: Kind of content, in one word.
+        key: Everything that decides the content; JSON.
+        make: Makes the entry.
     """
-    limit = CACHE.n_bytes  # A wrong one is said at once.
+    limit = CACHE.n_bytes  # Read now, so that an invalid value is refused at once.
     versions = {name: version(name) for name in ("keras", "numpy", "tensorflow", "textclf")}
-    words = json.dumps([FORMAT, versions, kind, key], sort_keys=True)
-    folder = entries_folder() / f"{kind}-{hashlib.sha256(words.encode()).hexdigest()[:20]}"
+    full_key = json.dumps([FORMAT_VERSION, versions, kind, key], sort_keys=True)
+    folder = entries_folder() / f"{kind}-{hashlib.sha256(full_key.encode()).hexdigest()[:20]}"
     if entry := _read(folder):
         return entry
     with contextlib.ExitStack() as stack:
@@ -63,7 +63,7 @@ def cached(kind: str, key: Mapping[str, Any], make: Callable[[], Entry]) -> Entr
             folder.parent.mkdir(parents=True, exist_ok=True)
             stack.enter_context(FileLock(folder.with_suffix(".lock")))
         except OSError:
-            return make()  # It is faster with a cache, and right without.
+            return make()  # Slower without a cache, with the same result.
         if entry := _read(folder):
             return entry
         entry = make()
@@ -77,70 +77,70 @@ def cached(kind: str, key: Mapping[str, Any], make: Callable[[], Entry]) -> Entr
 
 
 def entries_folder() -> Path:
-    """Return where entries are."""
+    """Return the folder of the entries."""
     return own_cache("arrays")
 
 
 def list_entries() -> list[tuple[Path, int, float]]:
-    """Return each entry with its bytes and the time of its last use, the latest first."""
+    """Return folder, bytes and time of last use of each entry, the last used first."""
     found = []
     for record in entries_folder().glob(f"[!.]*/{RECORD}"):
-        with contextlib.suppress(OSError):  # Another process may remove it just now.
+        with contextlib.suppress(OSError):  # Another process may remove it at this moment.
             size = sum(path.stat().st_size for path in record.parent.iterdir())
             found.append((record.parent, size, record.stat().st_mtime))
     return sorted(found, key=lambda entry: -entry[2])
 
 
 def clear_entries() -> int:
-    """Remove all entries; return the bytes that are free now."""
+    """Remove all entries, and return how many bytes were freed."""
     freed = sum(size for _, size, _ in list_entries())
-    for folder in entries_folder().glob("*/"):  # Also what a killed process left.
+    for folder in entries_folder().glob("*/"):  # Includes what killed processes left.
         shutil.rmtree(folder, ignore_errors=True)
     return freed
 
 
-def _write(folder: Path, entry: Entry) -> None:
-    with write_whole(folder) as temporary:
+def _write(folder: Path, entry: CacheEntry) -> None:
+    with write_atomically(folder) as temporary:
         temporary.mkdir()
         for name, array in entry.arrays.items():
             _save(temporary / f"{name}.npy", array)
-        digests = {path.name: hash_file(path) for path in temporary.iterdir()}
-        record = format_sealed({"facts": dict(entry.facts), "digests": digests})
+        checksums = {path.name: hash_file(path) for path in temporary.iterdir()}
+        record = format_record({"facts": dict(entry.facts), "checksums": checksums})
         (temporary / RECORD).write_text(record, encoding="utf-8")
 
 
 def _save(path: Path, array: npt.NDArray[Any]) -> None:
-    """Write an array; of one that is in a file already, which may be large, give that a name."""
+    """Write an array; one that is in a file already, and may be large, is linked."""
     if not isinstance(array, np.memmap):
         np.save(path, array, allow_pickle=False)
         return
     try:
         path.hardlink_to(str(array.filename))
-    except OSError:  # On another disk, or on one that knows no links.
+    except OSError:  # Another disk, or a file system without links.
         shutil.copyfile(str(array.filename), path)
 
 
-def _read(folder: Path) -> Entry | None:
-    """Return an entry that is what was written; None where there is none."""
+def _read(folder: Path) -> CacheEntry | None:
+    """Return an undamaged entry; None if there is none."""
     try:
-        record = read_sealed((folder / RECORD).read_text(encoding="utf-8"))
-        arrays = dict(_read_arrays(folder, record["digests"]))
-        with contextlib.suppress(OSError):  # It may be somebody else's, and good all the same.
+        record = read_record((folder / RECORD).read_text(encoding="utf-8"))
+        arrays = dict(_read_arrays(folder, record["checksums"]))
+        with contextlib.suppress(OSError):  # A shared cache may be read-only.
             os.utime(folder / RECORD)
     except (OSError, ValueError, KeyError):
         return None
-    return Entry(arrays, record["facts"])
+    return CacheEntry(arrays, record["facts"])
 
 
-def _read_arrays(folder: Path, digests: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
-    for name, digest in digests.items():
-        if hash_file(folder / name) != digest:
+def _read_arrays(folder: Path, checksums: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    for name, checksum in checksums.items():
+        if hash_file(folder / name) != checksum:
             raise ValueError(f"{folder / name} has changed since it was written")
         yield name.removesuffix(".npy"), open_array(folder / name)
 
 
 def _remove_oldest(limit: int) -> None:
-    """Remove what was not used for longest, until the rest is below a limit in bytes."""
+    """Remove the least recently used entries until the others fit into a limit in bytes."""
     total = 0
     for folder, size, _ in list_entries():
         total += size

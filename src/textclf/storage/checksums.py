@@ -1,6 +1,6 @@
-"""Whether files are still what was written: SHA-256 of each, kept in a record that seals itself.
+"""SHA-256 checksums of files and of JSON records, which detect damage.
 
-It finds damage, by a disk or by hand; who rewrites everything can rewrite the record too.
+They do not protect against an attacker, who can replace a file together with its checksum.
 """
 
 import hashlib
@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from textclf.errors import format_reason
 from textclf.storage.files import format_json
 
-SEAL = "seal"
+CHECKSUM = "checksum"
+"""Key of a record under which the checksum of its other keys is stored."""
 
 
 def hash_bytes(content: bytes) -> str:
@@ -20,43 +22,68 @@ def hash_bytes(content: bytes) -> str:
 
 
 def hash_file(path: Path) -> str:
-    """Return the SHA-256 of a file; OSError where it cannot be read."""
+    """Return the SHA-256 of a file.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def find_changes(folder: Path, present: set[str], digests: Mapping[str, str]) -> list[str]:
-    """Compare files with their digests; return what is wrong, a line each.
+def hash_json(content: Any) -> str:
+    """Return the SHA-256 of the canonical form of JSON content.
+
+    Keys are sorted, white space is left out and 1.0 equals 1, so that a program that only reformats
+    a file, such as ``jq``, does not change the checksum.
+    """
+    canonical = json.dumps(_canonicalize(content), sort_keys=True, separators=(",", ":"))
+    return hash_bytes(canonical.encode())
+
+
+def _canonicalize(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _canonicalize(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_canonicalize(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def find_changes(folder: Path, present: set[str], checksums: Mapping[str, str]) -> list[str]:
+    """Compare files with their checksums, and return one line for each problem.
 
     Args:
-        folder: where they are.
-        present: the names of the files that are there.
-        digests: SHA-256 by the name of each file that was written.
+        folder: Folder of the files.
+        present: Names of the files that exist.
+        checksums: SHA-256 by the name of each file that was written.
     """
-    problems = [f"{name} is missing" for name in digests if name not in present]
-    problems += [f"{name} is of another run" for name in present if name not in digests]
-    for name in present & set(digests):
+    problems = [f"{name} is missing" for name in checksums if name not in present]
+    problems += [f"{name} belongs to another run" for name in present if name not in checksums]
+    for name in present & set(checksums):
         try:
-            if hash_file(folder / name) != digests[name]:
+            if hash_file(folder / name) != checksums[name]:
                 problems.append(f"{name} has changed since it was written")
         except OSError as error:
-            problems.append(f"{name} cannot be read: {error.strerror}")
+            problems.append(f"{name} cannot be read: {format_reason(error)}")
     return sorted(problems)
 
 
-def format_sealed(record: Mapping[str, Any]) -> str:
-    """Return the record as JSON, with a hash of all else in it."""
-    content = {key: value for key, value in record.items() if key != SEAL}
-    return format_json({**content, SEAL: hash_bytes(format_json(content).encode())})
+def format_record(record: Mapping[str, Any]) -> str:
+    """Return a record as JSON, with a checksum of everything else in it."""
+    content = {key: value for key, value in record.items() if key != CHECKSUM}
+    return format_json({**content, CHECKSUM: hash_json(content)})
 
 
-def read_sealed(text: str) -> dict[str, Any]:
-    """Return the record that `format_sealed` wrote.
+def read_record(text: str) -> dict[str, Any]:
+    """Return the record that `format_record` wrote.
 
     Raises:
-        ValueError: the text is not, to the last byte, what was written.
+        ValueError: A key or a value has changed since, or the text is not a JSON object.
     """
     record = json.loads(text)
-    if not isinstance(record, dict) or format_sealed(record) != text:
+    if not isinstance(record, dict):
+        raise ValueError("not a JSON object")
+    content = {key: value for key, value in record.items() if key != CHECKSUM}
+    if record.get(CHECKSUM) != hash_json(content):
         raise ValueError("it has changed since it was written")
     return record

@@ -1,48 +1,49 @@
-"""What is downloaded or built once, and kept: by one process at a time, with one clear error."""
+"""Downloads and other preparations that one process does while the others wait."""
 
 import contextlib
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import platformdirs
 from filelock import FileLock
 
-from textclf.errors import TextclfError
+from textclf.errors import TextclfError, format_reason
 
-ANOTHER_DATASET = "or use --dataset bbc, which needs no download"
+USE_BBC = "or use --dataset bbc, which needs no download"
 
 
 @contextlib.contextmanager
 def downloading(
-    what: str, folder: Path, failure: type[TextclfError], *, remedy: str
+    what: str, folder: Path, error_class: type[TextclfError], *, remedy: str
 ) -> Iterator[None]:
-    """Let one process fetch ``what`` into ``folder``, and turn any error into one line.
+    """Lock a folder while the block downloads into it, and turn any failure into one error.
 
-    A ``failure`` stays as it is: it says itself what to do.
+    Standard output is redirected to standard error, because libraries print there and standard
+    output is for results.
 
-    What libraries print to standard output goes to standard error: the former is for results.
+    Args:
+        what: What is downloaded, for the message.
+        folder: Folder that is locked; it is created if it does not exist.
+        error_class: Class of the error. An error of this class passes through unchanged.
+        remedy: What the user can do, appended to the message.
 
     Raises:
-        TextclfError: anything failed; it is a ``failure``, and its message ends with ``remedy``.
+        TextclfError: The download failed; the error is an ``error_class``.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".textclf.lock"), contextlib.redirect_stdout(sys.stderr):
             yield
-    except failure:
+    except error_class:
         raise
-    except Exception as error:  # Keras raises bare Exception, and tfds what its libraries raise.
-        reason = str(error).split("\n")[0][:200] or type(error).__name__
-        raise failure(f"cannot get {what}: {reason}; {remedy}") from error
+    except Exception as error:  # Keras raises plain Exception, and tfds many classes.
+        raise error_class(f"cannot get {what}: {format_reason(error)}; {remedy}") from error
 
 
 def check_reachable(url: str) -> None:
-    """Fail within seconds where there is no network; libraries alone try again for minutes.
+    """Raise ConnectionError within 10 seconds if a URL cannot be reached.
 
-    Raises:
-        ConnectionError: there is no answer, or an error.
+    Libraries alone retry for minutes without a network.
     """
     import requests  # A dependency of tensorflow-datasets, which downloads with it.
 
@@ -50,14 +51,3 @@ def check_reachable(url: str) -> None:
         requests.head(url, timeout=10, allow_redirects=True).raise_for_status()
     except requests.RequestException as error:
         raise ConnectionError(f"{url} cannot be reached ({type(error).__name__})") from error
-
-
-def cache_folder(variable: str, default: str | Path) -> Path:
-    """Return the folder that an environment variable of a library names, or its default."""
-    return Path(os.environ.get(variable) or default).expanduser()
-
-
-def own_cache(*names: str) -> Path:
-    """Return a folder in this program's own cache, which ``TEXTCLF_CACHE_DIR`` moves."""
-    root = cache_folder("TEXTCLF_CACHE_DIR", platformdirs.user_cache_path("textclf"))
-    return root.joinpath(*names)

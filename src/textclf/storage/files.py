@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and what goes wrong with them in one line."""
+"""Files that are written whole or not at all, and locks on folders."""
 
 import contextlib
 import json
@@ -10,22 +10,30 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from filelock import FileLock, Timeout
 
-from textclf.errors import RunError
+from textclf.errors import RunError, format_error, format_reason
 from textclf.storage import limits
+
+DAMAGE_ERRORS = (
+    *(ValueError, KeyError, TypeError, AttributeError, EOFError, RuntimeError),
+    *(MemoryError, zipfile.BadZipFile, zlib.error),
+)
+"""What libraries raise when they read a damaged file; RuntimeError includes its subclasses."""
 
 
 @contextlib.contextmanager
-def write_whole(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside ``path``; rename it to ``path`` when all is written.
+def write_atomically(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``, and rename it to ``path`` when the block ends.
 
-    What is written may be a file, or a folder of files.
+    The block may write a file, or a folder of files.
+
+    Raises:
+        RunError: Something cannot be written; ``path`` is as it was before.
     """
     temporary = path.with_name(f".{os.getpid()}-{path.name}")
     try:
-        _remove(temporary)  # A leftover: no other process has this number.
+        _remove(temporary)  # No other process has this id, so it is left from a killed one.
         yield temporary
         for written in (temporary, *temporary.rglob("*")):
             if not written.is_dir():
@@ -33,42 +41,42 @@ def write_whole(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         _flush_names(path.parent)
     except OSError as error:
-        raise RunError(cannot("write", path, error)) from error
+        raise RunError(format_os_error("write", path, error)) from error
     finally:
         with contextlib.suppress(OSError):
             _remove(temporary)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
-    with write_whole(path) as temporary:
+    """Write a UTF-8 text file atomically."""
+    with write_atomically(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def format_json(content: dict[str, Any]) -> str:
-    """Return the text of a JSON file."""
+def format_json(content: Mapping[str, Any]) -> str:
+    """Return the text of an indented JSON file."""
     return json.dumps(content, indent=2) + "\n"
 
 
 @contextlib.contextmanager
-def lock_folder(path: Path, *, seconds: float = 0) -> Iterator[None]:
-    """Hold a folder, which is made where it is missing, for this process alone.
+def lock_folder(path: Path, *, timeout_seconds: float = 0) -> Iterator[None]:
+    """Lock a folder for this process; the folder is created if it does not exist.
 
     Args:
-        path: the folder.
-        seconds: how long another process that holds it is waited for.
+        path: Folder to lock.
+        timeout_seconds: How long to wait for a process that holds the lock.
 
     Raises:
-        RunError: it cannot be written, or another process holds it.
+        RunError: The folder cannot be written, or another process holds the lock.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path / ".lock", timeout=seconds)
+        lock = FileLock(path / ".lock", timeout=timeout_seconds)
         lock.acquire()
     except Timeout as error:
-        raise RunError(f"{path} is in use by another process; wait for it") from error
+        raise RunError(f"{path} is in use by another process; wait until it ends") from error
     except OSError as error:
-        raise RunError(cannot("write", path, error)) from error
+        raise RunError(format_os_error("write", path, error)) from error
     try:
         yield
     finally:
@@ -76,7 +84,7 @@ def lock_folder(path: Path, *, seconds: float = 0) -> Iterator[None]:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what killed processes left of a file or folder; its lock has to be held."""
+    """Remove what killed processes left beside ``path``; the caller must hold its lock."""
     for leftover in path.parent.glob(f".*-{path.name}"):
         _remove(leftover)
 
@@ -89,8 +97,8 @@ def _remove(path: Path) -> None:
 
 
 def _flush_names(folder: Path) -> None:
-    """Let new names reach the disk in their order: a run's last file means that all are there."""
-    if os.name == "posix":  # Elsewhere a folder cannot be opened.
+    """Write the names in a folder to disk, so that files become visible in their order."""
+    if os.name == "posix":  # Windows cannot open a folder.
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -105,43 +113,29 @@ def _flush(path: Path) -> None:
 
 @contextlib.contextmanager
 def reading(path: Path, remedy: str) -> Iterator[None]:
-    """Refuse a run file that is too large, and turn what goes wrong inside into one line."""
+    """Check the size of a run file, and turn any failure to read it in the block into a RunError.
+
+    Args:
+        path: File that the block reads.
+        remedy: What the user can do, appended to each message.
+
+    Raises:
+        RunError: The file is missing, unreadable or damaged.
+        LimitError: The file is larger than `limits.FILE`.
+    """
     try:
         if path.exists() and not path.is_file():
-            raise ValueError("it is no regular file")
+            raise ValueError("not a regular file")
         limits.FILE.check(limits.measure_unpacked(path), str(path))
         yield
     except FileNotFoundError as error:
-        raise RunError(f"{path} is not there; {remedy}") from error
+        raise RunError(f"{path} does not exist; {remedy}") from error
     except OSError as error:
-        raise RunError(cannot("read", path, error)) from error
-    except DAMAGE as error:
-        reason = " ".join(str(error).split())[:300]
-        raise RunError(f"{path} is damaged ({type(error).__name__}: {reason}); {remedy}") from error
+        raise RunError(format_os_error("read", path, error)) from error
+    except DAMAGE_ERRORS as error:
+        raise RunError(f"{path} is damaged ({format_error(error)}); {remedy}") from error
 
 
-DAMAGE = (
-    *(ValueError, KeyError, TypeError, AttributeError, EOFError, RuntimeError),
-    *(MemoryError, zipfile.BadZipFile, zlib.error),
-)
-"""What libraries raise while they read a damaged file; RuntimeError stands for its children too."""
-
-
-def cannot(verb: str, path: Path, error: OSError) -> str:
-    """Say in one line what the system refused."""
-    return f"cannot {verb} {path}: {error.strerror or error}; check the disk and the permissions"
-
-
-def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
-    """Write a file like `numpy.savez`, but make each array when it is its turn."""
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
-
-
-@contextlib.contextmanager
-def open_arrays(path: Path) -> Iterator[Any]:
-    """Open the arrays of a file; NumPy alone leaves a damaged one open, and refuses pickles."""
-    with path.open("rb") as file, np.load(file) as arrays:
-        yield arrays
+def format_os_error(verb: str, path: Path, error: OSError) -> str:
+    """Return the message for an operation that the operating system refused."""
+    return f"cannot {verb} {path}: {format_reason(error)}; check the disk and the permissions"

@@ -1,4 +1,4 @@
-"""How large files and texts may be, so that a small file of a stranger cannot fill the memory."""
+"""Limits on the size of files and texts, so that a small untrusted file cannot fill the memory."""
 
 import os
 import zipfile
@@ -12,11 +12,11 @@ MEGABYTE = 1_000_000
 
 @dataclass(frozen=True)
 class Limit:
-    """A size that must not be exceeded.
+    """A maximum size that an environment variable can change.
 
     Attributes:
-        variable: the environment variable that sets it.
-        default: megabytes where that is not set.
+        variable: Environment variable that sets the limit, in megabytes.
+        default: Megabytes if the variable is not set.
     """
 
     variable: str
@@ -27,7 +27,7 @@ class Limit:
         """The limit in bytes.
 
         Raises:
-            RequestError: the environment variable is no number above zero.
+            RequestError: The environment variable is not a positive number.
         """
         given = os.environ.get(self.variable, self.default)
         try:
@@ -39,7 +39,7 @@ class Limit:
         return n_bytes
 
     def check(self, n_bytes: int, what: str) -> None:
-        """Refuse ``what`` with a LimitError where it is larger."""
+        """Raise LimitError if ``what``, of ``n_bytes`` bytes, is larger than the limit."""
         if n_bytes > self.n_bytes:
             raise LimitError(
                 f"{what} is larger than the limit of {self.n_bytes / MEGABYTE:,g} MB;"
@@ -47,7 +47,7 @@ class Limit:
             )
 
     def read(self, path: Path) -> bytes:
-        """Return the content of a file, of which no more is read than is allowed."""
+        """Return the content of a file, reading no more than the limit allows."""
         with path.open("rb") as file:
             content = file.read(self.n_bytes + 1)
         self.check(len(content), str(path))
@@ -55,22 +55,22 @@ class Limit:
 
 
 FILE = Limit("TEXTCLF_MAX_FILE_MB", 4_000)
-"""Of a file of a run, unpacked; and of texts on standard input."""
+"""Limit of an unpacked file of a run, and of standard input."""
 
 CACHE = Limit("TEXTCLF_MAX_CACHE_MB", 2_000)
-"""Of all that `caching` keeps."""
+"""Limit of the whole cache of datasets and token ids."""
 
 TEXT = Limit("TEXTCLF_MAX_TEXT_MB", 1)
-"""Of a text to classify, and of a configuration."""
-
+"""Limit of one text to classify, and of a configuration file."""
 
 LIMITS = (FILE, CACHE, TEXT)
+"""All limits."""
 
 
 def measure_unpacked(path: Path) -> int:
-    """Return the bytes of a file, or of all that a zip archive says that it holds.
+    """Return the bytes of a file, or of all members that a zip archive declares.
 
-    What an archive holds beyond what it says is never unpacked: Python's reader stops there.
+    Python's zip reader never unpacks more of a member than its declared size.
     """
     if not zipfile.is_zipfile(path):
         return path.stat().st_size

@@ -1,1 +1,1 @@
-"""Raw text to model inputs."""
+"""Turns raw text into model inputs."""

@@ -1,80 +1,82 @@
-"""What a network takes: its texts encoded once, and what is costly of that kept on the disk."""
+"""Encodes all texts of a dataset once, and caches token ids on disk."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import numpy.typing as npt
 
 from textclf.config.schema import TextConfig
-from textclf.data.dataset import TextDataset, bytes_to_words, words_to_bytes
-from textclf.data.text_store import StoredTexts, write_batches
-from textclf.storage.cache import Entry, cached
+from textclf.data.dataset import TextDataset
+from textclf.storage.arrays import array_to_strings, strings_to_array, write_batches
+from textclf.storage.cache import CacheEntry, cached
 from textclf.storage.checksums import hash_bytes
-from textclf.text.encoder import TextEncoder, count_words, encode_batches
-from textclf.text.input_pipeline import Rows
+from textclf.text.encoder import TextEncoder
+from textclf.text.input_pipeline import Rows, as_rows, encode_batches
+from textclf.text.vocabulary import count_words
 
-Inputs = dict[str, Rows]
+Inputs = Mapping[str, Rows]
+"""What a network takes, by split."""
 
 
 def encode_dataset(
-    network: Any, config: TextConfig, dataset: TextDataset
-) -> tuple[Any, Any, Inputs]:
-    """Compute what is the same in every epoch.
+    dataset: TextDataset, config: TextConfig, *, takes: str, encoder: Any
+) -> tuple[Any, Inputs]:
+    """Encode the texts of all splits.
 
-    A network of token ids follows a `TextEncoder`. Of a network of raw texts, the first layer is
-    computed once if it is frozen; if it is trainable, the network takes the texts themselves.
+    Args:
+        dataset: Dataset to encode.
+        config: How text becomes token ids.
+        takes: ``token_ids`` or ``text``: what the model takes.
+        encoder: Layer of a model that takes text, <string>[batch] to features, which is not
+            trained; None if the network takes the texts themselves.
 
     Returns:
-        The encoder; the network that takes its output; and that output by the name of the split.
+        The Keras layer from text to what the network takes, and its output for each split.
     """
-    if network.inputs[0].dtype != "string":
-        encoder, inputs = _encode_tokens(config, dataset)
-        return encoder, network, inputs
-    first = network.layers[1]
-    if first.trainable:
-        texts = {name: _as_rows(split.texts) for name, split in dataset.splits.items()}
-        return keras.layers.Identity(name="texts"), network, texts
-    network = keras.Model(first.output, network.outputs, name=network.name)
-    inputs = {name: _encode(first, split.texts) for name, split in dataset.splits.items()}
-    return first, network, inputs
+    if takes == "token_ids":
+        return _encode_tokens(dataset, config)
+    if encoder is None:
+        texts = {name: as_rows(split.texts) for name, split in dataset.splits.items()}
+        return keras.layers.Identity(name="texts"), texts
+    return encoder, _encode_splits(dataset, encoder)
 
 
-def _as_rows(texts: Sequence[str]) -> Rows:
-    return texts if isinstance(texts, StoredTexts) else np.array(list(texts), object)
+def _encode_tokens(dataset: TextDataset, config: TextConfig) -> tuple[TextEncoder, Inputs]:
+    """Return token ids, <int32>[texts, sequence_length], from the cache if they are there."""
 
+    def make() -> CacheEntry:
+        encoder = build_encoder(dataset, config)
+        vocabulary = strings_to_array(encoder.vocabulary)
+        return CacheEntry({**_encode_splits(dataset, encoder), "vocabulary": vocabulary}, {})
 
-def _encode(encoder: Any, texts: Sequence[str]) -> npt.NDArray[Any]:
-    """Run an encoder over all texts; the answer is in a file, since it may be large."""
-    return write_batches(encode_batches(encoder, texts))
-
-
-def _encode_tokens(config: TextConfig, dataset: TextDataset) -> tuple[TextEncoder, Inputs]:
-    """Return ids, <int32>[texts, length], from the disk where they were computed before."""
-
-    def make() -> Entry:
-        encoder = build_encoder(config, dataset)
-        arrays = {name: _encode(encoder, split.texts) for name, split in dataset.splits.items()}
-        return Entry({**arrays, "vocabulary": words_to_bytes(encoder.vocabulary)}, {})
-
-    published = (
-        hash_bytes(words_to_bytes(dataset.vocabulary).tobytes()) if dataset.vocabulary else None
-    )
-    key = {"dataset": dataset.digest, "vocabulary": published, "text": config.model_dump()}
+    published = dataset.vocabulary
+    key = {
+        "dataset": dataset.digest,
+        "vocabulary": hash_bytes(strings_to_array(published).tobytes()) if published else None,
+        "text": config.model_dump(),
+    }
     arrays = cached("ids", key, make).arrays
-    words = bytes_to_words(arrays["vocabulary"])
-    return _make_encoder(config, words), {name: arrays[name] for name in dataset.splits}
+    encoder = _make_encoder(config, array_to_strings(arrays["vocabulary"]))
+    return encoder, {name: arrays[name] for name in dataset.splits}
 
 
-def build_encoder(config: TextConfig, dataset: TextDataset) -> TextEncoder:
-    """Make the encoder, with the dataset's published vocabulary or that of its training texts."""
+def _encode_splits(dataset: TextDataset, encoder: Any) -> dict[str, npt.NDArray[Any]]:
+    """Apply an encoder to all texts; the arrays are in files, because they may be large."""
+    return {
+        name: write_batches(encode_batches(encoder, split.texts))
+        for name, split in dataset.splits.items()
+    }
+
+
+def build_encoder(dataset: TextDataset, config: TextConfig) -> TextEncoder:
+    """Return an encoder with the published vocabulary, or that of the training texts."""
     vocabulary = dataset.vocabulary
     if vocabulary is None:
-        vocabulary = count_words(dataset.train.texts, at_most=config.num_words)
+        vocabulary = count_words(dataset.train.texts, max_words=config.num_words)
     return _make_encoder(config, vocabulary)
 
 
 def _make_encoder(config: TextConfig, vocabulary: Sequence[str]) -> TextEncoder:
-    # With a name: Keras would number encoders, and model.keras would tell which was the second.
+    # Without a fixed name, Keras would number encoders and the number would be in model.keras.
     return TextEncoder(**config.model_dump(), vocabulary=vocabulary, name="text_encoder")

@@ -1,1 +1,1 @@
-"""Training of networks: loop, optimizer, history, checkpoints, interrupts."""
+"""Trains networks and resumes interrupted training."""

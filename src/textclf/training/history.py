@@ -1,8 +1,8 @@
-"""The epochs of a run, and where training goes on after one of them."""
+"""The metrics of each epoch, and the checkpoint after an epoch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy.typing as npt
 
@@ -11,7 +11,7 @@ Arrays = list[npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class EpochRow:
-    """One row of ``history.csv``; losses in nats, accuracies in [0, 1]."""
+    """One row of ``history.csv``; losses are in nats and accuracies in [0, 1]."""
 
     epoch: int
     loss: float
@@ -24,11 +24,11 @@ class EpochRow:
 
 @dataclass
 class History:
-    """The epochs of a run, the first has number 1.
+    """The epochs of a run; the first is number 1.
 
     Attributes:
         monitor: ``val_loss`` or ``val_accuracy``.
-        rows: one for each epoch run.
+        rows: One for each epoch.
     """
 
     monitor: str
@@ -42,11 +42,11 @@ class History:
 
     @property
     def train_seconds(self) -> float:
-        """Seconds of all epochs, validation included."""
+        """Seconds of all epochs, including validation."""
         return sum(row.seconds for row in self.rows)
 
-    def is_over(self, patience: int | None) -> bool:
-        """Say whether the last ``patience`` epochs were no better than one before them."""
+    def should_stop(self, patience: int | None) -> bool:
+        """Return whether the last ``patience`` epochs brought no improvement."""
         if patience is None or not self.rows:
             return False
         return len(self.rows) - self.best_epoch >= patience
@@ -54,15 +54,26 @@ class History:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All that decides how training goes on after an epoch.
+    """Everything that decides how training resumes after an epoch.
 
     Attributes:
-        rows: the history so far.
-        variables: the network's, with the state of its random generators, then the optimizer's;
-            arrays, or what NumPy makes arrays of one by one, so that they need no memory together.
-        best: the variables of the network at the best epoch; empty where they are not wanted.
+        rows: The history so far.
+        variables: Variables of the network, including the state of its random generators, then of
+            the optimizer; arrays, or values that NumPy converts to arrays one by one, so that they
+            need not be in memory together.
+        best_weights: Variables of the network at the best epoch; empty if they are not needed.
     """
 
     rows: list[EpochRow]
     variables: Sequence[Any]
-    best: Arrays
+    best_weights: Arrays
+
+
+class CheckpointStore(Protocol):
+    """Where checkpoints are kept, such as a run directory."""
+
+    def read_checkpoint(self) -> Checkpoint | None:
+        """Return the last checkpoint; None if there is none."""
+
+    def write_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Replace the last checkpoint."""

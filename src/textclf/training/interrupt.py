@@ -1,4 +1,4 @@
-"""Ctrl-C while training: once ends it after the step, twice ends the process at once."""
+"""Ctrl-C during training: the first stops after the current step, the second at once."""
 
 import contextlib
 import signal
@@ -10,21 +10,21 @@ from textclf.runtime.progress import Reporter
 
 
 @contextlib.contextmanager
-def finish_the_step(reporter: Reporter) -> Iterator[Any]:
-    """Give a Keras callback that raises KeyboardInterrupt after the step in which Ctrl-C came.
+def stop_after_step(reporter: Reporter) -> Iterator[Any]:
+    """Yield a Keras callback that raises KeyboardInterrupt after the step in which Ctrl-C came.
 
-    What is being written, such as a checkpoint, is written to its end. Outside the main thread,
-    where Python handles no signals, nothing changes.
+    A file that is being written, such as a checkpoint, is completed. Outside the main thread, where
+    Python handles no signals, the callback does nothing.
     """
     import keras
 
     asked = threading.Event()
 
     def ask(number: int, frame: Any) -> None:  # noqa: ARG001 - Python's signature
-        reporter.console.show_cursor()  # A live bar hides it, and may not get to its end.
+        reporter.console.show_cursor()  # A live bar hides it, and may not be closed.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         asked.set()
-        reporter.say("finishing the step; Ctrl-C again stops at once")
+        reporter.info("stopping after this step; press Ctrl-C again to stop at once")
 
     def stop(step: int, logs: Any) -> None:  # noqa: ARG001 - Keras's signature
         if asked.is_set():

@@ -1,4 +1,4 @@
-"""Adam, in one pass over each weight."""
+"""Adam with one pass over each weight."""
 
 from typing import Any
 
@@ -8,37 +8,37 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("textclf")
 class FusedAdam(keras.optimizers.Adam):  # type: ignore[misc]
-    """Adam (Kingma and Ba, 2015) as one kernel of TensorFlow for each weight.
+    """Adam (Kingma and Ba, 2015) as one TensorFlow kernel per weight.
 
-    Keras's own takes about ten operations, each of which reads and writes all weights: most of
-    what a step of a large embedding costs. The formula and the variables are the same; rounding is
-    not, so that weights differ in their last bits.
+    Keras's own Adam runs about ten operations, each of which reads and writes all weights, and
+    which dominate a step of a large embedding. The formula and the variables are the same. Rounding
+    differs, so weights differ in their last digits.
 
     Raises:
-        ValueError: AMSGrad or a beta of 0 is asked for, which this cannot do.
+        ValueError: AMSGrad or a beta of 0 is asked for.
     """
 
-    def __init__(self, *words: Any, **options: Any) -> None:
-        super().__init__(*words, **options)
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
         if self.amsgrad or not (self.beta_1 and self.beta_2):
             raise ValueError("FusedAdam has no AMSGrad and no beta of 0; use keras.optimizers.Adam")
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Update a weight, and its two moments, in place.
+        """Update a weight and its two moments in place.
 
         Args:
-            gradient: tensor or tf.IndexedSlices of the weight's shape.
-            variable: tf.Variable of a float type.
-            learning_rate: of this step, before the correction of the moments' bias.
+            gradient: Tensor or tf.IndexedSlices of the weight's shape.
+            variable: tf.Variable of a floating-point type.
+            learning_rate: Learning rate of this step, before bias correction.
         """
-        place = self._get_variable_index(variable)
-        m, v = self._momentums[place].value, self._velocities[place].value
+        index = self._get_variable_index(variable)
+        m, v = self._momentums[index].value, self._velocities[index].value
         dtype = variable.dtype
         beta_1, beta_2 = tf.constant(self.beta_1, dtype), tf.constant(self.beta_2, dtype)
         gradient = tf.cast(gradient, dtype)
         if isinstance(gradient, tf.IndexedSlices):
-            # What the kernel would add, before it shrinks both moments. As in Keras, a row that
-            # occurs twice adds two squares, and not the square of its sum.
+            # Added before the kernel decays both moments, hence the division by beta. As in Keras,
+            # a row that occurs twice adds two squares, not the square of the sum.
             values, rows = gradient.values, gradient.indices
             m.scatter_add(tf.IndexedSlices(values * ((1 - beta_1) / beta_1), rows))
             v.scatter_add(tf.IndexedSlices(tf.square(values) * ((1 - beta_2) / beta_2), rows))

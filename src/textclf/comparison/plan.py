@@ -1,0 +1,67 @@
+"""Decides which runs a comparison needs: models, seeds and baseline models."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from textclf.config.loading import Override
+from textclf.config.resolve import resolve
+from textclf.config.schema import ExperimentConfig
+from textclf.models._build import BASELINES
+from textclf.registry import list_names
+
+
+@dataclass(frozen=True)
+class ComparisonPlan:
+    """The runs that a comparison needs.
+
+    Attributes:
+        tree: Content of a configuration file; empty without one.
+        source: Name of the file, for messages.
+        overrides: Values that override the file in every run, such as the dataset.
+        models: Models to run; if empty, the model of the file, or every network without a file.
+        seeds: Seeds to run; if empty, the seed of the configuration.
+    """
+
+    tree: Mapping[str, Any] = field(default_factory=dict)
+    source: str = "configuration"
+    overrides: Sequence[Override] = ()
+    models: Sequence[str] = ()
+    seeds: Sequence[int] = ()
+
+    @property
+    def names_models(self) -> bool:
+        """Whether the user named the models; otherwise a network that cannot run is left out."""
+        return bool(self.models or self.tree)
+
+    def make_configs(self) -> list[ExperimentConfig]:
+        """Return one configuration for each model and seed, baseline models last."""
+        networks = [name for name in list_names("models") if name not in BASELINES]
+        default_models: list[str | None] = [None] if self.tree else [*networks]
+        models = list(dict.fromkeys(self.models)) or default_models
+        seeds: list[int | None] = list(dict.fromkeys(self.seeds)) or [None]
+        configs = [self._resolve(model, seed) for model in models for seed in seeds]
+        # Baseline models use the dataset and the seed only, so that hyperparameters of networks do
+        # not make other runs of them.
+        named = {config.model.name for config in configs}
+        shared = [config.model_dump(include={"dataset", "resources", "seed"}) for config in configs]
+        for sections in shared:
+            sections["resources"]["gpus"] = 0
+        baselines = [
+            resolve({**sections, "model": {"name": name}})
+            for name in BASELINES
+            if name not in named
+            for sections in shared[: len(seeds)]
+        ]
+        return [*configs, *baselines]
+
+    def _resolve(self, model: str | None, seed: int | None) -> ExperimentConfig:
+        chosen = [
+            Override(key, value, f"{option} {value}")
+            for key, value, option in (
+                ("model.name", model, "--model"),
+                ("seed", seed, "--seed"),
+            )
+            if value is not None
+        ]
+        return resolve(dict(self.tree), [*chosen, *self.overrides], source=self.source)

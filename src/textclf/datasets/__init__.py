@@ -1,0 +1,1 @@
+"""Contains one built-in dataset per file, found by its name; see ``textclf.data.loading``."""

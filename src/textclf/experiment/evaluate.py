@@ -1,0 +1,62 @@
+"""Evaluates predictions, and evaluates the saved model of a finished run again."""
+
+from typing import Any
+
+import numpy as np
+
+from textclf.data.dataset import Split, TextDataset
+from textclf.data.loading import load_dataset
+from textclf.data.overlap import select_subsets
+from textclf.errors import RunError
+from textclf.evaluation.metrics import Evaluation, SubsetAccuracy, evaluate
+from textclf.runs.directory import RunDirectory
+from textclf.runtime.progress import Reporter
+
+
+def evaluate_predictions(dataset: TextDataset, split: Split, probabilities: Any) -> Evaluation:
+    """Evaluate probabilities <float>[n, labels] of the examples of a split."""
+    majority_label = int(np.bincount(dataset.train.labels).argmax())
+    return evaluate(split.labels, probabilities, dataset.label_names, majority_label=majority_label)
+
+
+def evaluate_run(
+    run: RunDirectory, *, split: str, reporter: Reporter
+) -> tuple[Evaluation, list[SubsetAccuracy]]:
+    """Evaluate the saved model of a finished run, from raw text.
+
+    Args:
+        run: Finished run.
+        split: ``train``, ``validation`` or ``test``.
+        reporter: Prints progress.
+
+    Returns:
+        The evaluation; and, unless the split is ``train``, the accuracy with and without texts
+        that appear in another split or under several labels.
+
+    Raises:
+        RunError: The run is not finished or damaged, or its dataset has changed.
+    """
+    classifier = run.read_model()
+    config = run.read_config().dataset
+    reporter.info(f"loading {config.name}")
+    dataset = load_dataset(config)
+    run.check_dataset(dataset.digest)
+    examples = dataset.splits[split]
+    reporter.info(f"predicting {len(examples):,} examples")
+    probabilities = classifier.predict_texts(examples.texts)
+    evaluation = evaluate_predictions(dataset, examples, probabilities)
+    clean: list[SubsetAccuracy] = []
+    if split != "train":
+        correct = probabilities.argmax(axis=1) == examples.labels
+        # The published splits, so that runs with and without leaked texts use the same examples.
+        published = dataset
+        if config.drop_leaked:
+            published = load_dataset(config.model_copy(update={"drop_leaked": False}))
+        masks = select_subsets(published, split)
+        clean = [SubsetAccuracy.of(name, correct[mask]) for name, mask in masks.items()]
+    if split == "test":
+        try:
+            run.note_test_evaluation()
+        except RunError as error:  # The run may be read-only.
+            reporter.info(f"this test evaluation is not counted: {error}")
+    return evaluation, clean

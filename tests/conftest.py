@@ -1,4 +1,8 @@
-"""What the tests share: the command line in this process, a small dataset, real-data marks."""
+"""Fixtures that all tests share: the command line, a small dataset, TensorFlow, a finished run.
+
+Nothing here starts TensorFlow unless a test asks for the fixture ``tensorflow``, ``hub_cache`` or
+``smoke_run``.
+"""
 
 import functools
 import hashlib
@@ -13,10 +17,6 @@ from support import WORDS, Answer, make_dataset
 
 from textclf.cli import main
 from textclf.data.dataset import TextDataset
-from textclf.runtime import backend
-
-# Now, since Keras reads KERAS_HOME when it is imported, and some tests change that.
-backend.start("cpu")
 
 REAL_DATA = os.environ.get("TEXTCLF_REAL_DATA") == "1"
 
@@ -28,15 +28,32 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_folders(tmp_path_factory) -> Path:
+    """Caches of the tests' own, also for the processes that they start; return hub's."""
+    os.environ["TEXTCLF_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
+    hub = tmp_path_factory.mktemp("tfhub")
+    os.environ["TFHUB_CACHE_DIR"] = str(hub)
+    return hub
+
+
+@pytest.fixture(scope="session")
+def tensorflow() -> None:
+    """Start TensorFlow, before a test changes KERAS_HOME, which Keras reads when imported."""
+    from textclf.runtime import backend
+
+    backend.start("cpu")
+
+
 @pytest.fixture
 def cli(capfd, monkeypatch, tmp_path):
-    """Run ``textclf`` with words, in an empty folder, and return its answer."""
+    """Return a function that runs ``textclf`` with arguments in an empty folder."""
     monkeypatch.chdir(tmp_path)
 
-    def run(*words: object) -> Answer:
+    def run(*arguments: object) -> Answer:
         capfd.readouterr()
         with pytest.raises(SystemExit) as exit_info:
-            main([str(word) for word in words])
+            main([str(argument) for argument in arguments])
         captured = capfd.readouterr()
         return Answer(int(exit_info.value.code or 0), captured.out, captured.err)
 
@@ -50,12 +67,12 @@ def dataset() -> TextDataset:
 
 @pytest.fixture
 def server(tmp_path):
-    """A local web server; returns its address, and the folder that it serves."""
+    """A local web server; return its address and the folder that it serves."""
     folder = tmp_path / "served"
     folder.mkdir()
 
     class QuietHandler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *words):
+        def log_message(self, *args):
             pass
 
     handler = functools.partial(QuietHandler, directory=folder)
@@ -67,40 +84,36 @@ def server(tmp_path):
         thread.join()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def hub_cache(tmp_path_factory) -> Path:
-    """A cache that holds the default text embedding of ``hub``, as if it had been downloaded.
+@pytest.fixture(scope="session")
+def hub_cache(tensorflow, cache_folders) -> Path:
+    """A cache that contains the default text embedding of ``hub``, as if it were downloaded.
 
-    It is laid out as gnews-swivel-20dim (20,000 words and one row for all others, 20 numbers each),
-    with random numbers in it.
+    It has the layout of gnews-swivel-20dim, 20,000 words and one row for all others with 20 numbers
+    each, and random numbers.
     """
     from textclf.hub.handles import SHORT_NAMES, TFHUB
     from textclf.hub.word_vectors import Vectors, write_text_embedding
 
-    folder = tmp_path_factory.mktemp("tfhub")
-    # Processes that tests start use it too; nothing reaches the caches of who runs the tests.
-    os.environ["TFHUB_CACHE_DIR"] = str(folder)
-    os.environ["TEXTCLF_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
     words = [word for words in WORDS.values() for word in words]
     tokens = tuple(words + [f"word{i}" for i in range(20_000 - len(words))])
     matrix = np.random.default_rng(0).normal(size=(len(tokens), 20)).astype(np.float32)
-    address = TFHUB + SHORT_NAMES["gnews-swivel-20dim"]
-    place = folder / hashlib.sha1(address.encode()).hexdigest()  # As tensorflow_hub names it.
-    write_text_embedding(Vectors(tokens, matrix), place)
-    return folder
+    url = TFHUB + SHORT_NAMES["gnews-swivel-20dim"]
+    folder = cache_folders / hashlib.sha1(url.encode()).hexdigest()  # As tensorflow_hub names it.
+    write_text_embedding(Vectors(tokens, matrix), folder)
+    return cache_folders
 
 
 @pytest.fixture(scope="session")
-def smoke_run(tmp_path_factory) -> Path:
-    """A finished run of ``mlp`` on ``bbc``: a small one, which tests must not change."""
+def smoke_run(tensorflow, tmp_path_factory) -> Path:
+    """A small finished run of ``mlp`` on ``bbc``, which tests must not change."""
     from textclf.config.loading import SMOKE, Override
     from textclf.config.resolve import resolve
-    from textclf.experiment.run import Settings, run_experiment
+    from textclf.experiment.run import RunContext, run_experiment
     from textclf.runs.directory import RunDirectory
     from textclf.runtime.progress import Reporter
 
     tree = {"dataset": {"name": "bbc"}, "model": {"name": "mlp"}, "text": {"num_words": 500}}
     config = resolve(tree, [*SMOKE, Override("training.epochs", 3, "test")])
     run = RunDirectory.of(config, tmp_path_factory.mktemp("runs"))
-    run_experiment(config, run, Settings(Reporter(quiet=True), device="cpu"))
+    run_experiment(config, run, RunContext(Reporter(quiet=True), device="cpu"))
     return run.path

@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from textclf.config.resolve import resolve
 from textclf.data.dataset import Split, TextDataset
 from textclf.data.loading import load_dataset
+from textclf.evaluation.metrics import evaluate
+from textclf.runs.directory import RunDirectory
+from textclf.runs.result import Predictions, Result
 
 ROOT = Path(__file__).parent.parent
 
@@ -102,3 +107,71 @@ def write_parquet(path, rows=ROWS, metadata=None):
     table = pa.table({"text": list(texts), "label": list(labels)})
     pq.write_table(table.replace_schema_metadata(metadata), path)
     return path
+
+
+# Texts and labels that repeat within a split, between splits, or with conflicting labels.
+OVERLAPPING = {
+    "train": [("apple pear", 0), ("Saw  nail", 1), ("apple pear", 0), ("fig fig fig", 1), ("", 0)],
+    "validation": [("saw nail", 1), ("plum plum plum", 0)],
+    "test": [("APPLE pear", 0), ("fig fig fig", 0), ("axe axe axe", 1), ("plum plum plum", 0)],
+}
+
+
+def make_overlapping_dataset() -> TextDataset:
+    """Return a dataset whose splits are `OVERLAPPING`."""
+    splits = (Split.from_lists(*zip(*rows, strict=True)) for rows in OVERLAPPING.values())
+    return TextDataset("overlapping", ("fruit", "tool"), *splits)
+
+
+def write_run(
+    root, model, correct, *, seed=1, labels=None, names=("a", "b", "c"), digest="d", dataset="bbc"
+):
+    """Write a finished run whose predictions are correct where ``correct`` is, without training."""
+    correct = np.asarray(correct, bool)
+    labels = np.arange(len(correct)) % 3 if labels is None else labels
+    probabilities = np.full((len(correct), 3), 0.1, np.float32)
+    probabilities[np.arange(len(correct)), np.where(correct, labels, (labels + 1) % 3)] = 0.8
+    config = resolve({"dataset": {"name": dataset}, "model": {"name": model}, "seed": seed})
+    run = RunDirectory.of(config, root)
+    run.path.mkdir(parents=True)
+    run.prepare(config, force=False)
+    run.write_predictions(Predictions(np.arange(len(correct)), labels, probabilities))
+    result = Result(
+        dataset=dataset,
+        model=model,
+        fingerprint=config.fingerprint,
+        seed=seed,
+        split="test",
+        split_digest=digest,
+        best_epoch=1,
+        n_epochs=1,
+        n_parameters=10,
+        train_seconds=1.0,
+        examples_per_second=1.0,
+        evaluation=evaluate(labels, probabilities, names, majority_label=0),
+    )
+    run.finish(result, {})
+    return run, result
+
+
+def draw_correct(accuracy, n=300, seed=0):
+    """Draw which of ``n`` predictions are correct, <bool>[n], for an expected accuracy."""
+    return np.random.default_rng(seed).random(n) < accuracy
+
+
+def write_runs(root, accuracies, n_seeds=3, **options):
+    """Write runs of several models, with different predictions for each model and seed."""
+    return [
+        write_run(root, model, draw_correct(accuracy, seed=100 * i + seed), seed=seed, **options)
+        for i, (model, accuracy) in enumerate(accuracies.items())
+        for seed in range(1, n_seeds + 1)
+    ]
+
+
+def skip_if_gpu() -> None:
+    """Skip a test of what happens without a GPU."""
+    import pytest
+    import tensorflow as tf
+
+    if tf.config.list_physical_devices("GPU"):
+        pytest.skip("this machine has a GPU")

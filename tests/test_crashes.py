@@ -1,4 +1,4 @@
-"""Runs that are killed, and disks that are full."""
+"""Killed runs, damaged files, racing processes and full disks."""
 
 import errno
 import os
@@ -20,41 +20,46 @@ def test_a_killed_run_ends_like_an_undisturbed_one(tmp_path, monkeypatch, capsys
     assert script.check_model("mlp", tmp_path, kills=2, jobs=2, seed=0) == 0
     row = capsys.readouterr().out
     assert row.startswith("| mlp | 2 | 0 | ")
-    # Half of them were killed after some epochs.
+    # Half of the runs were killed after some epochs.
     assert "epoch" in row
 
 
-def test_a_damaged_run_gives_no_wrong_figure(smoke_run, tmp_path):
+def test_a_damaged_run_gives_no_incorrect_metrics(smoke_run, tmp_path):
     script = load_script("stress/damage_runs")
     for name in ("one", "two"):
         shutil.copytree(smoke_run, tmp_path / "runs" / name)
-    shutil.copytree(smoke_run, tmp_path / "whole")
-    # One is cut, the others have another bit: each command says so, or does not need the file.
+    shutil.copytree(smoke_run, tmp_path / "intact")
+    # Six damaged versions and a flipped bit: a command that needs the file reports each of them.
     counts = script.check_file("predictions.npz", tmp_path / "runs", 7)
     assert counts == {
-        "compare": {"said": 7},
-        "evaluate": {"right": 7},
-        "predict": {"right": 7},
-        "runs check": {"said": 7},
+        "compare": {script.REPORTED: 7},
+        "evaluate": {script.UNCHANGED: 7},
+        "predict": {script.UNCHANGED: 7},
+        "runs check": {script.REPORTED: 7},
     }
     counts = script.check_file("config.yaml", tmp_path / "runs", 7)
-    assert not any(count["WRONG"] for count in counts.values())
-    assert counts["runs check"] == {"said": 7}
+    assert not any(count[script.WRONG] for count in counts.values())
+    assert counts["runs check"] == {script.REPORTED: 7}
 
 
-def test_two_processes_download_and_build_once():
+def test_two_processes_download_and_build_each_file_once():
     script = load_script("stress/race_caches").__file__
-    words = [sys.executable, script, "--processes", "2", "--rounds", "1"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, script, "--processes", "2", "--rounds", "1"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "| built glove | 1 |" in done.stdout
     assert "| downloaded reuters.npz | 1 |" in done.stdout
     assert "| needed embedding/1 | 2 |" in done.stdout
 
 
-WORDS = ["train", "--model", "majority", "--dataset", "bbc", "--smoke", "--run-dir", "run"]
+ARGUMENTS = ["train", "--model", "majority", "--dataset", "bbc", "--smoke", "--run-dir"]
 
 
+@pytest.mark.usefixtures("tensorflow")
 def test_a_full_disk_at_any_write_is_one_line_and_a_later_run_succeeds(cli, tmp_path, monkeypatch):
     flush = files._flush
     run = RunDirectory(tmp_path / "run")
@@ -71,28 +76,29 @@ def test_a_full_disk_at_any_write_is_one_line_and_a_later_run_succeeds(cli, tmp_
 
         with monkeypatch.context() as patch:
             patch.setattr(files, "_flush", fail_after)
-            answer = cli(*WORDS, "--quiet", "--force")
-        if answer.code == 0:
+            result = cli(*ARGUMENTS, "run", "--quiet", "--force")
+        if result.code == 0:
             break
-        assert answer.code == 1
-        assert "No space left on device; check the disk" in answer.error_line
+        assert result.code == 1
+        assert "No space left on device; check the disk" in result.error_line
         assert not run.is_finished
         assert not [path for path in run.path.glob(".*") if path.name != ".lock"]
-        assert cli(*WORDS, "--quiet").code == 0
+        assert cli(*ARGUMENTS, "run", "--quiet").code == 0
         assert run.find_damage() == []
-    # Configuration, meta, two pictures, model, predictions, meta again, evaluation.
+    # Configuration, meta, two plots, model, predictions, meta again, evaluation.
     assert n_writes == 8
 
 
-@pytest.mark.parametrize("place", ["run", "run/below"])
-def test_a_folder_that_vanishes_is_one_line(cli, place, tmp_path, monkeypatch):
-    write = RunDirectory.write_pictures
+@pytest.mark.usefixtures("tensorflow")
+@pytest.mark.parametrize("path", ["run", "run/below"])
+def test_a_folder_that_vanishes_is_one_line(cli, path, tmp_path, monkeypatch):
+    write = RunDirectory.write_plots
 
-    def vanish(self, pictures):
+    def vanish(self, plots):
         self.path.rename(tmp_path / "moved")
-        write(self, pictures)
+        write(self, plots)
 
-    monkeypatch.setattr(RunDirectory, "write_pictures", vanish)
-    answer = cli(*WORDS[:-1], place, "--quiet")
-    assert answer.code == 1
-    assert f"cannot write {place}/confusion.png: No such file or directory" in answer.error_line
+    monkeypatch.setattr(RunDirectory, "write_plots", vanish)
+    result = cli(*ARGUMENTS, path, "--quiet")
+    assert result.code == 1
+    assert f"cannot write {path}/confusion.png: No such file or directory" in result.error_line

@@ -1,4 +1,4 @@
-"""The documents are true: generated ones are up to date, and commands in the others parse."""
+"""The pages are current: generated ones equal the code, and commands, links and fields exist."""
 
 import json
 import re
@@ -9,13 +9,14 @@ import pytest
 from support import ROOT, load_script
 
 from textclf.cli import cli as group
+from textclf.config.schema import TextConfig
 from textclf.runs.result import Result
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md"]
 
 
 @pytest.mark.parametrize("name", ["cli.md", "configuration.md"])
-def test_reference_is_what_the_code_says(name):
+def test_generated_page_is_current(name):
     write = load_script("write_reference").DOCUMENTS[name]
     assert (ROOT / "docs" / name).read_text() == write(), "run: python scripts/write_reference.py"
 
@@ -26,8 +27,9 @@ def list_commands():
         for block in re.findall(r"```(?:console|bash)\n(.*?)```", page.read_text(), re.DOTALL):
             for line in block.replace("\\\n", " ").splitlines():
                 for part in re.split(r"&&|;|\|", line):
-                    if part.strip().startswith("textclf "):
-                        yield pytest.param(part.split("#")[0], id=f"{page.name}: {part.strip()}")
+                    command = part.strip().removeprefix("$ ")
+                    if command.startswith("textclf "):
+                        yield pytest.param(command.split("#")[0], id=f"{page.name}: {command}")
     for path in sorted((ROOT / "configs").glob("*.yaml")):
         yield pytest.param(path.read_text().splitlines()[0].removeprefix("# "), id=path.name)
 
@@ -40,24 +42,33 @@ def test_there_are_commands_in_the_readme():
 
 
 @pytest.mark.parametrize("line", COMMANDS)
-def test_command_in_a_document_parses(line):
-    name, *words = shlex.split(line)[1:]
+def test_command_in_a_page_parses(line):
+    name, *arguments = shlex.split(line)[1:]
     if name.startswith("-"):
         return
     command = group.get_command(click.Context(group), name)
     while isinstance(command, click.Group):
-        name, *words = words
+        name, *arguments = arguments
         command = command.commands[name]
-    with command.make_context(name, words) as context:
+    with command.make_context(name, arguments) as context:
         config_path = context.params.get("config_path")
     if config_path and config_path.parent.name == "configs":
         assert (ROOT / config_path).is_file()
 
 
+def list_anchors(page):
+    """Return the anchors of the headings of a page, as GitHub makes them."""
+    without_code = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", without_code, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_to_files(page):
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
-        assert (page.parent / target).exists(), target
+def test_links_lead_to_files_and_headings(page):
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", page.read_text()):
+        path = page.parent / target if target else page
+        assert path.exists(), target
+        assert not anchor or anchor in list_anchors(path), f"{target}#{anchor}"
 
 
 def test_every_field_of_evaluation_json_is_documented(smoke_run):
@@ -65,7 +76,8 @@ def test_every_field_of_evaluation_json_is_documented(smoke_run):
     content = json.loads((smoke_run / "evaluation.json").read_text())
     assert Result.from_json(content)
     for name, value in content.items():
-        assert f"`{name}`" in page or all(f"`{name}.{key}`" in page for key in value), name
+        keys = [f"{name}.{key}" for key in value] if isinstance(value, dict) else [name]
+        assert f"`{name}`" in page or all(f"`{key}`" in page for key in keys), name
 
 
 def test_every_file_of_a_run_is_documented(smoke_run):
@@ -74,12 +86,12 @@ def test_every_file_of_a_run_is_documented(smoke_run):
         assert path.name.startswith(".") or f"`{path.name}`" in page, path.name
 
 
-def test_the_model_in_the_readme_is_a_model():
-    from textclf.config.schema import TextConfig
-
+@pytest.mark.usefixtures("tensorflow")
+def test_model_in_the_readme_is_a_model():
     code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
     module: dict = {}
     exec(code, module)
+    assert module["TAKES"] == "token_ids"
     text = TextConfig(num_words=20, sequence_length=6)
-    network = module["build"](module["Parameters"](name="average"), text=text, n_labels=4)
+    network = module["build"](module["Config"](name="average"), text=text, n_labels=4)
     assert network.output_shape == (None, 4)

@@ -1,4 +1,4 @@
-"""The installed command, in processes of its own."""
+"""The installed command in separate processes: reproducible, and robust on any terminal."""
 
 import json
 import os
@@ -18,7 +18,7 @@ COMMAND = Path(sys.executable).with_name("textclf")
 PLAIN_KERAS = """
 import json, sys
 import keras, numpy as np, tensorflow as tf
-import textclf.text.encoder
+import textclf.hub.layer, textclf.text.classifier
 texts = tf.constant(json.load(sys.stdin))
 for path in sys.argv[1:]:
     model = keras.models.load_model(path)
@@ -27,9 +27,9 @@ for path in sys.argv[1:]:
 """
 
 
-def run(*words, cwd, code=0, **options):
+def run(*arguments, cwd, code=0, **options):
     done = subprocess.run(
-        [str(word) for word in words],
+        [str(argument) for argument in arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -41,23 +41,23 @@ def run(*words, cwd, code=0, **options):
 
 
 @pytest.fixture(scope="module")
-def roots(tmp_path_factory):
+def roots(hub_cache, tmp_path_factory):
     """Two run roots, each with a smoke run of every model by the same command."""
     folder = tmp_path_factory.mktemp("smoke")
-    words = ["compare", "--dataset", "bbc", "--smoke", "--format", "json", "--run-root"]
-    tables = [json.loads(run(COMMAND, *words, root, cwd=folder).stdout) for root in "ab"]
+    arguments = ["compare", "--dataset", "bbc", "--smoke", "--format", "json", "--run-root"]
+    tables = [json.loads(run(COMMAND, *arguments, root, cwd=folder).stdout) for root in "ab"]
     for table in tables:
         assert sorted(row["model"] for row in table) == list_names("models")
     return folder / "a", folder / "b"
 
 
 @pytest.mark.parametrize("name", list_names("models"))
-def test_the_same_command_gives_the_same_bytes(roots, name):
+def test_same_command_gives_the_same_bytes(roots, name):
     first, second = (next((root / "bbc" / name).glob("*/*/predictions.npz")) for root in roots)
-    with np.load(first) as ours, np.load(second) as theirs:
-        assert ours.files == ["index", "label", "probabilities"]
-        for key in ours.files:
-            assert ours[key].tobytes() == theirs[key].tobytes()
+    with np.load(first) as arrays, np.load(second) as repeated:
+        assert arrays.files == ["index", "label", "probabilities"]
+        for key in arrays.files:
+            assert arrays[key].tobytes() == repeated[key].tobytes()
 
 
 def test_plain_keras_predicts_the_stored_probabilities_from_raw_text(roots, tmp_path):
@@ -72,8 +72,8 @@ def test_plain_keras_predicts_the_stored_probabilities_from_raw_text(roots, tmp_
             shutil.copy(path / "model.keras", tmp_path / f"{name}.keras")
             stored[f"{name}.keras"] = path
     dataset = load_dataset(resolve(read_yaml(path / "config.yaml")).dataset)
-    words = [sys.executable, "-c", PLAIN_KERAS, *stored]
-    done = run(*words, cwd=tmp_path, input=json.dumps(dataset.test.texts))
+    arguments = [sys.executable, "-c", PLAIN_KERAS, *stored]
+    done = run(*arguments, cwd=tmp_path, input=json.dumps(dataset.test.texts))
     assert len(stored) == 5
     for names, (name, path) in zip(done.stdout.splitlines(), stored.items(), strict=True):
         assert tuple(json.loads(names)) == dataset.label_names
@@ -82,12 +82,26 @@ def test_plain_keras_predicts_the_stored_probabilities_from_raw_text(roots, tmp_
         assert np.abs(np.load(tmp_path / f"{name}.npy") - expected).max() < 1e-5, name
 
 
-def test_output_can_be_cut_off_by_its_reader(tmp_path):
+def test_reader_may_close_the_pipe(tmp_path):
     done = run(
         "bash", "-c", f"set -o pipefail; {COMMAND} models --format csv | head -n 1", cwd=tmp_path
     )
     assert done.stdout == "name,summary\n"
     assert done.stderr == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full imitates a full disk")
+def test_full_disk_is_one_line(tmp_path):
+    done = run("bash", "-c", f"{COMMAND} models > /dev/full", cwd=tmp_path, code=1)
+    assert done.stderr.startswith("textclf: standard output: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_characters_outside_the_encoding_of_the_terminal_are_escaped(roots, tmp_path):
+    shutil.copytree(roots[0] / "bbc" / "majority", tmp_path / "\u65e5")
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    done = run(COMMAND, "runs", "check", "\u65e5", "--format", "csv", cwd=tmp_path, env=environment)
+    assert "\n\\u65e5/" in done.stdout
 
 
 def test_python_m_is_the_same_command(tmp_path):
@@ -96,10 +110,10 @@ def test_python_m_is_the_same_command(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_run_root_is_one_line(tmp_path):
+def test_read_only_run_root_is_one_line(tmp_path):
     root = tmp_path / "root"
     root.mkdir(mode=0o500)
-    words = ["train", "--model", "mlp", "--dataset", "bbc", "--smoke", "--run-root", root]
-    done = run(COMMAND, *words, cwd=tmp_path, code=1)
+    arguments = ["train", "--model", "mlp", "--dataset", "bbc", "--smoke", "--run-root", root]
+    done = run(COMMAND, *arguments, cwd=tmp_path, code=1)
     assert done.stderr.startswith("textclf: cannot write")
     assert done.stderr.count("\n") == 1

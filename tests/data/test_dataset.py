@@ -1,51 +1,61 @@
+"""Splits and datasets: order, index and digest."""
+
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from textclf.data.dataset import Split, TextDataset, split_stratified, stratified_quantiles
+from textclf.data.dataset import LazyTexts, Split, TextDataset
+from textclf.data.text_store import StoredTexts
 
 
-def test_quantiles_spread_every_class_evenly():
-    labels = np.array([0] * 10 + [1] * 4 + [2])
-    quantiles = stratified_quantiles(labels)
-    assert sorted(quantiles[:10]) == pytest.approx(np.arange(0.05, 1, 0.1))
-    assert sorted(quantiles[10:14]) == pytest.approx([0.125, 0.375, 0.625, 0.875])
-    assert quantiles[14] == 0.5
-    assert list(quantiles) == list(stratified_quantiles(labels))
-    assert list(quantiles) != list(stratified_quantiles(labels, seed=1))
+@pytest.mark.parametrize("store", [list, StoredTexts.write], ids=["memory", "file"])
+def test_taken_examples_keep_their_index(store):
+    split = Split.from_lists(store(["a", "b", "c", "d"]), [0, 1, 1, 0])
+    assert split.index.tolist() == [0, 1, 2, 3]
+    part = split.take(np.array([3, 1]))
+    assert (list(part.texts), part.labels.tolist()) == (["d", "b"], [0, 1])
+    assert part.index.tolist() == [3, 1]
+    assert part.take(np.array([1])).index.tolist() == [1]
+    assert type(part.texts) is type(split.texts)
 
 
-def test_split_is_stratified_and_complete():
-    labels = [0] * 100 + [1] * 50 + [2]
-    parts = split_stratified(Split.from_lists([f"text {i}" for i in range(151)], labels))
-    assert [list(np.bincount(part.labels, minlength=3)) for part in parts] == [
-        [60, 30, 1],
-        [20, 10, 0],
-        [20, 10, 0],
-    ]
-    everything = np.concatenate([part.index for part in parts])
-    assert sorted(everything) == list(range(151))
-    for part in parts:
-        assert list(part.index) == sorted(part.index)
-        assert part.texts == [f"text {i}" for i in part.index]
-
-
-def test_subset_keeps_shares_order_and_index():
-    split = Split.from_lists([str(i) for i in range(100)], [0] * 80 + [1] * 20)
-    whole = TextDataset("x", ("a", "b"), split, split, split)
-    part = whole.subset(10).test
-    assert list(np.bincount(part.labels)) == [8, 2]
-    assert list(part.index) == sorted(part.index)
-    assert [int(text) for text in part.texts] == list(part.index)
-    assert len(whole.subset(1000).test) == 100
-    assert whole.subset(None) is whole
-
-
-def test_digest_depends_on_texts_labels_and_names(dataset):
-    def changed(texts=None, labels=None, names=("a", "b")):
-        split = Split.from_lists(texts or ["x", "yz"], labels or [0, 1])
+def test_digest_depends_on_texts_labels_and_names():
+    def digest(texts=("x", "yz"), labels=(0, 1), names=("a", "b")):
+        split = Split.from_lists(texts, labels)
         return TextDataset("d", names, split, split, split).digest
 
-    digests = {changed(), changed(["xy", "z"]), changed(labels=[1, 0]), changed(names=("a", "c"))}
+    digests = {digest(), digest(["xy", "z"]), digest(labels=[1, 0]), digest(names=("a", "c"))}
     assert len(digests) == 4
-    assert changed() == changed()
-    assert changed(["\ud800", "y"]) != changed()
+    assert digest() == digest()
+    assert digest(["\ud800", "y"]) != digest()
+
+
+def test_digest_does_not_depend_on_where_texts_are(dataset):
+    def move(split, texts):
+        return replace(split, texts=texts)
+
+    for store in (StoredTexts.write, lambda texts: LazyTexts(lambda: texts, len(texts))):
+        splits = {name: move(s, store(s.texts)) for name, s in dataset.splits.items()}
+        assert replace(dataset, **splits).digest == dataset.digest
+
+
+def test_known_digest_is_that_of_the_whole_split_only():
+    split = replace(Split.from_lists(["a", "b"], [0, 1]), known_digest="known")
+    assert split.digest(("x", "y")) == "known"
+    assert split.take(np.array([0])).digest(("x", "y")) != "known"
+
+
+def test_lazy_texts_are_loaded_when_one_is_needed():
+    n_loaded = 0
+
+    def load():
+        nonlocal n_loaded
+        n_loaded += 1
+        return ["a", "b", "c"]
+
+    texts = LazyTexts(load, 3)
+    assert len(texts) == 3
+    assert n_loaded == 0
+    assert (texts[1], list(texts[1:]), list(texts)) == ("b", ["b", "c"], ["a", "b", "c"])
+    assert n_loaded > 0

@@ -4,8 +4,8 @@ from scipy import stats
 from sklearn.metrics import f1_score, log_loss
 
 from textclf.evaluation.metrics import (
+    SubsetAccuracy,
     accuracy_interval,
-    calibration_bins,
     evaluate,
     macro_f1,
     macro_f1_interval,
@@ -21,7 +21,7 @@ def simulate(n=500, seed=3):
     return labels, probabilities
 
 
-def test_small_case_by_hand():
+def test_metrics_of_a_small_case():
     labels = np.array([0, 0, 1, 2])
     probabilities = np.array([[0.7, 0.3, 0], [0.4, 0.6, 0], [0.1, 0.9, 0], [0.5, 0.3, 0.2]])
     result = evaluate(labels, probabilities, ("x", "y", "z"), majority_label=0)
@@ -45,12 +45,23 @@ def test_metrics_agree_with_scikit_learn():
     assert metrics["loss"] == pytest.approx(log_loss(labels, probabilities, labels=range(4)))
 
 
-def test_labels_that_do_not_occur_do_not_count_in_macro_f1():
+def test_macro_f1_leaves_out_labels_that_do_not_occur():
     assert macro_f1(np.array([[3, 0, 0], [0, 5, 0], [0, 0, 0]])) == 1
     assert macro_f1(np.array([[3, 0, 1], [0, 5, 0], [0, 0, 0]])) == pytest.approx((6 / 7 + 1) / 3)
 
 
-def test_zero_probability_gives_a_finite_loss():
+def test_calibration_error_is_the_weighted_distance_of_confidence_and_accuracy():
+    probabilities = np.array([[0.95, 0.05]] * 4 + [[0.45, 0.55]] * 4)
+    labels = np.array([0, 0, 0, 1, 1, 1, 0, 0])
+    metrics = evaluate(labels, probabilities, ("a", "b"), majority_label=0).metrics
+    expected = (4 * 0.05 + 4 * 0.20) / 8
+    assert metrics["expected_calibration_error"] == pytest.approx(expected)
+    metrics = evaluate(labels[2:], probabilities[2:], ("a", "b"), majority_label=0).metrics
+    expected = (4 * 0.05 + 2 * 0.45) / 6
+    assert metrics["expected_calibration_error"] == pytest.approx(expected)
+
+
+def test_loss_of_a_zero_probability_is_finite():
     result = evaluate(np.array([1]), np.array([[1.0, 0.0]]), ("a", "b"), majority_label=0)
     assert result.metrics["loss"] == pytest.approx(-np.log(1e-7))
 
@@ -62,7 +73,7 @@ def test_wilson_interval_of_a_known_case():
     assert accuracy_interval(5, 5)[1] == 1
 
 
-def test_macro_f1_interval_agrees_with_resampling_texts():
+def test_macro_f1_interval_agrees_with_resampled_examples():
     labels, probabilities = simulate()
     predicted = probabilities.argmax(axis=1)
     confusion = np.zeros((4, 4), int)
@@ -78,26 +89,8 @@ def test_macro_f1_interval_agrees_with_resampling_texts():
     assert macro_f1_interval(confusion) == macro_f1_interval(confusion)
 
 
-def test_calibration_of_a_known_case():
-    probabilities = np.array([[0.95, 0.05]] * 4 + [[0.45, 0.55]] * 4)
-    labels = np.array([0, 0, 0, 1, 1, 1, 0, 0])
-    bins = calibration_bins(labels, probabilities)
-    assert bins.confidence == pytest.approx([0.55, 0.95])
-    assert list(bins.accuracy) == [0.5, 0.75]
-    assert list(bins.count) == [4, 4]
-    result = evaluate(labels, probabilities, ("a", "b"), majority_label=0)
-    expected = (4 * 0.05 + 4 * 0.20) / 8
-    assert result.metrics["expected_calibration_error"] == pytest.approx(expected)
-
-
-def test_calibrated_predictions_have_a_small_error():
-    labels, probabilities = simulate(n=20_000)
-    metrics = evaluate(labels, probabilities, NAMES, majority_label=0).metrics
-    assert metrics["expected_calibration_error"] < 0.015
-
-
-def test_macro_f1_interval_is_corrected_where_draws_miss_rare_labels():
-    # Twelve labels with two texts each, one of them found: many draws miss some of these labels.
+def test_macro_f1_interval_is_corrected_if_resamples_miss_rare_labels():
+    # Twelve labels have two examples and one correct prediction each; many resamples miss some.
     confusion = np.diag([200] + [1] * 12)
     confusion[1:, 0] = 1
     rng = np.random.default_rng(12)
@@ -108,3 +101,11 @@ def test_macro_f1_interval_is_corrected_where_draws_miss_rare_labels():
     plain = np.quantile(scores, [0.025, 0.975])
     assert np.abs(corrected - plain).min() > 0.1
     assert macro_f1_interval(confusion) == pytest.approx(corrected, abs=0.02)
+
+
+def test_clean_accuracy_has_an_interval_if_there_are_examples():
+    clean = SubsetAccuracy.of("clean", np.array([True, True, True, False]))
+    assert (clean.subset, clean.n_examples, clean.accuracy) == ("clean", 4, 0.75)
+    assert clean.interval == accuracy_interval(3, 4)
+    empty = SubsetAccuracy.of("clean", np.zeros(0, bool))
+    assert (empty.n_examples, empty.accuracy, empty.interval) == (0, None, None)

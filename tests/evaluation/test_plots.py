@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from textclf.evaluation.metrics import CalibrationBins
+from textclf.evaluation.calibration import CalibrationBins
 from textclf.evaluation.plots import plot_calibration, plot_confusion, plot_history
 from textclf.training.history import EpochRow, History
 
@@ -15,7 +15,7 @@ def make_history(n_epochs):
 
 
 @pytest.mark.parametrize("n_epochs", [1, 2, 10, 200])
-def test_history_has_four_curves_on_two_axes(n_epochs):
+def test_history_plot_has_four_curves_on_two_axes(n_epochs):
     history = make_history(n_epochs)
     figure = plot_history(history, "title")
     left, right = figure.axes
@@ -38,7 +38,7 @@ def test_history_has_four_curves_on_two_axes(n_epochs):
     assert legend[-1] == f"best epoch: {history.best_epoch} (val_loss)"
 
 
-def test_confusion_rows_are_shares():
+def test_confusion_plot_shows_fractions_of_rows():
     figure = plot_confusion([[3, 1], [0, 0]], ["a", "b"], "title")
     axes = figure.axes[0]
     assert axes.collections[0].get_array().tolist() == [[0.75, 0.25], [0, 0]]
@@ -46,21 +46,21 @@ def test_confusion_rows_are_shares():
     assert [text.get_text() for text in axes.texts] == ["75%", "25%"]
 
 
-def test_confusion_of_many_labels_names_them_all():
+def test_confusion_plot_of_many_labels_names_them_all():
     names = [f"label {i}" for i in range(46)]
     figure = plot_confusion(np.eye(46, dtype=int).tolist(), names, "title")
     assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == names
     assert figure.get_size_inches()[1] * figure.dpi > 46 * 20
 
 
-def test_confusion_of_a_thousand_labels_is_a_picture_of_colours(tmp_path):
+def test_confusion_plot_of_a_thousand_labels_has_colors_only(tmp_path):
     figure = plot_confusion(np.eye(1_000, dtype=int).tolist(), ["x"] * 1_000, "title")
     assert max(figure.get_size_inches() * figure.dpi) < 4_000
     assert not figure.axes[0].texts
     figure.savefig(tmp_path / "a.png")
 
 
-def test_calibration_draws_its_bins():
+def test_calibration_plot_shows_accuracy_and_count_of_bins():
     bins = CalibrationBins(np.array([0.3, 0.9]), np.array([0.5, 0.8]), np.array([10, 30]))
     top, bottom = plot_calibration(bins, 0.125, "title").axes
     assert list(top.lines[1].get_ydata()) == [0.5, 0.8]

@@ -1,13 +1,11 @@
-"""Many experiments in processes: the same results, and one failure stops no other."""
+"""Runs in processes of this machine: the same results, and one failure stops no other run."""
 
-import inspect
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -15,14 +13,13 @@ import pytest
 from textclf.config.resolve import resolve
 from textclf.errors import RequestError
 from textclf.executors import local
-from textclf.registry import list_names, load_module
+from textclf.experiment.run import RunContext
 from textclf.runs.directory import RunDirectory
-from textclf.runtime import machine as environment
 from textclf.runtime.machine import count_processors
-from textclf.runtime.progress import Reporter
+from textclf.runtime.progress import LogMessage, Reporter
 
 COMMAND = Path(sys.executable).with_name("textclf")
-WORDS = ["compare", "--dataset", "bbc", "--smoke", "--set", "text.num_words=500"]
+ARGUMENTS = ["compare", "--dataset", "bbc", "--smoke", "--set", "text.num_words=500"]
 MODELS = ["--model", "mlp", "--model", "lstm"]
 
 
@@ -30,71 +27,79 @@ def make_config(**sections):
     return resolve({"dataset": {"name": "bbc"}, "model": {"name": "mlp"}, **sections})
 
 
-def test_runs_in_processes_are_those_of_one_process_and_a_failure_stops_no_other(cli, tmp_path):
-    words = [*WORDS, "--model", "cnn", "--model", "mlp", "--set", "text.sequence_length=2"]
-    answer = cli(*words, "--jobs", "2", "--run-root", "two", "--format", "json")
-    assert answer.code == 1
+@pytest.mark.usefixtures("tensorflow")
+def test_processes_give_the_results_of_one_and_a_failure_stops_no_other_run(cli, tmp_path):
+    arguments = [*ARGUMENTS, "--model", "cnn", "--model", "mlp", "--set", "text.sequence_length=2"]
+    result = cli(*arguments, "--jobs", "2", "--run-root", "two", "--format", "json")
+    assert result.code == 1
     threads = max(1, count_processors() // 2)
-    assert f"4 runs, 2 at once with {threads} thread(s) each" in answer.err
-    assert "mlp seed 42: epoch 1/1" in answer.err
-    assert "4 of 4 runs done, 0 s left" in answer.err
-    assert "Traceback" not in answer.err
-    assert {row["model"] for row in answer.json} == {"cnn", "mlp", "majority", "tfidf-svc"}
-    assert [row["model"] for row in answer.json if row.get("error")] == ["cnn"]
-    # None of these has a convolution, whose last digits depend on the number of threads.
-    assert cli(*words, "--run-root", "one", "--quiet").code == 1
+    assert f"4 runs, 2 at once with {threads} thread(s) each" in result.err
+    assert "mlp seed 42: epoch 1/1" in result.err
+    assert "4 of 4 runs done, 0 s left" in result.err
+    assert "Traceback" not in result.err
+    assert {row["model"] for row in result.json} == {"cnn", "mlp", "majority", "tfidf-svc"}
+    assert [row["model"] for row in result.json if row.get("error")] == ["cnn"]
+    # No run here has a convolution, whose last digits depend on the number of threads.
+    assert cli(*arguments, "--run-root", "one", "--quiet").code == 1
     pairs = [RunDirectory.list_below(tmp_path / name) for name in ("one", "two")]
     assert len(pairs[0]) == 3
     for one, two in zip(*pairs, strict=True):
         assert two.find_damage() == []
-        assert two.read_meta()["threads"] == threads
-        assert one.read_meta()["threads"] == count_processors()
+        assert two.read_meta()["n_threads"] == threads
+        assert one.read_meta()["n_threads"] == count_processors()
         for name in ("predictions.npz", "config.yaml"):
             assert (one.path / name).read_bytes() == (two.path / name).read_bytes()
-
-
-@pytest.mark.parametrize("name", list_names("executors"))
-def test_executors_keep_their_contract(name):
-    module = load_module("executors", name)
-    assert (module.__doc__ or "").split("\n")[0].endswith(".")
-    required = [
-        parameter.name
-        for parameter in inspect.signature(module.execute).parameters.values()
-        if parameter.default is parameter.empty
-    ]
-    assert required == ["configs", "root", "settings", "options"]
 
 
 @pytest.mark.parametrize(
     ("key", "value", "problem"),
     [
-        ("gpus", 1.5, "should be a whole number, or a share of one GPU from 0.01"),
-        ("gpus", 0.0001, "should be a whole number, or a share of one GPU from 0.01"),
+        ("gpus", 1.5, "should be a whole number, or a fraction of one GPU from 0.01"),
+        ("gpus", 0.0001, "should be a whole number, or a fraction of one GPU from 0.01"),
         ("gpus", -1, "should be greater than or equal to 0"),
         ("cpus", 0, "should be greater than 0"),
         ("memory", 0, "should be greater than or equal to 0.1"),
     ],
 )
-def test_what_a_run_cannot_ask_for_is_refused(key, value, problem):
+def test_resources_out_of_range_are_refused(key, value, problem):
     with pytest.raises(RequestError, match=problem):
         make_config(resources={key: value})
 
 
-def test_what_a_run_asks_for_is_not_in_its_fingerprint():
+def test_resources_do_not_change_the_fingerprint():
     wanted = {"cpus": 3, "gpus": 0.5, "memory": 20}
     assert make_config(resources=wanted).fingerprint == make_config().fingerprint
 
 
-def test_what_is_wrong_for_all_runs_is_said_once():
+def test_a_worker_reports_a_failed_start_of_tensorflow_and_ends(monkeypatch):
+    error = RequestError("TensorFlow finds no GPU")
+    started = []
+
+    def fail(device, *, threads):
+        started.append((device, threads))
+        raise error
+
+    monkeypatch.setattr(local.backend, "start", fail)
     parent, child = multiprocessing.Pipe()
-    local._work(child, Path("runs"), {"device": "gpu"})
-    word, error = parent.recv()
-    assert word == "unable"
-    assert str(error).startswith("--device gpu: TensorFlow sees no GPU")
+    local._work(child, Path("runs"), {"device": "gpu", "threads": 3})
+    assert started == [("gpu", 3)]
+    message = parent.recv()
+    assert isinstance(message, local._StartFailed)
+    assert str(message.error) == str(error)
+    assert not parent.poll()
+
+
+def test_a_failed_start_of_tensorflow_is_reported_once_for_all_runs(cli, monkeypatch, tmp_path):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")  # Hides the GPUs of a machine that has some.
+    result = cli(*ARGUMENTS, *MODELS, "--jobs", "2", "--device", "gpu")
+    assert (result.code, result.out) == (2, "")
+    assert result.error_line.startswith("--device gpu: TensorFlow finds no GPU;")
+    assert result.err.count("finds no GPU") == 1
+    assert RunDirectory.list_below(tmp_path) == []
 
 
 def find_workers(process):
-    """Return the processes below one that have a run, once there are two of them."""
+    """Return the worker processes of a comparison, once one of them has trained an epoch."""
     for line in process.stderr:
         if "epoch 1/" in line:
             break
@@ -102,12 +107,15 @@ def find_workers(process):
     return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
 
 
-def start(folder, *words):
-    words = [COMMAND, *WORDS, *MODELS, *words, "--set", "training.epochs=300", "--jobs", "2"]
-    return subprocess.Popen(words, cwd=folder, stderr=subprocess.PIPE, text=True)
+def start(folder, *arguments):
+    """Start a comparison with two workers whose networks train for long."""
+    command = [COMMAND, *ARGUMENTS, *MODELS, *arguments, "--set", "training.epochs=300"]
+    return subprocess.Popen(
+        [*command, "--jobs", "2"], cwd=folder, stderr=subprocess.PIPE, text=True
+    )
 
 
-def test_a_killed_worker_is_replaced_and_an_interrupt_reaches_all(tmp_path):
+def test_a_killed_worker_is_replaced_and_an_interrupt_stops_all(tmp_path):
     with start(tmp_path) as process:
         workers = find_workers(process)
         assert len(workers) == 2
@@ -131,32 +139,63 @@ def test_a_killed_worker_is_replaced_and_an_interrupt_reaches_all(tmp_path):
     assert any((run.path / "checkpoint.npz").is_file() for run in networks)
 
 
-@pytest.mark.parametrize("unread", [False, True])
-def test_a_worker_that_is_gone_is_a_failure_with_what_to_try(unread):
-    context = multiprocessing.get_context("spawn")
-    process = context.Process(target=os._exit, args=(9,))
-    process.start()
-    parent, child = multiprocessing.Pipe()
-    if unread:  # It has died before it took its configuration.
-        parent.send("a configuration")
-    child.close()
-    config = make_config()
-    worker = SimpleNamespace(config=config, connection=parent, process=process)
-    [failure] = local._listen([worker], Reporter(quiet=True))
-    assert (worker.config, failure.config) == (None, config)
-    assert str(failure.error) == "its process ended with exit code 9"
-    killed = str(local._explain(-signal.SIGKILL))
-    assert (
-        killed == "its process ended with exit code -9; perhaps memory was short: try fewer --jobs"
-    )
-
-
-def test_workers_end_with_the_process_that_began_them(tmp_path):
+def test_workers_end_with_their_parent_process(tmp_path):
     with start(tmp_path) as process:
         workers = find_workers(process)
         process.kill()
     psutil.wait_procs(workers, timeout=60)
     assert not any(worker.is_running() for worker in workers)
+
+
+def make_worker(process, connection, config):
+    """Return a worker that is running a configuration, without starting its process."""
+    worker = object.__new__(local._Worker)
+    worker.process, worker.connection, worker.config = process, connection, config
+    worker.is_silent = True
+    return worker
+
+
+def make_pool(*workers, kind=local._WorkerPool, jobs=3, memory=10**9):
+    pool = kind(Path("runs"), RunContext(Reporter(quiet=True)), jobs, memory)
+    pool.workers.extend(workers)
+    return pool
+
+
+@pytest.mark.parametrize("unread", [False, True])
+def test_the_death_of_a_worker_is_a_failure_with_advice(unread):
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=os._exit, args=(9,))
+    process.start()
+    parent, child = multiprocessing.Pipe()
+    if unread:  # It died before it received its configuration.
+        parent.send("a configuration")
+    child.close()
+    config = make_config()
+    worker = make_worker(process, parent, config)
+    [failure] = make_pool(worker)._listen(Reporter(quiet=True))
+    assert (worker.config, failure.config) == (None, config)
+    assert str(failure.error) == "its process exited with code 9"
+    killed = str(local._explain_exit(-signal.SIGKILL))
+    assert (
+        killed == "its process exited with code -9; it may have run out of memory: try fewer --jobs"
+    )
+
+
+def test_messages_of_a_worker_are_printed_with_the_name_of_its_run(capsys):
+    parent, child = multiprocessing.Pipe()
+    worker = make_worker(None, parent, make_config())
+    pool = make_pool(worker)
+    child.send(LogMessage("epoch 1/1"))
+    assert list(pool._listen(Reporter())) == []
+    assert capsys.readouterr().err == "mlp seed 42: epoch 1/1\n"
+    assert not worker.is_silent  # It has allocated its memory.
+    child.send(local._RunEnded(None))
+    assert list(pool._listen(Reporter())) == [None]
+    assert worker.config is None
+    child.send(local._StartFailed(RequestError("no GPU")))
+    worker.config = make_config()
+    with pytest.raises(RequestError, match=r"^no GPU$"):
+        list(pool._listen(Reporter()))
 
 
 @pytest.mark.parametrize(
@@ -171,7 +210,7 @@ def test_workers_end_with_the_process_that_began_them(tmp_path):
         (8, 64, "cpu", {"memory": 20}, 3),
     ],
 )
-def test_auto_takes_what_processors_and_memory_allow(
+def test_auto_is_the_number_of_runs_that_processors_and_memory_allow(
     monkeypatch, n_processors, gigabytes, device, wanted, expected
 ):
     config = make_config(resources=wanted)
@@ -181,17 +220,17 @@ def test_auto_takes_what_processors_and_memory_allow(
 
 
 class FakeWorker:
-    """Takes configurations, and is told whether it lives."""
+    """Accepts configurations unless it is broken; is its own process and connection."""
 
     def __init__(self):
         self.config, self.is_silent, self.closed = None, True, False
-        self.connection, self.process, self.alive = self, self, True
+        self.connection, self.process, self.is_broken = self, self, False
 
     def is_alive(self):
-        return self.alive
+        return True
 
     def begin(self, config):
-        if not self.alive:
+        if self.is_broken:
             raise BrokenPipeError
         self.config = config
 
@@ -199,58 +238,98 @@ class FakeWorker:
         self.closed = True
 
 
-def hand_out(waiting, workers):
-    local._hand_out(waiting, workers, 3, 10**9, FakeWorker)
-    return [worker.config for worker in workers]
+class FakePool(local._WorkerPool):
+    """A pool of fake workers, which pauses when all runs that have room have begun."""
+
+    def _start_worker(self):
+        self.workers.append(FakeWorker())
+        return self.workers[-1]
+
+    def _listen(self, reporter):
+        yield None
 
 
-def test_without_memory_one_run_goes_on_alone(monkeypatch):
-    monkeypatch.setattr(local, "measure_free_memory", lambda: 0)
-    waiting, workers = local.deque("abc"), []
-    assert hand_out(waiting, workers) == ["a"]
-    idle = FakeWorker()
-    workers.append(idle)
-    assert hand_out(waiting, workers) == ["a"]
-    assert idle.closed  # What it holds is needed elsewhere.
-    # A worker that has said nothing yet has still to take its memory.
-    monkeypatch.setattr(local, "measure_free_memory", lambda: 2 * 10**9 - 1)
-    assert hand_out(waiting, workers) == ["a"]
-    workers[0].is_silent = False
-    assert hand_out(waiting, workers) == ["a", "b"]
-    monkeypatch.setattr(local, "measure_free_memory", lambda: 10**11)
-    assert hand_out(waiting, workers) == ["a", "b", "c"]
-    assert not waiting
+def list_running(pool):
+    return [worker.config for worker in pool.workers]
 
 
-def test_a_worker_that_died_while_idle_is_replaced(monkeypatch):
-    monkeypatch.setattr(local, "measure_free_memory", lambda: 10**11)
-    waiting, dead = local.deque("a"), FakeWorker()
-    dead.alive = False
-    workers = [dead]
-    assert hand_out(waiting, workers) == ["a"]
-    assert dead not in workers
-    dying = FakeWorker()
-    dying.begin = dead.begin  # It dies between the look and the task.
-    waiting, workers = local.deque("b"), [dying]
-    assert hand_out(waiting, workers) == ["b"]
-    assert dying not in workers
+@pytest.fixture
+def set_free_memory(monkeypatch):
+    def set_to(n_bytes):
+        monkeypatch.setattr(local, "measure_free_memory", lambda: n_bytes)
+
+    return set_to
 
 
-def test_containers_are_seen(tmp_path, monkeypatch):
-    monkeypatch.setattr(environment, "CONTAINER", tmp_path)
-    (tmp_path / "cpu.max").write_text("100000 100000\n")
-    (tmp_path / "memory.max").write_text("3000\n")
-    (tmp_path / "memory.current").write_text("1000\n")
-    assert environment.count_processors() == 1
-    assert environment.measure_free_memory() == 2000
-    (tmp_path / "cpu.max").write_text("max 100000\n")
-    (tmp_path / "memory.max").write_text("max\n")
-    assert environment.count_processors() == len(os.sched_getaffinity(0))
-    assert environment.measure_free_memory() > 10**8
+def test_one_run_always_begins_and_others_when_there_is_memory(set_free_memory):
+    set_free_memory(0)
+    pool = make_pool(kind=FakePool)
+    steps = pool.run("abc")
+    next(steps)
+    assert list_running(pool) == ["a"]
+    # Memory is reserved for a worker that has sent no message, because it will allocate it.
+    set_free_memory(2 * 10**9 - 1)
+    next(steps)
+    assert list_running(pool) == ["a"]
+    pool.workers[0].is_silent = False
+    next(steps)
+    assert list_running(pool) == ["a", "b"]
+    set_free_memory(10**11)
+    next(steps)
+    assert list_running(pool) == ["a", "b", "c"]
+
+
+def test_memory_is_reserved_for_each_silent_worker(set_free_memory):
+    pool = make_pool(*(FakeWorker() for _ in range(2)), kind=FakePool)
+    for worker, config in zip(pool.workers, "ab", strict=True):
+        worker.begin(config)
+    set_free_memory(3 * 10**9 - 1)
+    assert not pool._has_room()
+    set_free_memory(3 * 10**9)
+    assert pool._has_room()
+
+
+def test_no_more_runs_begin_than_jobs_allow(set_free_memory):
+    set_free_memory(10**11)
+    pool = make_pool(kind=FakePool, jobs=2)
+    steps = pool.run("abc")
+    next(steps)
+    assert list_running(pool) == ["a", "b"]
+    pool.workers[0].config = None
+    next(steps)
+    assert list_running(pool) == ["c", "b"]  # In the idle worker, not in a new one.
+
+
+def test_idle_workers_are_closed_when_memory_is_short(set_free_memory):
+    set_free_memory(10**11)
+    busy, idle = FakeWorker(), FakeWorker()
+    busy.begin("a")
+    pool = make_pool(busy, idle, kind=FakePool)
+    assert pool._has_room()
+    assert not idle.closed
+    set_free_memory(0)
+    assert not pool._has_room()
+    assert idle.closed
+    assert not busy.closed
+    assert pool.workers == [busy]
+
+
+@pytest.mark.parametrize("is_noticed", [True, False])
+def test_a_worker_that_died_while_idle_is_replaced(set_free_memory, is_noticed):
+    set_free_memory(10**11)
+    dead = FakeWorker()
+    if is_noticed:
+        dead.is_alive = lambda: False
+    else:  # It dies between the check and its configuration.
+        dead.is_broken = True
+    pool = make_pool(dead, kind=FakePool)
+    next(pool.run("a"))
+    assert list_running(pool) == ["a"]
+    assert dead not in pool.workers
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many", "1.5", ""])
-def test_jobs_that_are_no_number_are_refused(cli, value):
-    answer = cli(*WORDS, "--jobs", value)
-    assert answer.code == 2
-    assert "--jobs" in answer.error_line
+def test_jobs_must_be_a_positive_number_or_auto(cli, value):
+    result = cli(*ARGUMENTS, "--jobs", value)
+    assert result.code == 2
+    assert "--jobs" in result.error_line

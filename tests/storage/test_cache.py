@@ -1,23 +1,21 @@
-"""What is kept on the disk to start faster: it is what was made, or it is made again."""
+"""The cache on disk: an entry is what was made, or it is made again."""
 
+import errno
 import json
+import os
 import shutil
-import zipfile
 
 import numpy as np
 import pytest
 
-from textclf.config.resolve import resolve
-from textclf.data.loading import load_dataset
 from textclf.errors import RequestError
-from textclf.storage import cache as caching
-from textclf.storage.cache import Entry, cached, clear_entries, entries_folder, list_entries
+from textclf.storage import cache
+from textclf.storage.cache import CacheEntry, cached, clear_entries, entries_folder, list_entries
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("TEXTCLF_CACHE_DIR", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "arrays"
+@pytest.fixture
+def folder(cache_folder):
+    return cache_folder / "arrays"
 
 
 class Maker:
@@ -28,10 +26,11 @@ class Maker:
 
     def __call__(self):
         self.n_made += 1
-        return Entry({"ids": np.arange(12, dtype=np.int32).reshape(3, 4)}, {"words": ["é", "b"]})
+        ids = np.arange(12, dtype=np.int32).reshape(3, 4)
+        return CacheEntry({"ids": ids}, {"words": ["é", "b"]})
 
 
-def test_what_was_made_is_read_and_not_made_again(folder):
+def test_entry_is_made_once(folder):
     make = Maker()
     for _ in range(2):
         entry = cached("ids", {"text": 1}, make)
@@ -49,7 +48,7 @@ def test_what_was_made_is_read_and_not_made_again(folder):
 
 @pytest.mark.parametrize("name", ["ids.npy", "record.json"])
 @pytest.mark.parametrize("change", ["flip", "cut", "remove"])
-def test_what_is_damaged_is_made_again(folder, name, change):
+def test_damaged_entry_is_made_again(folder, name, change):
     make = Maker()
     cached("ids", {}, make)
     path = next(folder.glob(f"*/{name}"))
@@ -57,7 +56,7 @@ def test_what_is_damaged_is_made_again(folder, name, change):
     if change == "flip":
         path.write_bytes(content[:-20] + bytes([content[-20] ^ 1]) + content[-19:])
     elif change == "cut":
-        path.write_bytes(content[:-1])
+        path.write_bytes(content.rstrip(b"\n")[:-1])
     else:
         path.unlink()
     assert cached("ids", {}, make).arrays["ids"][2, 3] == 11
@@ -66,7 +65,7 @@ def test_what_is_damaged_is_made_again(folder, name, change):
     assert make.n_made == 2
 
 
-def test_without_a_place_to_write_all_goes_on(tmp_path, monkeypatch):
+def test_entry_is_made_each_time_if_the_cache_cannot_be_written(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("TEXTCLF_CACHE_DIR", str(tmp_path / "file"))
     make = Maker()
@@ -75,19 +74,19 @@ def test_without_a_place_to_write_all_goes_on(tmp_path, monkeypatch):
         assert make.n_made == n_made
 
 
-def test_a_cache_of_somebody_else_is_used(monkeypatch):
+def test_read_only_cache_is_used(monkeypatch):
     make = Maker()
     cached("ids", {}, make)
 
     def refuse(path):
         raise PermissionError
 
-    monkeypatch.setattr(caching.os, "utime", refuse)
+    monkeypatch.setattr(cache.os, "utime", refuse)
     cached("ids", {}, make)
     assert make.n_made == 1
 
 
-def test_what_a_killed_process_left_is_cleared_and_not_listed(folder):
+def test_leftovers_of_a_killed_process_are_cleared_and_not_listed(folder):
     cached("ids", {}, Maker())
     for name in (".123-ids-0", "ids-1"):
         (folder / name).mkdir()
@@ -98,18 +97,23 @@ def test_what_a_killed_process_left_is_cleared_and_not_listed(folder):
     assert clear_entries() == 0
 
 
-def test_a_wrong_limit_is_said_and_what_is_larger_is_not_kept(monkeypatch):
+def test_entry_above_the_limit_is_not_stored(monkeypatch):
     monkeypatch.setenv("TEXTCLF_MAX_CACHE_MB", "0.00001")
     assert cached("ids", {}, Maker()).arrays["ids"][2, 3] == 11
     assert list_entries() == []
+
+
+def test_invalid_limit_is_refused_before_anything_is_made(monkeypatch):
     monkeypatch.setenv("TEXTCLF_MAX_CACHE_MB", "much")
+    make = Maker()
     with pytest.raises(RequestError, match="TEXTCLF_MAX_CACHE_MB=much: expected megabytes"):
-        cached("ids", {}, Maker())
+        cached("ids", {}, make)
+    assert make.n_made == 0
 
 
-def test_a_full_disk_leaves_nothing_and_stops_nothing(folder, monkeypatch):
+def test_full_disk_leaves_no_entry_and_raises_no_error(folder, monkeypatch):
     def fail(path):
-        raise OSError(28, "No space left on device")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("textclf.storage.files._flush", fail)
     assert cached("ids", {}, Maker()).arrays["ids"][2, 3] == 11
@@ -117,16 +121,16 @@ def test_a_full_disk_leaves_nothing_and_stops_nothing(folder, monkeypatch):
     assert [path.suffix for path in folder.iterdir()] == [".lock"]
 
 
-def test_the_last_used_stay_below_the_limit(monkeypatch):
+def test_least_recently_used_entries_are_removed_above_the_limit(monkeypatch):
     make = Maker()
     cached("ids", {"number": 0}, make)
     size = list_entries()[0][1]
     monkeypatch.setenv("TEXTCLF_MAX_CACHE_MB", str(3.5 * size / 1e6))
     for number in (1, 2, 0, 3):
         cached("ids", {"number": number}, make)
-        # Times of files are coarse: each entry gets one of its own.
-        for place, (entry, _, _) in enumerate(list_entries()):
-            caching.os.utime(entry / "record.json", (1e9 - place, 1e9 - place))
+        # File times are coarse, so each entry gets one of its own.
+        for age, (entry, _, _) in enumerate(list_entries()):
+            os.utime(entry / "record.json", (1e9 - age, 1e9 - age))
     assert make.n_made == 4
     assert len(list_entries()) == 3
     for number in (0, 2, 3):
@@ -136,61 +140,13 @@ def test_the_last_used_stay_below_the_limit(monkeypatch):
     assert make.n_made == 5
 
 
-def test_a_dataset_is_known_without_its_texts(dataset, monkeypatch):
-    from textclf.datasets import bbc
-
-    loaded = []
-
-    def load(options):
-        loaded.append(options)
-        return dataset
-
-    monkeypatch.setattr(bbc, "load", load)
-    monkeypatch.setattr(bbc, "source_digest", lambda options: "1", raising=False)
-    options = resolve({"dataset": {"name": "bbc"}, "model": {"name": "mlp"}}).dataset
-    for published in (None, ("fig", "axe")):
-        object.__setattr__(dataset, "vocabulary", published)
-        clear_entries()
-        loaded.clear()
-        load_dataset(options)
-        found = load_dataset(options)
-        assert len(loaded) == 1
-        assert (found.digest, found.label_names) == (dataset.digest, dataset.label_names)
-        assert found.vocabulary == published
-        for name, split in dataset.splits.items():
-            assert np.array_equal(found.splits[name].labels, split.labels)
-            assert np.array_equal(found.splits[name].index, split.index)
-            assert len(found.splits[name].texts) == len(split)
-        assert len(loaded) == 1
-        assert list(found.test.texts) == dataset.test.texts
-        assert found.train.texts[3] == dataset.train.texts[3]
-        assert found.train.texts[1:3] == dataset.train.texts[1:3]
-        assert len(loaded) == 2
-        small = resolve({"dataset": {"name": "bbc", "subset": 6}, "model": {"name": "mlp"}}).dataset
-        assert len(load_dataset(small).train) == 6
-
-
-def test_a_run_from_the_cache_is_the_same_to_the_last_byte(cli, tmp_path):
-    words = ["train", "--model", "cnn", "--dataset", "bbc", "--smoke", "--quiet", "--run-dir"]
-    assert cli(*words, "cold").code == 0
-    assert [entry[0].name[:4] for entry in list_entries()] == ["ids-"]
-    assert cli(*words, "warm").code == 0
-    cold, warm = (tmp_path / name / "predictions.npz" for name in ("cold", "warm"))
-    assert cold.read_bytes() == warm.read_bytes()
-    weights = []
-    for name in ("cold", "warm"):
-        with zipfile.ZipFile(tmp_path / name / "model.keras") as archive:
-            weights.append(archive.read("model.weights.h5"))
-    assert weights[0] == weights[1]
-
-
-def test_the_cache_is_listed_and_cleared(cli):
+def test_command_lists_and_clears_the_cache(cli):
     cached("ids", {}, Maker())
     rows = cli("cache", "list", "--format", "json").json
-    assert [set(row) for row in rows] == [{"entry", "megabytes", "used"}]
+    assert [set(row) for row in rows] == [{"entry", "megabytes", "last_used"}]
     assert rows[0]["megabytes"] == pytest.approx(list_entries()[0][1] / 1e6)
-    answer = cli("cache", "clear")
-    assert (answer.code, answer.out) == (0, f"0.0 MB removed from {entries_folder()}\n")
+    result = cli("cache", "clear")
+    assert (result.code, result.out) == (0, f"0.0 MB removed from {entries_folder()}\n")
     assert cli("cache", "list", "--format", "json").json == []
     shutil.rmtree(entries_folder())
     assert json.loads(cli("cache", "list", "--format", "json").out) == []

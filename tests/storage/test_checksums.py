@@ -1,199 +1,114 @@
-"""Damaged files of finished runs: each is said, and none gives a wrong figure."""
+"""Checksums: a changed value is found, a reformatted record is not a changed one."""
 
-import shutil
+import json
 
-import numpy as np
 import pytest
 
-from textclf.errors import RunError
-from textclf.runs.directory import FILES, RunDirectory
-from textclf.storage.checksums import format_sealed, read_sealed
-from textclf.training.history import Checkpoint, EpochRow
+from textclf.storage.checksums import (
+    find_changes,
+    format_record,
+    hash_bytes,
+    hash_file,
+    hash_json,
+    read_record,
+)
+
+RECORD = {
+    "b": [1, 2.5, None, True],
+    "a": {"text": "é", "small": 1e-05, "whole": 3.0, "large": 2**60, "empty": {}},
+    "seconds": {"train": 12.0, "data": 0.25},
+}
 
 
-@pytest.fixture
-def run(smoke_run, tmp_path):
-    return RunDirectory(shutil.copytree(smoke_run, tmp_path / "runs" / "copy"))
+def reformat(text):
+    """Write a JSON text as another program, such as jq, would."""
+    return json.dumps(json.loads(text), indent=4, sort_keys=True)
 
 
-def flip(content, bit):
-    changed = bytearray(content)
-    changed[bit // 8] ^= 1 << (bit % 8)
-    return bytes(changed)
-
-
-def damage(content):
-    """Yield a name and the content for damages at places that are spread over the file."""
-    random = np.random.default_rng(0)
-    for bit in random.integers(0, 8 * len(content), 12):
-        yield f"bit {bit}", flip(content, bit)
-    for length in {0, 1, len(content) // 2, len(content) - 1}:
-        yield f"cut to {length}", content[:length]
-
-
-def test_a_run_as_it_was_written_is_ok(cli, run):
-    assert run.find_damage() == []
-    answer = cli("runs", "check", run.path, "--format", "json")
-    assert answer.code == 0
-    assert answer.json == [{"run": str(run.path), "state": "ok", "problem": None}]
-    (run.path / "checkpoint.npz").write_bytes(b"of a process that was killed at the very end")
-    cli("evaluate", run.path)  # Counts a look at the test set in meta.json.
-    assert run.find_damage() == []
-
-
-FINISHED = [name for name in FILES if name not in {"checkpoint.npz", "model.skops"}]
-
-
-@pytest.mark.parametrize("name", FINISHED)
-def test_every_bit_counts(run, name):
-    path = run.path / name
-    content = path.read_bytes()
-    for what, changed in damage(content):
-        path.write_bytes(changed)
-        assert any(name in problem for problem in run.find_damage()), what
-    path.unlink()
-    if name == "evaluation.json":
-        assert not run.is_finished
-    else:
-        assert any(name in problem for problem in run.find_damage())
-    path.write_bytes(content)
-    assert run.find_damage() == []
+def test_record_comes_back_with_a_checksum():
+    text = format_record(RECORD)
+    record = read_record(text)
+    assert {key: record[key] for key in RECORD} == RECORD
+    assert set(record) == {*RECORD, "checksum"}
+    assert format_record(record) == text
 
 
 @pytest.mark.parametrize(
-    ("name", "read"),
+    "change",
     [
-        ("evaluation.json", RunDirectory.read_result),
-        ("predictions.npz", RunDirectory.read_predictions),
-        ("model.keras", RunDirectory.read_model),
-        ("meta.json", RunDirectory.read_result),
-        ("meta.json", RunDirectory.read_model),
+        reformat,
+        lambda text: text.replace(": ", ":").replace("\n", ""),
+        lambda text: text[:-1],  # Without the last line break.
+        lambda text: text.replace("3.0", "3").replace("1e-05", "0.00001"),
+        lambda text: text.replace("\\u00e9", "é"),
+    ],
+    ids=["sorted", "compact", "stripped", "numbers", "escapes"],
+)
+def test_reformatted_record_is_valid(change):
+    text = format_record(RECORD)
+    changed = change(text)
+    assert changed != text
+    assert read_record(changed) == read_record(text)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: record["b"].__setitem__(1, 2.6),
+        lambda record: record["b"].__setitem__(0, True),
+        lambda record: record["b"].__setitem__(0, "1"),
+        lambda record: record["b"].reverse(),
+        lambda record: record["a"].update(text="e"),
+        lambda record: record["a"].pop("empty"),
+        lambda record: record["a"].update(more=1),
+        lambda record: record["seconds"].update(training=record["seconds"].pop("train")),
+        lambda record: record.update(checksum="0" * 64),
+        lambda record: record.pop("checksum"),
     ],
 )
-def test_what_gives_figures_is_not_read_when_it_has_changed(run, name, read):
-    path = run.path / name
-    content = path.read_bytes()
-    for _, changed in damage(content):
-        path.write_bytes(changed)
-        with pytest.raises(RunError) as info:
-            read(run)
-        assert f"{path} is damaged" in str(info.value)
-        assert "\n" not in str(info.value)
+def test_changed_record_is_refused(change):
+    record = json.loads(format_record(RECORD))
+    change(record)
+    with pytest.raises(ValueError, match="it has changed since it was written"):
+        read_record(json.dumps(record))
 
 
-def test_a_changed_configuration_does_not_give_the_figures_of_another_run(cli, run):
-    path = run.path / "config.yaml"
-    before = path.read_text()
-    words = ["train", "--config", path, "--run-dir", run.path, "--quiet"]
-    assert cli(*words).code == 0
-    path.write_text(before.replace("learning_rate: 0.001", "learning_rate: 0.002"))
-    answer = cli(*words)
-    assert answer.code == 1
-    assert f"{run.path} holds another configuration ({run.read_result().fingerprint}, seed" in (
-        answer.error_line
-    )
-    answer = cli("evaluate", run.path)
-    assert answer.code == 1
-    assert f"{path} is damaged (ValueError: it has changed since it was written)" in (
-        answer.error_line
-    )
-    assert f"train it again, with its options, --run-dir {run.path} and --force" in (
-        answer.error_line
-    )
+@pytest.mark.parametrize("text", ["[]", "null", '"checksum"'])
+def test_record_that_is_not_an_object_is_refused(text):
+    with pytest.raises(ValueError, match="not a JSON object"):
+        read_record(text)
 
 
-def test_a_run_without_its_configuration_can_be_replaced(cli, run, smoke_run):
-    (run.path / "config.yaml").unlink()
-    answer = cli("evaluate", run.path)
-    assert answer.code == 1
-    assert f"{run.path / 'config.yaml'} is not there; train it again" in answer.error_line
-    words = ["train", "--config", smoke_run / "config.yaml", "--run-dir", run.path, "--quiet"]
-    assert cli(*words).code == 0  # What was run is known, and it is this.
-    assert not (run.path / "config.yaml").exists()
-    assert cli(*words, "--force").code == 0
-    assert run.find_damage() == []
+def test_record_that_is_cut_off_is_refused():
+    text = format_record(RECORD)
+    for length in range(len(text) - 2):
+        with pytest.raises(ValueError):  # noqa: PT011 - the message is Python's
+            read_record(text[:length])
 
 
-@pytest.mark.parametrize("name", ["meta.json", "model.keras", "config.yaml", "evaluation.json"])
-def test_what_is_no_regular_file_is_not_read(cli, run, name):
-    (run.path / name).unlink()
-    (run.path / name).symlink_to("/dev/zero")
-    answer = cli("runs", "check", run.path, "--format", "json")
-    if name == "evaluation.json":
-        assert [row["state"] for row in answer.json] == ["unfinished"]
-    else:
-        assert {row["state"] for row in answer.json} == {"damaged"}
-        assert cli("evaluate", run.path).code == 1
+def test_json_checksum_depends_on_content_only():
+    assert hash_json({"a": 1, "b": (1.0, 2)}) == hash_json({"b": [1, 2.0], "a": 1.0})
+    assert hash_json({"a": 1}) != hash_json({"a": 1.5}) != hash_json({"a": "1"})
 
 
-def test_a_run_that_cannot_be_written_is_evaluated_all_the_same(cli, run, monkeypatch):
-    def refuse(path, text):
-        raise RunError(f"cannot write {path}: Read-only file system")
-
-    monkeypatch.setattr("textclf.runs.directory.write_text", refuse)
-    answer = cli("evaluate", run.path, "--format", "json")
-    assert answer.code == 0
-    assert answer.json["metrics"] == run.read_result().evaluation.metrics
-    assert "this look at the test texts is not noted: cannot write" in answer.err
+def test_file_checksum_is_that_of_its_bytes(tmp_path):
+    (tmp_path / "a").write_bytes(b"content")
+    assert hash_file(tmp_path / "a") == hash_bytes(b"content")
+    assert len(hash_bytes(b"")) == 64
 
 
-def test_a_model_that_was_put_there_is_not_loaded(run):
-    shutil.copy(run.path / "model.keras", run.path / "model.skops")
-    assert run.find_damage() == ["model.skops is of another run"]
-    with pytest.raises(RunError, match=r"model.skops is damaged .*it has changed since"):
-        run.read_model()
-
-
-def test_check_names_what_is_broken_and_changes_nothing(cli, run, tmp_path):
-    broken = RunDirectory(shutil.copytree(run.path, tmp_path / "runs" / "broken"))
-    (broken.path / "history.csv").write_text("epoch,loss\n")
-    (broken.path / "confusion.png").unlink()
-    lost = RunDirectory(shutil.copytree(run.path, tmp_path / "runs" / "lost"))
-    (lost.path / "config.yaml").unlink()
-    unfinished = shutil.copytree(run.path, tmp_path / "runs" / "unfinished")
-    (unfinished / "evaluation.json").unlink()
-    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    answer = cli("runs", "check", "--run-root", "runs", "--format", "json")
-    assert answer.code == 3
-    assert [(row["run"], row["state"], row["problem"]) for row in answer.json] == [
-        ("runs/broken", "damaged", "confusion.png is missing"),
-        ("runs/broken", "damaged", "history.csv has changed since it was written"),
-        ("runs/copy", "ok", None),
-        ("runs/lost", "damaged", "config.yaml is missing"),
-        ("runs/unfinished", "unfinished", None),
-    ]
-    assert (
-        "2 of 4 runs are damaged; train them again, with their options and --force"
-        in answer.error_line
-    )
-    after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    assert after == before
-
-
-def test_a_record_is_sealed_by_all_that_is_in_it():
-    text = format_sealed({"b": [1, 2.5, None], "a": {"text": "é"}})
-    record = read_sealed(text)
-    assert format_sealed(record) == text
-    assert (record["b"], record["a"]) == ([1, 2.5, None], {"text": "é"})
-    for changed in (text.replace("2.5", "2.6"), text[:-1], text.replace(": ", ":"), "[]", "null"):
-        with pytest.raises(ValueError, match="has changed since it was written"):
-            read_sealed(changed)
-
-
-def test_a_damaged_checkpoint_is_one_line(tmp_path):
-    run = RunDirectory(tmp_path)
-    rows = [EpochRow(1, 0.1, 0.2, 0.3, 0.4, 0.001, 1.0)]
-    run.write_checkpoint(Checkpoint(rows, [np.arange(3.0), np.arange(2)], [np.arange(3.0)]))
-    path = tmp_path / "checkpoint.npz"
-    content = path.read_bytes()
-    whole = run.read_checkpoint()
-    for bit in range(0, 8 * len(content), 7):
-        path.write_bytes(flip(content, bit))
-        try:
-            found = run.read_checkpoint()
-        except RunError as error:
-            assert "\n" not in str(error)  # noqa: PT017 - most flips are damage, some are padding
-            continue
-        pairs = zip([*found.variables, *found.best], [*whole.variables, *whole.best], strict=True)
-        assert found.rows == whole.rows
-        assert all(np.array_equal(ours, theirs) for ours, theirs in pairs)
+def test_changed_missing_and_additional_files_are_named(tmp_path):
+    for name in ("same", "changed", "other", "folder"):
+        (tmp_path / name).write_text(name)
+    names = ("same", "changed", "missing", "folder")
+    checksums = {name: hash_bytes(name.encode()) for name in names}
+    assert find_changes(tmp_path, {"same"}, {"same": checksums["same"]}) == []
+    (tmp_path / "changed").write_text("new")
+    (tmp_path / "folder").unlink()
+    (tmp_path / "folder").mkdir()
+    present = {"same", "changed", "other", "folder"}
+    changed, unreadable, missing, other = find_changes(tmp_path, present, checksums)
+    assert changed == "changed has changed since it was written"
+    assert unreadable.startswith("folder cannot be read: ")
+    assert missing == "missing is missing"
+    assert other == "other belongs to another run"

@@ -1,4 +1,4 @@
-"""Ctrl-C while training."""
+"""Ctrl-C during training."""
 
 import contextlib
 import signal
@@ -11,18 +11,19 @@ import pytest
 from rich.console import Console
 
 from textclf.runtime.progress import Reporter
-from textclf.training.interrupt import finish_the_step
+from textclf.training.interrupt import stop_after_step
 
 COMMAND = Path(sys.executable).with_name("textclf")
 
 
-def test_the_first_ends_the_step_and_the_second_the_process(capsys):
+@pytest.mark.usefixtures("tensorflow")
+def test_the_first_stops_after_the_step_and_the_second_at_once(capsys):
     before = signal.getsignal(signal.SIGINT)
     reporter = Reporter(console=Console(file=sys.stdout))
-    with contextlib.suppress(KeyboardInterrupt), finish_the_step(reporter) as callback:
+    with contextlib.suppress(KeyboardInterrupt), stop_after_step(reporter) as callback:
         callback.on_train_batch_end(0, {})
         signal.raise_signal(signal.SIGINT)
-        assert "finishing the step" in capsys.readouterr().out
+        assert "stopping after this step" in capsys.readouterr().out
         assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
         for end in (callback.on_train_batch_end, callback.on_test_batch_end):
             with pytest.raises(KeyboardInterrupt):
@@ -30,33 +31,37 @@ def test_the_first_ends_the_step_and_the_second_the_process(capsys):
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.mark.usefixtures("tensorflow")
 def test_one_that_comes_after_the_last_step_is_not_lost():
     def train():
-        with finish_the_step(Reporter(quiet=True)):
+        with stop_after_step(Reporter(quiet=True)):
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
         train()
 
 
+@pytest.mark.usefixtures("tensorflow")
 def test_nothing_changes_outside_the_main_thread():
-    before = signal.getsignal(signal.SIGINT)
+    before, inside = signal.getsignal(signal.SIGINT), []
 
     def train():
-        with finish_the_step(Reporter(quiet=True)) as callback:
+        with stop_after_step(Reporter(quiet=True)) as callback:
             callback.on_train_batch_end(0, {})
+            inside.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=train)
     thread.start()
     thread.join()
+    assert inside == [before]
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_an_interrupted_command_leaves_a_state_to_go_on_from(tmp_path):
-    words = ["train", "--model", "mlp", "--dataset", "bbc", "--set", "text.num_words=500"]
-    words += ["--set", "dataset.subset=64", "--set", "training.epochs=100", "--run-dir", "run"]
+def test_an_interrupted_command_leaves_a_run_that_can_be_resumed(tmp_path):
+    arguments = ["train", "--model", "mlp", "--dataset", "bbc", "--set", "text.num_words=500"]
+    arguments += ["--set", "dataset.limit=64", "--set", "training.epochs=100", "--run-dir", "run"]
     with subprocess.Popen(
-        [COMMAND, *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+        [COMMAND, *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True
     ) as process:
         for line in process.stderr:
             if line.startswith("epoch 2/"):
@@ -64,8 +69,8 @@ def test_an_interrupted_command_leaves_a_state_to_go_on_from(tmp_path):
                 break
         rest = process.stderr.read()
     assert process.returncode == 130
-    assert "finishing the step; Ctrl-C again stops at once" in rest
-    assert "the same command goes on after the last whole epoch" in rest
+    assert "stopping after this step; press Ctrl-C again to stop at once" in rest
+    assert "run the same command again to resume after the last complete epoch" in rest
     assert rest.splitlines()[-1] == "textclf: interrupted"
     assert (tmp_path / "run" / "checkpoint.npz").is_file()
     assert not (tmp_path / "run" / "evaluation.json").exists()

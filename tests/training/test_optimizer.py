@@ -7,11 +7,14 @@ import tensorflow as tf
 
 from textclf.training.optimizer import FusedAdam
 
+pytestmark = pytest.mark.usefixtures("tensorflow")
+
 SCHEDULES = {
     "constant": lambda: 0.01,
     "cosine": lambda: keras.optimizers.schedules.CosineDecay(0.01, 40),
 }
-ROWS = {"once": [1, 2, 3, 7, 9, 4], "repeated": [1, 2, 2, 7, 9, 1], "none": []}
+ROWS = {"distinct": [1, 2, 3, 7, 9, 4], "repeated": [1, 2, 2, 7, 9, 1], "none": []}
+"""Rows of the embedding that have a gradient."""
 
 
 def make_weights():
@@ -24,7 +27,7 @@ def make_weights():
 
 @pytest.mark.parametrize("rows", ROWS)
 @pytest.mark.parametrize("schedule", SCHEDULES)
-def test_steps_are_those_of_keras(schedule, rows):
+def test_steps_equal_those_of_keras(schedule, rows):
     pairs = []
     for kind in (keras.optimizers.Adam, FusedAdam):
         optimizer, weights = kind(SCHEDULES[schedule]()), make_weights()
@@ -38,14 +41,16 @@ def test_steps_are_those_of_keras(schedule, rows):
         shape = tf.constant([12, 3], tf.int32)
         for optimizer, weights in pairs:
             optimizer.apply([dense, tf.IndexedSlices(values, indices, shape)], weights)
-        (theirs, their_weights), (ours, our_weights) = pairs
-        for their, our in zip(
-            [*theirs.variables, *their_weights], [*ours.variables, *our_weights], strict=True
+        (expected, expected_weights), (found, found_weights) = pairs
+        for one, other in zip(
+            [*expected.variables, *expected_weights],
+            [*found.variables, *found_weights],
+            strict=True,
         ):
-            assert our.numpy() == pytest.approx(their.numpy(), rel=1e-5, abs=1e-5)
+            assert other.numpy() == pytest.approx(one.numpy(), rel=1e-5, abs=1e-5)
 
 
-def test_a_model_with_it_is_saved_and_goes_on(tmp_path):
+def test_a_saved_model_continues_with_the_same_steps(tmp_path):
     keras.utils.set_random_seed(1)
     network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     network.compile(FusedAdam(0.1), "mse")
@@ -60,6 +65,6 @@ def test_a_model_with_it_is_saved_and_goes_on(tmp_path):
 
 
 @pytest.mark.parametrize("options", [{"amsgrad": True}, {"beta_1": 0.0}, {"beta_2": 0.0}])
-def test_what_the_kernel_cannot_do_is_refused(options):
+def test_settings_that_the_kernel_does_not_support_are_refused(options):
     with pytest.raises(ValueError, match="FusedAdam has no AMSGrad and no beta of 0"):
         FusedAdam(**options)

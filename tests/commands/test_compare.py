@@ -1,0 +1,106 @@
+"""``textclf compare``: which runs are tabulated, left out, executed and reused."""
+
+import shutil
+
+from support import skip_if_gpu
+
+from textclf.experiment import fit
+
+
+def test_unfinished_run_that_is_named_is_refused(cli, run_copy):
+    (run_copy / "evaluation.json").unlink()
+    result = cli("compare", run_copy)
+    assert result.code == 1
+    assert "is not finished: it has no evaluation.json; run: textclf train" in result.error_line
+
+
+def test_unfinished_runs_of_a_folder_are_left_out(cli, smoke_run, tmp_path):
+    shutil.copytree(smoke_run, tmp_path / "some" / "finished")
+    unfinished = shutil.copytree(smoke_run, tmp_path / "some" / "unfinished")
+    (unfinished / "evaluation.json").unlink()
+    result = cli("compare", "some", "--format", "json")
+    assert result.code == 0
+    assert [row["n_seeds"] for row in result.json] == [1]
+    assert "left out: some/unfinished is not finished" in result.err
+
+
+def test_damaged_run_of_a_folder_is_left_out(cli, smoke_run, tmp_path):
+    shutil.copytree(smoke_run, tmp_path / "some" / "good")
+    damaged = shutil.copytree(smoke_run, tmp_path / "some" / "damaged")
+    (damaged / "evaluation.json").write_text("{")
+    result = cli("compare", "some", "--format", "json")
+    assert (result.code, result.json[0]["n_seeds"]) == (0, 1)
+    assert "left out: some/damaged/evaluation.json is damaged" in result.err
+    assert cli("compare", damaged).code == 1
+
+
+def test_each_seed_is_counted_once(cli, smoke_run, run_copy):
+    result = cli("compare", smoke_run, run_copy, "--format", "json")
+    assert result.json[0]["n_seeds"] == 1
+    assert "repeats the configuration and seed of another run" in result.err
+
+
+def test_missing_runs_are_executed_and_a_failure_stops_no_other_run(cli, monkeypatch):
+    build = fit.build_model
+
+    def build_or_fail(config, **sizes):
+        if config.model.name == "cnn":
+            raise RuntimeError("no memory left")
+        return build(config, **sizes)
+
+    monkeypatch.setattr(fit, "build_model", build_or_fail)
+    arguments = ["compare", "--dataset", "bbc", "--smoke", "--set", "text.num_words=500"]
+    arguments += ["--model", "cnn", "--model", "mlp", "--seeds", "2", "--format", "json"]
+    result = cli(*arguments)
+    assert result.code == 1
+    by_model = {row["model"]: row for row in result.json}
+    assert by_model["mlp"]["seeds"] == [1, 2]
+    assert by_model["cnn"]["error"] == "failed: RuntimeError: no memory left"
+    assert by_model["tfidf-svc"]["n_seeds"] == by_model["majority"]["n_seeds"] == 2
+    monkeypatch.setattr(fit, "build_model", build)
+    result = cli(*arguments)
+    assert result.code == 0
+    assert result.err.count("already finished") == 6
+    assert [row["n_seeds"] for row in result.json] == [2, 2, 2, 2]
+
+
+def test_interrupted_comparison_reuses_finished_runs(cli, tmp_path, monkeypatch):
+    build = fit.build_model
+
+    def build_or_stop(config, **sizes):
+        if config.model.name == "cnn":
+            raise KeyboardInterrupt
+        return build(config, **sizes)
+
+    monkeypatch.setattr(fit, "build_model", build_or_stop)
+    arguments = ["compare", "--dataset", "bbc", "--smoke", "--model", "mlp", "--model", "cnn"]
+    arguments += ["--set", "text.num_words=300", "--format", "json"]
+    result = cli(*arguments)
+    assert (result.code, result.out) == (130, "")
+    [first] = tmp_path.rglob("evaluation.json")
+    written = first.stat().st_mtime_ns
+    monkeypatch.setattr(fit, "build_model", build)
+    result = cli(*arguments)
+    assert result.code == 0
+    assert len(result.json) == 4
+    assert result.err.count("already finished") == 1
+    assert first.stat().st_mtime_ns == written
+
+
+def test_missing_gpu_is_reported_once(cli, tmp_path):
+    skip_if_gpu()
+    result = cli("compare", "--dataset", "bbc", "--smoke", "--device", "gpu")
+    assert result.code == 2
+    assert "TensorFlow finds no GPU" in result.error_line
+    assert not (tmp_path / "runs").exists()
+
+
+def test_hyperparameters_of_a_network_do_not_change_baseline_models(cli):
+    arguments = ["compare", "--dataset", "bbc", "--smoke", "--model", "mlp", "--format", "json"]
+    arguments += ["--set", "text.num_words=300"]
+    result = cli(*arguments, "--set", "model.units=8")
+    assert result.code == 0
+    baselines = {r["model"]: r["fingerprint"] for r in result.json if r["model"] != "mlp"}
+    again = {row["model"]: row["fingerprint"] for row in cli(*arguments).json}
+    assert set(baselines) == {"majority", "tfidf-svc"}
+    assert baselines.items() <= again.items()

@@ -1,0 +1,33 @@
+"""``textclf models``."""
+
+import pytest
+
+from textclf.registry import list_names
+
+
+def test_list_contains_every_model(cli):
+    names = [row["name"] for row in cli("models", "--format", "json").json]
+    assert names == list_names("models")
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "message"),
+    [
+        ("cnn", "text.sequence_length=2", "model.kernel_size: 3 does not fit into a sequence of 2"),
+        ("cnn-lstm", "text.sequence_length=5", "model.pool_size: 4 positions do not fit into 3"),
+    ],
+)
+def test_values_that_do_not_fit_together_are_one_line(cli, name, setting, message):
+    result = cli("models", name, "--set", setting)
+    assert result.code == 2
+    assert message in result.error_line
+
+
+def test_model_is_built_for_the_dataset_of_the_configuration_file(cli, tmp_path):
+    (tmp_path / "my.yaml").write_text("dataset: {name: imdb}\nmodel: {name: cnn}\n")
+    arguments = ["models", "cnn", "--config", "my.yaml", "--format", "json"]
+    assert cli(*arguments).json["dataset"] == "imdb"
+    assert cli(*arguments, "--dataset", "bbc").json["dataset"] == "bbc"
+    assert cli("models", "cnn", "--format", "json").json["dataset"] == "reuters"
+    result = cli("models", "--dataset", "bbc")
+    assert (result.code, "options need NAME" in result.error_line) == (2, True)

@@ -1,0 +1,132 @@
+"""``textclf train``: finished, interrupted, repeated and damaged runs."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from support import skip_if_gpu
+
+from textclf.runs.directory import RunDirectory
+from textclf.training.history import Checkpoint, EpochRow
+
+
+def test_finished_run_is_reported_and_repeated_with_force(cli, run_copy):
+    before = (run_copy / "evaluation.json").stat().st_mtime_ns
+    arguments = ["train", "--config", run_copy / "config.yaml", "--run-dir", run_copy]
+    result = cli(*arguments, "--format", "json")
+    assert result.code == 0
+    assert "already finished (--force repeats it)" in result.err
+    assert (run_copy / "evaluation.json").stat().st_mtime_ns == before
+    accuracy = result.json[0]["accuracy"]
+    result = cli(*arguments, "--format", "json", "--force")
+    assert (run_copy / "evaluation.json").stat().st_mtime_ns > before
+    assert result.json[0]["accuracy"] == accuracy
+
+
+def test_interrupted_run_resumes_and_ends_with_the_same_predictions(
+    cli, smoke_run, tmp_path, monkeypatch
+):
+    write = RunDirectory.write_checkpoint
+
+    def write_and_stop(self, checkpoint):
+        write(self, checkpoint)
+        if len(checkpoint.rows) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(RunDirectory, "write_checkpoint", write_and_stop)
+    arguments = ["train", "--config", smoke_run / "config.yaml", "--run-dir", "run"]
+    result = cli(*arguments)
+    assert (result.code, result.error_line) == (130, "interrupted")
+    monkeypatch.setattr(RunDirectory, "write_checkpoint", write)
+    result = cli(*arguments)
+    assert result.code == 0
+    assert "epoch 3/3" in result.err
+    assert "epoch 2/3" not in result.err
+    with (
+        np.load(tmp_path / "run" / "predictions.npz") as resumed,
+        np.load(smoke_run / "predictions.npz") as uninterrupted,
+    ):
+        assert resumed["probabilities"].tobytes() == uninterrupted["probabilities"].tobytes()
+
+
+def test_checkpoint_of_another_model_is_refused(cli, smoke_run, tmp_path):
+    run = RunDirectory(shutil.copytree(smoke_run, tmp_path / "run"))
+    (run.path / "evaluation.json").unlink()
+    run.write_checkpoint(Checkpoint([EpochRow(1, 1, 1, 1, 1, 1, 1)], [np.zeros(3)], []))
+    arguments = ["train", "--config", run.path / "config.yaml", "--run-dir", run.path]
+    result = cli(*arguments)
+    assert result.code == 1
+    assert "the checkpoint does not fit the model" in result.error_line
+    (run.path / "checkpoint.npz").write_bytes(b"PK")
+    result = cli(*arguments)
+    assert result.code == 1
+    assert "checkpoint.npz is damaged" in result.error_line
+    assert cli(*arguments, "--force").code == 0
+
+
+FAILING = {
+    "gpu": ["--device", "gpu"],
+    "label": ["--set", "training.class_weight={nobody: 2}"],
+}
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_force_keeps_the_earlier_run_if_the_request_fails(cli, run_copy, name):
+    if name == "gpu":
+        skip_if_gpu()
+
+    def list_times():
+        return {path.name: path.stat().st_mtime_ns for path in run_copy.glob("[!.]*")}
+
+    before = list_times()
+    arguments = ["train", "--config", run_copy / "config.yaml", "--run-dir", run_copy, "--force"]
+    result = cli(*arguments, *FAILING[name])
+    assert result.code == 2
+    assert list_times() == before
+    assert "evaluation.json" in before
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", None])
+def test_force_repairs_a_run_with_a_damaged_meta_json(cli, run_copy, content):
+    path = run_copy / "meta.json"
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+    result = cli("evaluate", run_copy)
+    assert result.code == 1
+    assert "--force" in result.error_line
+    arguments = ["train", "--config", run_copy / "config.yaml", "--run-dir", run_copy, "--force"]
+    assert cli(*arguments).code == 0
+    assert json.loads(path.read_text())["test_evaluations"] == 1
+
+
+def test_unwritable_run_root_is_one_line(cli, tmp_path):
+    (tmp_path / "runs").write_text("a file with the name of the folder")
+    result = cli("train", "--model", "mlp", "--dataset", "bbc", "--smoke")
+    assert result.code == 1
+    assert "cannot write runs/bbc/mlp/" in result.error_line
+    assert (tmp_path / "runs").read_text() == "a file with the name of the folder"
+
+
+def test_tensorboard_files_are_written(cli, tmp_path):
+    pytest.importorskip("tensorboard", reason="TensorBoard is an extra")
+    arguments = ["train", "--model", "mlp", "--dataset", "bbc", "--smoke"]
+    assert cli(*arguments, "--set", "text.num_words=500", "--tensorboard").code == 0
+    assert list(tmp_path.rglob("tensorboard/train/events.out.tfevents*"))
+    assert list(tmp_path.rglob("tensorboard/validation/events.out.tfevents*"))
+
+
+def test_quiet_prints_only_the_result(cli, run_copy):
+    result = cli("train", "--config", run_copy / "config.yaml", "--run-dir", run_copy, "--quiet")
+    assert (result.code, result.err) == (0, "")
+    assert "accuracy" in result.out
+
+
+def test_each_epoch_is_a_line_without_a_terminal(cli, smoke_run):
+    result = cli("train", "--config", smoke_run / "config.yaml", "--run-dir", "run")
+    epochs = [line for line in result.err.splitlines() if line.startswith("epoch ")]
+    assert [line.split("  ")[0] for line in epochs] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
+    assert all("val_accuracy" in line and line.endswith("s left") for line in epochs)
+    assert epochs[2].endswith(" 0 s left")
+    assert "\x1b" not in result.err

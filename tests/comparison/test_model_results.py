@@ -1,0 +1,97 @@
+"""Paired comparison of runs that the tests write themselves, without training."""
+
+import numpy as np
+import pytest
+from support import draw_correct, write_run, write_runs
+
+from textclf.comparison.model_results import (
+    check_comparable,
+    compare,
+    group_by_configuration,
+    group_by_test_set,
+)
+from textclf.errors import RunError
+
+
+def test_seeds_of_one_configuration_are_one_group_in_order(tmp_path):
+    runs = write_runs(tmp_path, {"cnn": 0.9, "mlp": 0.5})
+    cnn, mlp = group_by_configuration(reversed(runs))
+    assert (cnn.first.model, mlp.first.model) == ("cnn", "mlp")
+    assert [result.seed for result in cnn.results] == [1, 2, 3]
+    assert [run.path for run in cnn.runs] == [run.path for run, _ in runs[:3]]
+    assert cnn.correct.shape == (3, 300)
+    assert np.array_equal(cnn.correct[0], draw_correct(0.9, seed=1))
+    assert cnn.accuracy == pytest.approx(cnn.mean_metric("accuracy"))
+
+
+def test_models_with_different_numbers_of_seeds_are_compared_over_all_of_them(tmp_path):
+    runs = write_runs(tmp_path, {"cnn": 0.9}) + write_runs(tmp_path, {"mlp": 0.6}, n_seeds=2)
+    cnn, mlp = group_by_configuration(runs)
+    assert compare(mlp, cnn).n_seeds == 2
+    assert compare(mlp, cnn).estimate.mean == pytest.approx(mlp.accuracy - cnn.accuracy)
+
+
+def test_models_are_grouped_by_test_set(tmp_path):
+    runs = [
+        *write_runs(tmp_path / "one", {"cnn": 0.9, "mlp": 0.5}),
+        *write_runs(tmp_path / "other", {"lstm": 0.9}, digest="e"),
+    ]
+    groups = group_by_test_set(group_by_configuration(runs))
+    assert [[model.first.model for model in group] for group in groups] == [
+        ["cnn", "mlp"],
+        ["lstm"],
+    ]
+
+
+def test_order_of_labels_may_differ(tmp_path):
+    ours = write_run(tmp_path, "cnn", draw_correct(0.8))[1]
+    theirs = write_run(tmp_path, "mlp", draw_correct(0.8), names=("c", "a", "b"))[1]
+    check_comparable(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"digest": "e"}, "different test sets (300 and 300 examples)"),
+        ({"names": ("a", "b", "x")}, "different labels: only one of them has 'c'"),
+        ({"dataset": "imdb"}, "different datasets: bbc and imdb"),
+    ],
+)
+def test_runs_that_cannot_be_compared_are_refused_with_the_reason(tmp_path, cli, options, reason):
+    ours = write_run(tmp_path, "cnn", draw_correct(0.8))
+    theirs = write_run(tmp_path, "mlp", draw_correct(0.8), **options)
+    with pytest.raises(RunError) as info:
+        check_comparable(ours[1], theirs[1])
+    assert str(info.value).endswith(f"cannot be compared: {reason}")
+    for command in ("compare", "diff"):
+        answer = cli(command, ours[0].path, theirs[0].path)
+        assert answer.code == 1
+        assert f"cannot be compared: {reason}" in answer.error_line
+    # In a folder, each test set is compared separately.
+    answer = cli("compare", tmp_path, "--format", "json")
+    assert answer.code == 0
+    assert len(answer.json) == 2
+
+
+def test_predictions_of_another_run_are_refused(tmp_path):
+    run, result = write_run(tmp_path, "cnn", draw_correct(0.8))
+    other, _ = write_run(tmp_path / "x", "cnn", draw_correct(0.9))
+    run.write_predictions(other.read_predictions())
+    with pytest.raises(RunError, match=r"predictions\.npz is damaged .*it has changed since"):
+        group_by_configuration([(run, result)])
+
+
+def test_damaged_predictions_in_a_folder_are_left_out_with_a_message(cli, tmp_path):
+    good = write_run(tmp_path / "runs", "cnn", draw_correct(0.8))[0]
+    damaged = write_run(tmp_path / "runs", "mlp", draw_correct(0.8))[0]
+    (damaged.path / "predictions.npz").write_bytes(b"PK")
+    answer = cli("compare", "--format", "json")
+    assert (answer.code, [row["model"] for row in answer.json]) == (0, ["cnn"])
+    assert "left out: runs/bbc/mlp/" in answer.err
+    answer = cli("compare", damaged.path)
+    assert answer.code == 1
+    assert "predictions.npz is damaged" in answer.error_line
+    (good.path / "predictions.npz").unlink()
+    answer = cli("compare")
+    assert answer.code == 1
+    assert "there is no finished run with predictions to compare" in answer.error_line

@@ -1,0 +1,113 @@
+import pytest
+
+from textclf.comparison.plan import ComparisonPlan
+from textclf.config.loading import SMOKE, Override
+from textclf.config.resolve import resolve
+from textclf.errors import RequestError
+from textclf.models._build import BASELINES
+from textclf.registry import list_names
+
+BBC = Override("dataset.name", "bbc", "--dataset bbc")
+FILE = {"dataset": {"name": "bbc"}, "model": {"name": "cnn", "filters": 7}, "seed": 5}
+
+
+def list_runs(plan):
+    return [(config.model.name, config.seed) for config in plan.make_configs()]
+
+
+def test_every_model_and_seed_has_a_run_and_baseline_models_are_last():
+    plan = ComparisonPlan(overrides=[BBC], models=["mlp", "cnn"], seeds=[3, 1])
+    models = ["mlp", "cnn", "tfidf-svc", "majority"]
+    assert list_runs(plan) == [(model, seed) for model in models for seed in (3, 1)]
+    assert {config.dataset.name for config in plan.make_configs()} == {"bbc"}
+    assert plan.names_models
+
+
+def test_every_network_runs_if_no_model_is_named():
+    plan = ComparisonPlan(overrides=[BBC])
+    networks = sorted(set(list_names("models")) - set(BASELINES))
+    assert list_runs(plan) == [(model, 42) for model in [*networks, *BASELINES]]
+    assert not plan.names_models
+
+
+def test_repeated_models_and_seeds_run_once():
+    plan = ComparisonPlan(overrides=[BBC], models=["mlp", "mlp"], seeds=[1, 2, 1])
+    assert list_runs(plan)[:2] == [("mlp", 1), ("mlp", 2)]
+    assert len(list_runs(plan)) == 6
+
+
+def test_file_names_its_model_and_seed():
+    plan = ComparisonPlan(tree=FILE, source="my.yaml")
+    assert list_runs(plan) == [("cnn", 5), ("tfidf-svc", 5), ("majority", 5)]
+    assert plan.make_configs()[0] == resolve(FILE)
+    assert plan.names_models
+
+
+def test_options_override_the_model_and_the_seed_of_the_file():
+    tree = {"dataset": {"name": "bbc"}, "model": {"name": "cnn"}, "seed": 5}
+    plan = ComparisonPlan(tree=tree, models=["mlp"], seeds=[1])
+    assert list_runs(plan) == [("mlp", 1), ("tfidf-svc", 1), ("majority", 1)]
+    plan = ComparisonPlan(tree=tree, overrides=[Override("dataset.limit", 9, "--set")])
+    assert [config.dataset.limit for config in plan.make_configs()] == [9, 9, 9]
+
+
+@pytest.mark.parametrize(
+    ("models", "added"),
+    [
+        (["tfidf-svc", "cnn"], ["majority"]),
+        (["majority"], ["tfidf-svc"]),
+        (["majority", "tfidf-svc"], []),
+    ],
+)
+def test_baseline_models_that_are_named_are_not_added_again(models, added):
+    plan = ComparisonPlan(overrides=[BBC], models=models, seeds=[1])
+    assert [model for model, _ in list_runs(plan)] == [*models, *added]
+
+
+def test_baseline_model_that_a_file_names_is_not_added_again():
+    tree = {"dataset": {"name": "bbc"}, "model": {"name": "majority"}}
+    assert list_runs(ComparisonPlan(tree=tree)) == [("majority", 42), ("tfidf-svc", 42)]
+
+
+def test_settings_of_networks_do_not_reach_baseline_models():
+    plan = ComparisonPlan(
+        tree={**FILE, "text": {"num_words": 50}, "training": {"learning_rate": 0.1}},
+        overrides=[Override("training.epochs", 3, "--set training.epochs=3")],
+    )
+    network, *baselines = plan.make_configs()
+    assert (network.training.epochs, network.training.learning_rate) == (3, 0.1)
+    assert (network.text.num_words, network.model.filters) == (50, 7)
+    assert [config.model.name for config in baselines] == list(BASELINES)
+    for config in baselines:
+        plain = resolve(
+            {"dataset": {"name": "bbc"}, "model": {"name": config.model.name}, "seed": 5}
+        )
+        assert config == plain
+
+
+def test_settings_of_the_dataset_reach_baseline_models():
+    plan = ComparisonPlan(overrides=[*SMOKE, BBC], models=["mlp"])
+    network, *baselines = plan.make_configs()
+    assert network.training.epochs == 1
+    for config in baselines:
+        assert config.dataset == network.dataset
+        assert config.dataset.limit == 64
+        assert config.training.epochs == 10
+
+
+def test_baseline_models_reserve_no_gpu_but_the_same_memory():
+    resources = {"gpus": 1, "memory": 3.0}
+    plan = ComparisonPlan(tree={**FILE, "resources": resources}, seeds=[1, 2])
+    found = {(c.model.name, c.resources.gpus, c.resources.memory) for c in plan.make_configs()}
+    assert found == {("cnn", 1, 3.0), ("tfidf-svc", 0, 3.0), ("majority", 0, 3.0)}
+
+
+def test_errors_name_the_file_or_the_option():
+    with pytest.raises(RequestError, match=r"^my\.yaml: training\.epoch: unknown key"):
+        ComparisonPlan(tree={**FILE, "training": {"epoch": 1}}, source="my.yaml").make_configs()
+    plan = ComparisonPlan(overrides=[BBC], models=["mlp"], seeds=[-1])
+    with pytest.raises(RequestError, match=r"^--seed -1: seed: "):
+        plan.make_configs()
+    plan = ComparisonPlan(overrides=[BBC], models=["mpl"])
+    with pytest.raises(RequestError, match=r"unknown model 'mpl': did you mean 'mlp'\?"):
+        plan.make_configs()

@@ -1,0 +1,347 @@
+"""The fingerprint of a configuration, and the defaults that it depends on."""
+
+import pydantic
+import pytest
+from support import write_csv
+
+from textclf.config.resolve import resolve
+from textclf.config.schema import (
+    RESULTS_VERSION,
+    DatasetConfig,
+    ExperimentConfig,
+    ModelConfig,
+    ResourcesConfig,
+    TextConfig,
+    TrainingConfig,
+)
+from textclf.registry import list_names, load_module
+
+CNN = {"dataset": {"name": "bbc"}, "model": {"name": "cnn"}}
+
+
+def change(tree, key, value):
+    """Return a configuration with one value changed, after checking that it has changed."""
+    section, _, name = key.partition(".")
+    before = resolve(tree)
+    after = resolve({**tree, section: {**tree.get(section, {}), name: value}})
+    assert getattr(getattr(after, section), name) == value
+    assert getattr(getattr(before, section), name) != value
+    return after
+
+
+def list_keys(schema):
+    return set(schema.model_fields) - {"name"}
+
+
+def find_config(kind, name):
+    """Return the schema of a dataset, source or model."""
+    base = ModelConfig if kind == "models" else DatasetConfig
+    return getattr(load_module(kind, name), "Config", base)
+
+
+def test_fingerprint_has_ten_hexadecimal_digits():
+    fingerprint = resolve(CNN).fingerprint
+    assert len(fingerprint) == 10
+    assert int(fingerprint, 16) >= 0
+
+
+def test_fingerprint_ignores_the_seed():
+    assert resolve({**CNN, "seed": 7}).fingerprint == resolve(CNN).fingerprint
+
+
+RESOURCES = {"cpus": 3, "gpus": 0.5, "memory": 7.0}
+
+
+@pytest.mark.parametrize("key", sorted(list_keys(ResourcesConfig)))
+def test_fingerprint_ignores_resources(key):
+    config = change(CNN, f"resources.{key}", RESOURCES[key])
+    assert config.fingerprint == resolve(CNN).fingerprint
+
+
+def test_fingerprint_ignores_keys_that_are_given_with_their_default():
+    config = resolve(CNN)
+    tree = config.model_dump(exclude={"resources", "seed"})
+    assert resolve(tree).fingerprint == config.fingerprint
+
+
+@pytest.mark.parametrize("section", ["dataset", "text", "model", "training"])
+def test_fingerprint_ignores_a_new_key_with_its_default(section):
+    """A later version of the schema may add keys, and finds the runs of this version."""
+    config = resolve(CNN)
+    schema = pydantic.create_model(
+        "Later", __base__=type(getattr(config, section)), new_key=(int, 3)
+    )
+    later_config = pydantic.create_model(
+        "LaterConfig", __base__=ExperimentConfig, **{section: (schema, ...)}
+    )
+    sections = {name: getattr(config, name) for name in ExperimentConfig.model_fields}
+    given = getattr(config, section).model_dump()
+    later = later_config(**{**sections, section: schema(**given)})
+    assert later.model_dump()[section]["new_key"] == 3
+    assert later.fingerprint == config.fingerprint
+    later = later_config(**{**sections, section: schema(**given, new_key=4)})
+    assert later.fingerprint != config.fingerprint
+
+
+CHANGES = {
+    "dataset.limit": 9,
+    "dataset.drop_leaked": True,
+    "text.num_words": 14_999,
+    "text.sequence_length": 199,
+    "text.padding": "post",
+    "text.truncating": "pre",
+    "training.epochs": 11,
+    "training.batch_size": 63,
+    "training.optimizer": "adam",
+    "training.precision": "mixed_bfloat16",
+    "training.strategy": "mirrored",
+    "training.learning_rate": 0.0010001,
+    "training.schedule": "cosine",
+    "training.label_smoothing": 0.1,
+    "training.class_weight": {"tech": 2.0},
+    "training.monitor": "val_accuracy",
+    "training.patience": 2,
+    "training.restore_best_weights": True,
+}
+
+
+def test_changes_cover_every_key_of_every_section():
+    sections = {"dataset": DatasetConfig, "text": TextConfig, "training": TrainingConfig}
+    keys = {f"{name}.{key}" for name, schema in sections.items() for key in list_keys(schema)}
+    assert keys == set(CHANGES), "add a value of each new key to CHANGES"
+
+
+@pytest.mark.parametrize(("key", "value"), CHANGES.items(), ids=CHANGES)
+def test_fingerprint_changes_with_every_key(key, value):
+    assert change(CNN, key, value).fingerprint != resolve(CNN).fingerprint
+
+
+MODEL_CHANGES = {
+    "embedding_dim": 127,
+    "dropout": 0.1,
+    "filters": 255,
+    "kernel_size": 4,
+    "pool_size": 3,
+    "units": 127,
+    "handle": "google/tf2-preview/nnlm-en-dim50/1",
+    "trainable": False,
+    "digest": "0123456789",
+    "min_df": 3,
+    "max_ngram": 2,
+    "C": 0.25,
+}
+MODEL_KEYS = [
+    (model, key)
+    for model in list_names("models")
+    for key in sorted(list_keys(find_config("models", model)))
+]
+
+
+@pytest.mark.parametrize(("model", "key"), MODEL_KEYS)
+def test_fingerprint_changes_with_every_key_of_every_model(model, key):
+    assert key in MODEL_CHANGES, "add a value of the new key to MODEL_CHANGES"
+    tree = {"dataset": {"name": "bbc"}, "model": {"name": model}}
+    config = change(tree, f"model.{key}", MODEL_CHANGES[key])
+    assert config.fingerprint != resolve(tree).fingerprint
+
+
+SOURCE_CHANGES = {
+    "text_column": "body",
+    "label_column": "stars",
+    "validation_fraction": 0.3,
+    "test_fraction": 0.3,
+    "encoding": "latin-1",
+    "digest": "0123456789",
+    "config": "sst2",
+    "revision": "main",
+}
+SOURCE_KEYS = [
+    (source, key)
+    for source in list_names("sources")
+    for key in sorted(list_keys(find_config("sources", source)) - list_keys(DatasetConfig))
+]
+
+
+@pytest.mark.parametrize(("source", "key"), SOURCE_KEYS)
+def test_fingerprint_changes_with_every_key_of_every_source(tmp_path, source, key):
+    assert key in SOURCE_CHANGES, "add a value of the new key to SOURCE_CHANGES"
+    path = write_csv(tmp_path / "reviews.csv")
+    name = str(path) if source == "path" else f"{source}:glue"
+    tree = {"dataset": {"name": name}, "model": {"name": "mlp"}}
+    config = change(tree, f"dataset.{key}", SOURCE_CHANGES[key])
+    assert config.fingerprint != resolve(tree).fingerprint
+
+
+def test_fingerprint_changes_with_dataset_and_model():
+    trees = [
+        {"dataset": {"name": dataset}, "model": {"name": model}}
+        for dataset in list_names("datasets")
+        for model in list_names("models")
+    ]
+    assert len({resolve(tree).fingerprint for tree in trees}) == len(trees)
+
+
+def test_fingerprint_depends_on_name_and_content_of_a_file_but_not_on_its_folder(tmp_path):
+    def fingerprint(folder, name, **options):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        path = write_csv(tmp_path / folder / name, **options)
+        return resolve({"dataset": {"name": str(path)}, "model": {"name": "mlp"}}).fingerprint
+
+    first = fingerprint("one", "a.csv")
+    assert fingerprint("two", "a.csv") == first
+    assert fingerprint("one", "b.csv") != first
+    assert fingerprint("one", "a.csv", rows=[("other", "good"), ("texts", "bad")]) != first
+
+
+def test_fingerprint_does_not_depend_on_the_order_of_keys():
+    weights = [{"tech": 2.0, "sports": 3.0}, {"sports": 3.0, "tech": 2.0}]
+    configs = [resolve({**CNN, "training": {"class_weight": weight}}) for weight in weights]
+    assert configs[0].fingerprint == configs[1].fingerprint
+
+
+PINNED_VERSION = 2
+PINNED_FINGERPRINT = "6b369c2ad2"
+PINNED_DEFAULTS = {
+    "dataset.limit": None,
+    "dataset.drop_leaked": False,
+    "text.num_words": 20_000,
+    "text.sequence_length": 200,
+    "text.padding": "pre",
+    "text.truncating": "pre",
+    "training.epochs": 10,
+    "training.batch_size": 64,
+    "training.optimizer": "fused-adam",
+    "training.precision": "float32",
+    "training.strategy": None,
+    "training.learning_rate": 0.001,
+    "training.schedule": "constant",
+    "training.label_smoothing": 0.0,
+    "training.class_weight": None,
+    "training.monitor": "val_loss",
+    "training.patience": None,
+    "training.restore_best_weights": False,
+    "sources/hf.text_column": None,
+    "sources/hf.label_column": None,
+    "sources/hf.validation_fraction": 0.2,
+    "sources/hf.test_fraction": 0.2,
+    "sources/hf.config": None,
+    "sources/hf.revision": None,
+    "sources/path.text_column": None,
+    "sources/path.label_column": None,
+    "sources/path.validation_fraction": 0.2,
+    "sources/path.test_fraction": 0.2,
+    "sources/path.encoding": "utf-8",
+    "sources/path.digest": None,
+    "sources/tfds.text_column": None,
+    "sources/tfds.label_column": None,
+    "sources/tfds.validation_fraction": 0.2,
+    "sources/tfds.test_fraction": 0.2,
+    "models/cnn.embedding_dim": 128,
+    "models/cnn.dropout": 0.2,
+    "models/cnn.filters": 256,
+    "models/cnn.kernel_size": 3,
+    "models/cnn.units": 128,
+    "models/cnn-lstm.embedding_dim": 128,
+    "models/cnn-lstm.dropout": 0.2,
+    "models/cnn-lstm.filters": 256,
+    "models/cnn-lstm.kernel_size": 3,
+    "models/cnn-lstm.pool_size": 4,
+    "models/cnn-lstm.units": 128,
+    "models/hub.handle": "google/tf2-preview/gnews-swivel-20dim/1",
+    "models/hub.trainable": True,
+    "models/hub.units": 16,
+    "models/hub.digest": None,
+    "models/lstm.embedding_dim": 128,
+    "models/lstm.units": 128,
+    "models/mlp.embedding_dim": 128,
+    "models/mlp.units": 256,
+    "models/tfidf-svc.min_df": 2,
+    "models/tfidf-svc.max_ngram": 1,
+    "models/tfidf-svc.C": 0.5,
+}
+"""Default of every key that is part of the fingerprint, by schema."""
+
+PINNED_RECIPES = {
+    "datasets/bbc": {"text": {"num_words": 15_000, "sequence_length": 200, "truncating": "post"}},
+    "datasets/imdb": {"text": {"num_words": 20_000, "sequence_length": 200}},
+    "datasets/reuters": {"text": {"num_words": 15_000, "sequence_length": 120}},
+    "models/hub": {"training": {"epochs": 20, "batch_size": 512}},
+}
+"""``DEFAULTS`` of each dataset, source and model."""
+
+UPDATE = "update PINNED_VERSION, PINNED_FINGERPRINT, PINNED_DEFAULTS and PINNED_RECIPES here"
+RAISE_VERSION = "raise RESULTS_VERSION in src/textclf/config/schema.py, and then " + UPDATE
+
+
+def list_defaults():
+    """Return the default of every key that is part of the fingerprint, by schema."""
+    sections = {"dataset": DatasetConfig, "text": TextConfig, "training": TrainingConfig}
+    found = {}
+    for section, schema in sections.items():
+        found |= _list_own_defaults(section, schema)
+    for kind in ("datasets", "sources", "models"):
+        base = ModelConfig if kind == "models" else DatasetConfig
+        for name in list_names(kind):
+            found |= _list_own_defaults(f"{kind}/{name}", find_config(kind, name), base)
+    return found
+
+
+def _list_own_defaults(prefix, schema, base=None):
+    """Return the defaults of a schema that are not those of its base."""
+    inherited = _list_own_defaults(prefix, base) if base else {}
+    defaults = {
+        f"{prefix}.{key}": field.get_default(call_default_factory=True)
+        for key, field in schema.model_fields.items()
+        if not field.is_required()
+    }
+    return {
+        key: value
+        for key, value in defaults.items()
+        if key not in inherited or inherited[key] != value
+    }
+
+
+def test_defaults_do_not_change_without_a_new_results_version():
+    found = list_defaults()
+    if RESULTS_VERSION == PINNED_VERSION:
+        changed = sorted(
+            k for k in found.keys() & PINNED_DEFAULTS if found[k] != PINNED_DEFAULTS[k]
+        )
+        assert not changed, (
+            f"the default of {', '.join(changed)} has changed, so that runs made with the old one"
+            f" would be taken for runs with the new one: {RAISE_VERSION}"
+        )
+    assert found == PINNED_DEFAULTS, UPDATE
+    assert RESULTS_VERSION == PINNED_VERSION, UPDATE
+
+
+def test_fingerprint_does_not_change_without_a_new_results_version():
+    # Nothing here comes from a recipe.
+    text = {"num_words": 100, "sequence_length": 7, "padding": "post", "truncating": "post"}
+    fingerprint = resolve({**CNN, "text": text, "training": {"patience": 3}}).fingerprint
+    if RESULTS_VERSION == PINNED_VERSION:
+        assert fingerprint == PINNED_FINGERPRINT, (
+            "finished runs would not be found: keep the fingerprint of this configuration, or"
+            f" {RAISE_VERSION}"
+        )
+    assert fingerprint == PINNED_FINGERPRINT, UPDATE
+
+
+def test_recipes_are_the_pinned_ones():
+    """They need no new version, because a changed recipe changes the fingerprint."""
+    modules = {
+        f"{kind}/{name}": load_module(kind, name)
+        for kind in ("datasets", "sources", "models")
+        for name in list_names(kind)
+    }
+    found = {key: m.DEFAULTS for key, m in modules.items() if hasattr(m, "DEFAULTS")}
+    assert found == PINNED_RECIPES, UPDATE
+
+
+@pytest.mark.parametrize("num_words", [14_999, TextConfig().num_words])
+def test_fingerprint_changes_with_the_recipe_of_a_dataset(monkeypatch, num_words):
+    before = resolve(CNN).fingerprint
+    recipe = {"text": {**load_module("datasets", "bbc").DEFAULTS["text"], "num_words": num_words}}
+    monkeypatch.setattr(load_module("datasets", "bbc"), "DEFAULTS", recipe)
+    assert resolve(CNN).text.num_words == num_words
+    assert resolve(CNN).fingerprint != before

@@ -1,0 +1,65 @@
+"""Stratified splits, subsets and folds: complete, balanced and always the same."""
+
+import numpy as np
+import pytest
+
+from textclf.data.dataset import Split, TextDataset
+from textclf.data.splitting import (
+    assign_folds,
+    limit_splits,
+    split_stratified,
+    stratified_quantiles,
+)
+
+
+def test_quantiles_spread_every_class_evenly():
+    labels = np.array([0] * 10 + [1] * 4 + [2])
+    quantiles = stratified_quantiles(labels)
+    assert sorted(quantiles[:10]) == pytest.approx(np.arange(0.05, 1, 0.1))
+    assert sorted(quantiles[10:14]) == pytest.approx([0.125, 0.375, 0.625, 0.875])
+    assert quantiles[14] == 0.5
+    assert list(quantiles) == list(stratified_quantiles(labels))
+    assert list(quantiles) != list(stratified_quantiles(labels, seed=1))
+
+
+def test_split_is_stratified_and_complete():
+    labels = [0] * 100 + [1] * 50 + [2]
+    parts = split_stratified(Split.from_lists([f"text {i}" for i in range(151)], labels))
+    assert [list(np.bincount(part.labels, minlength=3)) for part in parts] == [
+        [60, 30, 1],
+        [20, 10, 0],
+        [20, 10, 0],
+    ]
+    assert sorted(np.concatenate([part.index for part in parts])) == list(range(151))
+    for part in parts:
+        assert list(part.index) == sorted(part.index)
+        assert part.texts == [f"text {i}" for i in part.index]
+
+
+def test_groups_stay_in_one_split():
+    groups = np.arange(90) // 3
+    whole = Split.from_lists([str(i) for i in range(90)], np.arange(90) % 2)
+    parts = split_stratified(whole, train=0.5, validation=0.3, groups=groups)
+    assert sorted(np.concatenate([part.index for part in parts])) == list(range(90))
+    found = [set(groups[part.index]) for part in parts]
+    assert all(found)
+    assert not found[0] & found[1] | found[0] & found[2] | found[1] & found[2]
+
+
+def test_limit_keeps_class_fractions_order_and_index():
+    split = Split.from_lists([str(i) for i in range(100)], [0] * 80 + [1] * 20)
+    whole = TextDataset("x", ("a", "b"), split, split, split)
+    part = limit_splits(whole, 10).test
+    assert list(np.bincount(part.labels)) == [8, 2]
+    assert list(part.index) == sorted(part.index)
+    assert [int(text) for text in part.texts] == list(part.index)
+    assert len(limit_splits(whole, 1000).test) == 100
+    assert limit_splits(whole, None) is whole
+
+
+def test_each_fold_contains_the_same_fraction_of_each_class():
+    labels = np.array([0] * 20 + [1] * 10)
+    folds = assign_folds(labels, 5)
+    assert folds.dtype == np.int64
+    for label, n_per_fold in ((0, 4), (1, 2)):
+        assert np.bincount(folds[labels == label]).tolist() == [n_per_fold] * 5

@@ -1,0 +1,94 @@
+"""What executors share: their configuration, which runs are missing, and failures."""
+
+import inspect
+
+import pytest
+from support import write_run
+
+from textclf.config.resolve import resolve
+from textclf.errors import RequestError, TextclfError
+from textclf.executors import _base
+from textclf.executors._base import ExecutorConfig, Failure, attempt, format_run_name, run_all
+from textclf.experiment.run import RunContext
+from textclf.registry import list_names, load_module
+from textclf.runtime.progress import Reporter
+
+
+def make_config(model="majority", seed=1):
+    return resolve({"dataset": {"name": "bbc"}, "model": {"name": model}, "seed": seed})
+
+
+@pytest.mark.parametrize("name", list_names("executors"))
+def test_executor_follows_the_interface(name):
+    module = load_module("executors", name)
+    assert (module.__doc__ or "").split("\n")[0].endswith(".")
+    required = [
+        parameter.name
+        for parameter in inspect.signature(module.execute).parameters.values()
+        if parameter.default is parameter.empty
+    ]
+    assert required == ["configs", "root", "context", "executor"]
+
+
+def test_an_address_is_for_ray_only():
+    with pytest.raises(RequestError, match=r"^--ray-address needs --executor ray$"):
+        ExecutorConfig("local", ray_address="auto")
+    with pytest.raises(RequestError, match=r"^--ray-address is empty: give ray://HOST:10001"):
+        ExecutorConfig("ray", ray_address="")
+
+
+def test_an_unknown_executor_is_reported_once_before_anything_runs(tmp_path):
+    with pytest.raises(RequestError, match=r"^unknown executor 'rai': did you mean 'ray'\?"):
+        run_all(
+            [make_config(), make_config(seed=2)],
+            tmp_path,
+            RunContext(Reporter()),
+            ExecutorConfig("rai"),
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_missing_runs_are_executed(tmp_path, monkeypatch, capsys):
+    done, result = write_run(tmp_path, "mlp", [True, False, True])
+    damaged, _ = write_run(tmp_path, "cnn", [True, False, True])
+    (damaged.path / "evaluation.json").write_text("{}")
+    error, executed = TextclfError("out of memory"), []
+
+    def execute(configs, root, context, executor):
+        executed.extend(configs)
+        write_run(root, "lstm", [True, False, True])
+        return [Failure(configs[0], error)]
+
+    fake = type("module", (), {"execute": staticmethod(execute)})
+    monkeypatch.setattr(_base, "load_module", lambda kind, name: fake)
+    configs = [make_config(model) for model in ("mlp", "cnn", "hub", "lstm")]
+    finished, failures = run_all(
+        [*configs, make_config("lstm")], tmp_path, RunContext(Reporter()), ExecutorConfig()
+    )
+    assert [config.model.name for config in executed] == ["hub", "lstm"]
+    assert [found.model for _, found in finished] == ["mlp", "lstm"]
+    assert finished[0][0].path == done.path
+    assert finished[0][1] == result
+    assert failures[0].error is error
+    assert [failure.config.model.name for failure in failures] == ["hub", "cnn"]
+    assert f"{damaged.path / 'evaluation.json'} is damaged" in str(failures[1].error)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [f"already finished: {run.path}" for run in (done, damaged)]
+
+
+def test_a_bug_becomes_a_failure_after_its_traceback(capsys):
+    error = TextclfError("expected")
+
+    def fail(error):
+        raise error
+
+    assert attempt(lambda: 7, Reporter()) == 7
+    assert attempt(lambda: fail(error), Reporter()) is error
+    assert capsys.readouterr().err == ""
+    failure = attempt(lambda: fail(ValueError("a bug\nin a model")), Reporter(quiet=True))
+    assert str(failure) == "ValueError: a bug"
+    assert capsys.readouterr().err.startswith("Traceback")
+
+
+def test_name_of_a_run_is_its_model_and_seed():
+    assert format_run_name(make_config("cnn", 3)) == "cnn seed 3"

@@ -1,0 +1,94 @@
+"""Running one experiment: finished and resumed runs, and the dataset that it loads."""
+
+import pytest
+from support import make_dataset, write_run
+
+from textclf.config.resolve import resolve
+from textclf.errors import RunError
+from textclf.experiment.run import RunContext, run_experiment
+from textclf.runs.directory import RunDirectory
+from textclf.runtime.progress import ForwardingReporter
+
+
+@pytest.fixture
+def messages():
+    return []
+
+
+@pytest.fixture
+def run_in(tmp_path, messages):
+    """Return a function that runs a small network in a run directory."""
+
+    def run(path=tmp_path / "run", model="mlp", **context):
+        tree = {"dataset": {"name": "bbc"}, "model": {"name": model, "units": 4}}
+        tree |= {"text": {"num_words": 20, "sequence_length": 5}, "training": {"epochs": 3}}
+        context = {"device": "cpu", "load": lambda config: make_dataset()} | context
+        reporter = ForwardingReporter(lambda message: messages.append(message.text))
+        return run_experiment(resolve(tree), RunDirectory(path), RunContext(reporter, **context))
+
+    return run
+
+
+def test_a_finished_run_is_read_without_its_dataset(tmp_path, messages):
+    def load(config):
+        raise AssertionError
+
+    run, result = write_run(tmp_path, "mlp", [True, False, True])
+    reporter = ForwardingReporter(lambda message: messages.append(message.text))
+    context = RunContext(reporter, load=load)
+    assert run_experiment(run.read_config(), run, context) == result
+    assert messages == [f"already finished (--force repeats it): {run.path}"]
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_the_result_is_that_of_the_dataset_that_was_loaded(run_in, tmp_path):
+    result = run_in()
+    dataset, run = make_dataset(), RunDirectory(tmp_path / "run")
+    assert result.evaluation.n_examples == len(dataset.test)
+    assert [scores.name for scores in result.evaluation.per_class] == list(dataset.label_names)
+    assert (result.n_epochs, result.split) == (3, "test")
+    assert run.read_result() == result
+    assert run.read_meta()["dataset_digest"] == dataset.digest
+    assert (run.read_predictions().label == dataset.test.labels).all()
+
+
+@pytest.fixture
+def interrupted(run_in, tmp_path, monkeypatch, tensorflow):
+    """A run that was interrupted after its first epoch."""
+    write = RunDirectory.write_checkpoint
+
+    def write_and_interrupt(self, checkpoint):
+        write(self, checkpoint)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunDirectory, "write_checkpoint", write_and_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run_in()
+    return RunDirectory(tmp_path / "run")
+
+
+def test_an_interrupted_run_says_how_it_is_resumed(interrupted, messages):
+    assert messages[-1].startswith("run the same command again to resume")
+    assert not interrupted.is_finished
+    assert len(interrupted.read_checkpoint().rows) == 1
+
+
+def test_a_resumed_run_records_that_its_environment_has_changed(interrupted, run_in, messages):
+    run, meta = interrupted, interrupted.read_meta()
+    assert meta["versions"]["keras"]
+    run.write_meta({**meta, "versions": {**meta["versions"], "keras": "3.0.0"}})
+    run_in(command="textclf train")
+    assert "resuming with different versions: last digits may differ" in messages
+    assert any(message.startswith("epoch 2/3") for message in messages)
+    assert not any(message.startswith("epoch 1/3") for message in messages)
+    assert run.find_damage() == []
+    found = run.read_meta()
+    assert found["versions"] is None
+    assert (found["device"], found["command"]) == ("cpu", "textclf train")
+
+
+def test_an_interrupted_run_is_not_resumed_with_another_dataset(interrupted, run_in):
+    with pytest.raises(RunError, match="the dataset has changed since"):
+        run_in(load=lambda config: make_dataset(2))
+    assert len(interrupted.read_checkpoint().rows) == 1

@@ -1,0 +1,97 @@
+"""Starting TensorFlow."""
+
+import os
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from textclf.errors import RequestError
+from textclf.runtime import backend
+
+
+@pytest.fixture
+def fake_gpu(tensorflow, monkeypatch):
+    """One GPU that TensorFlow finds; return a list of what is set."""
+    import tensorflow as tf
+
+    gpu, calls = SimpleNamespace(name="/physical_device:GPU:0"), []
+    config = tf.config
+    monkeypatch.setattr(config, "list_physical_devices", lambda kind: [gpu])
+    monkeypatch.setattr(
+        config, "set_visible_devices", lambda devices, kind: calls.append(("visible", devices))
+    )
+    monkeypatch.setattr(
+        config.experimental,
+        "set_memory_growth",
+        lambda device, enable: calls.append(("growth", device, enable)),
+    )
+    details = {"device_name": "NVIDIA H100"}
+    monkeypatch.setattr(config.experimental, "get_device_details", lambda device: details)
+    return gpu, calls
+
+
+def test_the_chosen_device_is_named(fake_gpu):
+    gpu, calls = fake_gpu
+    for device in ("auto", "gpu"):
+        assert backend.start(device) == "gpu: NVIDIA H100"
+        assert calls.pop() == ("growth", gpu, True)
+    assert backend.start("cpu") == "cpu"
+    assert calls == [("visible", [])]
+
+
+def test_a_gpu_that_is_required_and_not_found_is_refused(tensorflow, monkeypatch):
+    import tensorflow as tf
+
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    assert backend.start("auto") == "cpu"
+    with pytest.raises(RequestError, match=r"^--device gpu: TensorFlow finds no GPU; use"):
+        backend.start("gpu")
+
+
+def test_operations_are_made_deterministic(tensorflow, monkeypatch):
+    import tensorflow as tf
+
+    calls = []
+    monkeypatch.setattr(
+        tf.config.experimental, "enable_op_determinism", lambda: calls.append("enabled")
+    )
+    backend.start("cpu")
+    assert calls == ["enabled"]
+
+
+def test_a_seed_gives_the_same_weights_and_layer_names(tensorflow):
+    import keras
+
+    def make():
+        backend.set_seed(3)
+        layer = keras.layers.Dense(2)
+        layer.build((None, 2))
+        return layer.name, layer.kernel.numpy().tolist()
+
+    assert make() == make()
+
+
+def test_a_pipeline_without_tuning_gives_the_same_values(tensorflow):
+    import tensorflow as tf
+
+    data = backend.without_tuning(tf.data.Dataset.range(3))
+    assert not data.options().autotune.enabled
+    assert list(data.as_numpy_iterator()) == [0, 1, 2]
+
+
+def test_messages_at_the_start_are_shown_after_an_error_only(monkeypatch, capfd):
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    with backend._quiet_start():
+        os.write(2, b"a message of C++ code\n")
+    os.write(2, b"visible again\n")
+    assert capfd.readouterr().err == "visible again\n"
+
+    def fail():
+        with backend._quiet_start():
+            os.write(2, b"the reason\n")
+            raise ImportError
+
+    with pytest.raises(ImportError):
+        fail()
+    assert capfd.readouterr().err == "the reason\n"

@@ -1,0 +1,96 @@
+"""Messages and progress on standard error."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from textclf.runtime import progress
+from textclf.runtime.progress import ForwardingReporter, LogMessage, Phases, Reporter
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that a test sets: ``clock.now`` in seconds."""
+    found = SimpleNamespace(now=100.0)
+    time = SimpleNamespace(monotonic=lambda: found.now, perf_counter=lambda: found.now)
+    monkeypatch.setattr(progress, "time", time)
+    return found
+
+
+def test_messages_are_printed_as_they_are(capsys):
+    reporter = Reporter()
+    reporter.info("loading [red]bbc[/red]")
+    long = "word " * 100 + "end"
+    reporter.warning(long)
+    captured = capsys.readouterr()
+    assert captured.err == f"loading [red]bbc[/red]\n{long}\n"
+    assert captured.out == ""
+
+
+def test_quiet_prints_warnings_only(capsys):
+    reporter = Reporter(quiet=True)
+    reporter.info("first")
+    reporter.warning("second")
+    reporter.log(LogMessage("third"))
+    reporter.log(LogMessage("fourth", is_warning=True))
+    reporter.info("fifth")
+    assert capsys.readouterr().err == "second\nfourth\n"
+
+
+def test_a_forwarding_reporter_prints_nothing_and_sends_everything(capsys):
+    sent = []
+    reporter = ForwardingReporter(sent.append)
+    reporter.info("first")
+    reporter.warning("second")
+    with reporter.counting(1) as count:
+        count()
+    assert sent[:2] == [LogMessage("first"), LogMessage("second", is_warning=True)]
+    assert [message.text for message in sent[2:]] == ["1 of 1 runs done, 0 s left"]
+    assert capsys.readouterr().err == ""
+
+
+def list_lines(capsys):
+    """Return the lines of standard error; some versions of rich end with an empty one."""
+    return [line for line in capsys.readouterr().err.splitlines() if line]
+
+
+def test_counting_prints_the_time_that_is_left(capsys, clock):
+    with Reporter().counting(4) as count:
+        for seconds in (10, 30):
+            clock.now += seconds
+            count()
+    assert list_lines(capsys) == [
+        "1 of 4 runs done, 30 s left",
+        "2 of 4 runs done, 40 s left",
+    ]
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_without_a_terminal_each_epoch_is_one_line(capsys, clock):
+    logs = {"loss": 0.5, "accuracy": 0.75, "val_loss": 0.625, "val_accuracy": 0.5}
+    with Reporter().training(epochs=4, steps=10) as callback:
+        for epoch in (1, 2):  # Resumed after the first epoch.
+            callback.on_epoch_begin(epoch)
+            callback.on_train_batch_end(9, {"loss": 0.5})
+            clock.now += 2.5
+            callback.on_epoch_end(epoch, logs)
+    metrics = "loss 0.5000  accuracy 0.7500  val_loss 0.6250  val_accuracy 0.5000"
+    assert list_lines(capsys) == [
+        f"epoch 2/4  {metrics}  2.5 s, 5 s left",
+        f"epoch 3/4  {metrics}  2.5 s, 2 s left",
+    ]
+
+
+def test_phases_are_printed_and_their_seconds_kept(capsys, clock):
+    phases = Phases(Reporter())
+    with phases("data", "loading bbc"):
+        clock.now += 1.5
+
+    def fail():
+        with phases("train", "training"):
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert phases.seconds == {"data": 1.5}
+    assert capsys.readouterr().err == "loading bbc\ntraining\n"

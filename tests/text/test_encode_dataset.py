@@ -1,0 +1,88 @@
+"""Encoding a dataset: its vocabulary, and token ids from the cache."""
+
+import zipfile
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from textclf.config.schema import TextConfig
+from textclf.data.text_store import StoredTexts
+from textclf.storage.cache import list_entries
+from textclf.text import encode_dataset as module
+from textclf.text.encode_dataset import build_encoder, encode_dataset
+from textclf.text.input_pipeline import encode
+
+CONFIG = TextConfig(num_words=50, sequence_length=5)
+
+
+@pytest.fixture(autouse=True)
+def cache_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("TEXTCLF_CACHE_DIR", str(tmp_path / "cache"))
+
+
+def test_vocabulary_comes_from_the_training_texts_only(dataset):
+    encoder = build_encoder(dataset, CONFIG)
+    assert sorted(encoder.vocabulary) == sorted(
+        {word for text in dataset.train.texts for word in text.split()}
+    )
+
+
+def test_published_vocabulary_is_preferred(dataset):
+    published = replace(dataset, vocabulary=("fig", "axe", "red"))
+    config = TextConfig(num_words=6, sequence_length=5)
+    assert build_encoder(published, config).vocabulary == ("fig", "axe")
+
+
+def test_token_ids_are_those_of_the_encoder_and_come_from_the_cache(dataset, monkeypatch):
+    def check():
+        encoder, inputs = encode_dataset(dataset, CONFIG, takes="token_ids", encoder=None)
+        expected = build_encoder(dataset, CONFIG)
+        assert encoder.get_config() == expected.get_config()
+        assert encoder.vocabulary == expected.vocabulary
+        assert list(inputs) == list(dataset.splits)
+        for name, split in dataset.splits.items():
+            assert np.array_equal(inputs[name], encode(expected, split.texts))
+
+    check()
+    assert [entry[0].name[:4] for entry in list_entries()] == ["ids-"]
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "encode_batches", None)
+        check()
+    other = TextConfig(num_words=50, sequence_length=6)
+    encode_dataset(dataset, other, takes="token_ids", encoder=None)
+    encode_dataset(replace(dataset, vocabulary=("fig",)), CONFIG, takes="token_ids", encoder=None)
+    assert len(list_entries()) == 3
+
+
+def test_texts_are_passed_through_without_an_encoder(dataset):
+    stored = replace(dataset, test=replace(dataset.test, texts=StoredTexts.write(["a"] * 9)))
+    encoder, inputs = encode_dataset(stored, CONFIG, takes="text", encoder=None)
+    assert isinstance(encoder, keras.layers.Identity)
+    assert inputs["train"].tolist() == dataset.train.texts
+    assert inputs["test"] is stored.test.texts
+    assert list_entries() == []
+
+
+def test_features_of_an_encoder_are_computed_for_every_split(dataset):
+    encoder = build_encoder(dataset, CONFIG)
+    given, inputs = encode_dataset(dataset, CONFIG, takes="text", encoder=encoder)
+    assert given is encoder
+    for name, split in dataset.splits.items():
+        assert np.array_equal(inputs[name], encode(encoder, split.texts))
+    assert list_entries() == []
+
+
+def test_run_from_the_cache_has_the_same_bytes(cli, tmp_path):
+    train = ["train", "--model", "cnn", "--dataset", "bbc", "--smoke", "--quiet", "--run-dir"]
+    assert cli(*train, "cold").code == 0
+    assert [entry[0].name[:4] for entry in list_entries()] == ["ids-"]
+    assert cli(*train, "warm").code == 0
+    cold, warm = (tmp_path / name / "predictions.npz" for name in ("cold", "warm"))
+    assert cold.read_bytes() == warm.read_bytes()
+    weights = []
+    for name in ("cold", "warm"):
+        with zipfile.ZipFile(tmp_path / name / "model.keras") as archive:
+            weights.append(archive.read("model.weights.h5"))
+    assert weights[0] == weights[1]

@@ -1,9 +1,9 @@
-"""Times textclf against plain Keras, scikit-learn and fastText, in turn, and prints the ratios.
+"""Times textclf against plain Keras, scikit-learn and fastText, and prints tables with ratios.
 
-Whole processes, one at a time, on the data in the caches of Keras and tensorflow-datasets; each
-process of textclf begins with an empty cache unless the row says otherwise.
+Runs whole processes, one at a time, on the data in the caches of Keras and tensorflow-datasets;
+each process of textclf starts with an empty cache unless the row says otherwise.
 
-Example: python scripts/benchmarks/benchmark.py --rounds 3 --json benchmark.json > table.md
+Example: python scripts/benchmarks/benchmark.py --rounds 3 --json benchmark.json > tables.md
 """
 
 import argparse
@@ -24,37 +24,44 @@ from typing import Any
 HERE = Path(__file__).parent
 TEXTCLF = Path(sys.executable).with_name("textclf")
 MODELS = ("mlp", "cnn", "lstm", "cnn-lstm")
-STEPS_PER_EPOCH, BATCH = 110, 64
+TARGETS = {"mlp": "0.45", "cnn": "0.75", "lstm": "0.75", "cnn-lstm": "0.75"}
+"""Ratios of training times that the project aims at."""
+STEPS_PER_EPOCH, BATCH_SIZE = 110, 64
 FORWARD_MFLOP = {
     "mlp": 2 * 120 * 128 * 256 / 1e6,
     "cnn": 2 * (118 * 384 * 256 + 256 * 128) / 1e6,
     "lstm": 2 * 120 * 256 * 512 / 1e6,
     "cnn-lstm": 2 * (118 * 384 * 256 + 29 * 384 * 512) / 1e6,
 }
-"""Matrix products of one text; training takes three times as many, validation as many."""
+"""Matrix products of the forward pass of one text; a training step needs three times as many."""
 
-Facts = dict[str, Any]
+Measurement = dict[str, Any]
+"""What was measured of one process: ``wall`` seconds, ``peak`` memory in MB, and its own values."""
 
 
-class Bench:
-    """Runs processes in a folder of its own and keeps what they took."""
+class Benchmark:
+    """Runs processes in a temporary folder, and keeps their measurements by name."""
 
     def __init__(self, folder: Path, epochs: int) -> None:
         self.folder = folder
         self.epochs = epochs
-        self.found: dict[str, list[Facts]] = defaultdict(list)
+        self.measurements: dict[str, list[Measurement]] = defaultdict(list)
         self.n_caches = 0
 
-    def run(self, name: str, words: list[Any], *, cache: str | None = None) -> Facts:
-        """Run a command; keep its wall seconds and peak memory under ``name``."""
+    def run(self, name: str, command: list[Any], *, cache: str | None = None) -> Measurement:
+        """Run a command, and keep its measurement under ``name``."""
         self.n_caches += 1
-        place = self.folder / (cache or f"cache-{self.n_caches}")
-        environment = {**os.environ, "TEXTCLF_CACHE_DIR": str(place), "TF_CPP_MIN_LOG_LEVEL": "3"}
+        cache_folder = self.folder / (cache or f"cache-{self.n_caches}")
+        environment = {
+            **os.environ,
+            "TEXTCLF_CACHE_DIR": str(cache_folder),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        }
         started = time.perf_counter()
         with (
             (self.folder / "output").open("w+") as output,
             subprocess.Popen(
-                [str(word) for word in words],
+                [str(argument) for argument in command],
                 stdout=output,
                 stderr=subprocess.DEVNULL,
                 env=environment,
@@ -66,64 +73,66 @@ class Bench:
             output.seek(0)
             text = output.read()
         if process.returncode:
-            raise SystemExit(f"{name}: exit code {process.returncode}: {words}")
-        facts = {"wall": seconds, "peak": usage.ru_maxrss / 1000}
+            raise SystemExit(f"{name}: exit code {process.returncode}: {command}")
+        measurement = {"wall": seconds, "peak": usage.ru_maxrss / 1000}
         lines = text.strip().splitlines()
         if lines and lines[-1].startswith("{"):
-            facts |= json.loads(lines[-1])
-        self.found[name].append(facts)
+            measurement |= json.loads(lines[-1])
+        self.measurements[name].append(measurement)
         print(f"{name}: {seconds:.1f} s", file=sys.stderr, flush=True)
-        return facts
+        return measurement
 
-    def plain(self, name: str, *words: Any) -> Facts:
-        """Run a part of the plain scripts."""
-        return self.run(name, [sys.executable, HERE / "plain_scripts.py", *words])
+    def run_plain(self, name: str, *arguments: Any) -> Measurement:
+        """Run a subcommand of the plain scripts."""
+        return self.run(name, [sys.executable, HERE / "plain_scripts.py", *arguments])
 
     def train(
-        self, name: str, model: str, dataset: str, *words: Any, cache: str | None = None
+        self, name: str, model: str, dataset: str, *arguments: Any, cache: str | None = None
     ) -> Path:
-        """Train with textclf; add the seconds of its phases."""
-        place = self.folder / f"run-{time.monotonic_ns()}"
-        options = ["--model", model, "--dataset", dataset, "--run-dir", place, "--quiet", *words]
-        facts = self.run(name, [TEXTCLF, "train", *options], cache=cache)
-        facts["seconds"] = json.loads((place / "meta.json").read_text())["seconds"]
-        evaluation = json.loads((place / "evaluation.json").read_text())
-        facts["accuracy"] = evaluation["metrics"]["accuracy"]
-        return place
+        """Train with textclf, and add the seconds of its phases; return the run directory."""
+        run = self.folder / f"run-{time.monotonic_ns()}"
+        options = ["--model", model, "--dataset", dataset, "--run-dir", run, "--quiet", *arguments]
+        measurement = self.run(name, [TEXTCLF, "train", *options], cache=cache)
+        measurement["seconds"] = json.loads((run / "meta.json").read_text())["seconds"]
+        evaluation = json.loads((run / "evaluation.json").read_text())
+        measurement["accuracy"] = evaluation["metrics"]["accuracy"]
+        return run
 
-    def median(self, name: str, value: Callable[[Facts], float]) -> float:
-        """Return the median over the rounds."""
-        return statistics.median(value(facts) for facts in self.found[name])
+    def median(self, name: str, value: Callable[[Measurement], float]) -> float:
+        """Return the median of a value over the rounds."""
+        return statistics.median(value(measurement) for measurement in self.measurements[name])
 
 
-def measure_round(bench: Bench) -> None:
-    """Run everything once, each thing beside what it is compared with."""
-    epochs = f"training.epochs={bench.epochs}"
+def run_round(benchmark: Benchmark) -> None:
+    """Run each benchmark once, next to what it is compared with."""
+    epochs = f"training.epochs={benchmark.epochs}"
     for model in MODELS:
-        bench.plain(f"plain {model}", "reuters", "--model", model, "--epochs", bench.epochs)
-        bench.train(f"textclf {model}", model, "reuters", "--set", epochs, "--seed", 1)
-    words = [word for model in MODELS for word in ("--model", model)]
-    root = bench.folder / f"runs-{time.monotonic_ns()}"
-    words += ["--dataset", "reuters", "--seed", "1", "--set", epochs, "--jobs", "auto"]
-    bench.run("compare", [TEXTCLF, "compare", *words, "--run-root", root, "--quiet"])
-    for _ in range(2):  # The second time from the cache.
-        bench.train("again", "mlp", "reuters", "--set", "training.epochs=1", cache="again")
-    bench.found["again"].pop(-2)
-    bench.plain("plain imdb", "imdb")
-    bench.train("textclf imdb", "mlp", "imdb", "--set", "training.epochs=1")
+        benchmark.run_plain(
+            f"plain {model}", "reuters", "--model", model, "--epochs", benchmark.epochs
+        )
+        benchmark.train(f"textclf {model}", model, "reuters", "--set", epochs, "--seed", 1)
+    arguments = [argument for model in MODELS for argument in ("--model", model)]
+    root = benchmark.folder / f"runs-{time.monotonic_ns()}"
+    arguments += ["--dataset", "reuters", "--seed", "1", "--set", epochs, "--jobs", "auto"]
+    benchmark.run("compare", [TEXTCLF, "compare", *arguments, "--run-root", root, "--quiet"])
+    for _ in range(2):  # The second run reads the cache.
+        benchmark.train("cached", "mlp", "reuters", "--set", "training.epochs=1", cache="cached")
+    benchmark.measurements["cached"].pop(-2)
+    benchmark.run_plain("plain imdb", "imdb")
+    benchmark.train("textclf imdb", "mlp", "imdb", "--set", "training.epochs=1")
     for model in MODELS:
-        run = bench.train("smoke", model, "imdb", "--smoke", cache="smoke")
-        parts = bench.folder / f"network-{model}.keras", bench.folder / "ids.npy"
-        bench.plain(f"predict texts {model}", "predict-texts", run, *parts)
-        bench.plain(f"predict ids {model}", "predict-ids", *parts)
-    bench.train("tfidf-svc", "tfidf-svc", "reuters")
+        run = benchmark.train("smoke", model, "imdb", "--smoke", cache="smoke")
+        files = benchmark.folder / f"network-{model}.keras", benchmark.folder / "ids.npy"
+        benchmark.run_plain(f"predict texts {model}", "predict-texts", run, *files)
+        benchmark.run_plain(f"predict ids {model}", "predict-ids", *files)
+    benchmark.train("tfidf-svc", "tfidf-svc", "reuters")
     if importlib.util.find_spec("fasttext"):
-        bench.plain("fasttext", "fasttext")
+        benchmark.run_plain("fasttext", "fasttext")
     else:
-        print("fastText is not installed: left out", file=sys.stderr)
+        print("fastText is not installed, and is left out", file=sys.stderr)
 
 
-def measure_gemm() -> float:
+def measure_matrix_product() -> float:
     """Return the GFLOP/s of a product of two float32 matrices, the best of 20."""
     import numpy as np
 
@@ -133,95 +142,153 @@ def measure_gemm() -> float:
     return 2 * size**3 / best / 1e9
 
 
-def _time(act: Callable[[], Any]) -> float:
+def _time(action: Callable[[], Any]) -> float:
     started = time.perf_counter()
-    act()
+    action()
     return time.perf_counter() - started
 
 
-def format_tables(bench: Bench, gemm: float) -> str:
-    """Return the figures as Markdown."""
+def format_tables(benchmark: Benchmark, gflops: float) -> str:
+    """Return the medians as Markdown tables."""
+    sections = [
+        _format_times(benchmark),
+        _format_predictions(benchmark),
+        _format_memory(benchmark),
+        _format_accuracies(benchmark),
+        _format_roofline(benchmark, gflops),
+    ]
+    return "\n\n".join("\n".join(lines) for lines in sections)
 
-    def wall(name: str) -> float:
-        return bench.median(name, lambda facts: facts["wall"])
 
-    def phases(name: str, *parts: str) -> float:
-        return bench.median(name, lambda facts: sum(facts["seconds"][part] for part in parts))
+def _wall(benchmark: Benchmark, name: str) -> float:
+    return benchmark.median(name, lambda measurement: measurement["wall"])
 
-    def row(what: str, ours: float, theirs: float, goal: str) -> str:
-        return f"| {what} | {theirs:.2f} | {ours:.2f} | {ours / theirs:.2f} | {goal} |"
 
-    goals = {"mlp": "0.45", "cnn": "0.75", "lstm": "0.75", "cnn-lstm": "0.75"}
+def _phases(benchmark: Benchmark, name: str, *phases: str) -> float:
+    """Return the median seconds of phases."""
+    return benchmark.median(
+        name, lambda measurement: sum(measurement["seconds"][phase] for phase in phases)
+    )
+
+
+def _format_times(benchmark: Benchmark) -> list[str]:
+    def row(name: str, plain: float, textclf: float, target: str) -> str:
+        return f"| {name} | {plain:.2f} | {textclf:.2f} | {textclf / plain:.2f} | {target} |"
+
     lines = [
-        "| seconds of | plain | textclf | ratio | goal |",
+        "| seconds | plain Keras | textclf | ratio | target |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
-    lines += [row(m, wall(f"textclf {m}"), wall(f"plain {m}"), goals[m]) for m in MODELS]
-    together = sum(wall(f"plain {model}") for model in MODELS)
-    lines.append(row("all four, `compare --jobs auto`", wall("compare"), together, "0.45"))
-    reading = phases("plain mlp", "data"), phases("plain imdb", "data", "text")
-    lines.append(
-        row("Reuters to ids, 2nd time", phases("again", "data", "text"), reading[0], "0.1")
-    )
-    lines.append(row("IMDB to ids", phases("textclf imdb", "data", "text"), reading[1], "0.7"))
-    lines += ["", "| texts a second | ready ids, Keras | raw texts, textclf | ratio | goal |"]
+    for model in MODELS:
+        plain, textclf = (_wall(benchmark, f"{kind} {model}") for kind in ("plain", "textclf"))
+        lines.append(row(model, plain, textclf, TARGETS[model]))
+    all_plain = sum(_wall(benchmark, f"plain {model}") for model in MODELS)
+    return [
+        *lines,
+        row("all four, `compare --jobs auto`", all_plain, _wall(benchmark, "compare"), "0.45"),
+        row(
+            "Reuters to token ids, from the cache",
+            _phases(benchmark, "plain mlp", "data"),
+            _phases(benchmark, "cached", "data", "text"),
+            "0.1",
+        ),
+        row(
+            "IMDB to token ids",
+            _phases(benchmark, "plain imdb", "data", "text"),
+            _phases(benchmark, "textclf imdb", "data", "text"),
+            "0.7",
+        ),
+    ]
+
+
+def _format_predictions(benchmark: Benchmark) -> list[str]:
+    lines = ["| texts per second | Keras, token ids | textclf, raw texts | ratio | target |"]
     lines.append("| --- | ---: | ---: | ---: | ---: |")
     for model in MODELS:
         ids, texts = (
-            25_000 / phases(f"predict {kind} {model}", "predict") for kind in ("ids", "texts")
+            25_000 / _phases(benchmark, f"predict {kind} {model}", "predict")
+            for kind in ("ids", "texts")
         )
         lines.append(f"| {model} | {ids:,.0f} | {texts:,.0f} | {texts / ids:.2f} | 0.8 |")
-    lines += ["", "| peak memory, MB | plain | textclf | ratio |", "| --- | ---: | ---: | ---: |"]
+    return lines
+
+
+def _format_memory(benchmark: Benchmark) -> list[str]:
+    lines = ["| peak memory, MB | plain Keras | textclf | ratio |", "| --- | ---: | ---: | ---: |"]
     for model in MODELS:
-        theirs, ours = (
-            bench.median(f"{kind} {model}", lambda facts: facts["peak"])
+        plain, textclf = (
+            benchmark.median(f"{kind} {model}", lambda measurement: measurement["peak"])
             for kind in ("plain", "textclf")
         )
-        lines.append(f"| {model} | {theirs:,.0f} | {ours:,.0f} | {ours / theirs:.2f} |")
-    lines += ["", "| Reuters | test accuracy | seconds |", "| --- | ---: | ---: |"]
+        lines.append(f"| {model} | {plain:,.0f} | {textclf:,.0f} | {textclf / plain:.2f} |")
+    return lines
+
+
+def _format_accuracies(benchmark: Benchmark) -> list[str]:
+    lines = ["| Reuters | test accuracy | seconds |", "| --- | ---: | ---: |"]
     names = [f"{kind} {model}" for model in MODELS for kind in ("plain", "textclf")]
-    for name in [*names, *({"tfidf-svc", "fasttext"} & set(bench.found))]:
-        accuracy = bench.median(name, lambda facts: facts["accuracy"])
-        lines.append(f"| {name} | {accuracy:.4f} | {wall(name):.1f} |")
-    return "\n".join([*lines, "", *_format_roofline(bench, gemm)])
+    names += [name for name in ("tfidf-svc", "fasttext") if name in benchmark.measurements]
+    for name in names:
+        accuracy = benchmark.median(name, lambda measurement: measurement["accuracy"])
+        lines.append(f"| {name} | {accuracy:.4f} | {_wall(benchmark, name):.1f} |")
+    return lines
 
 
-def _format_roofline(bench: Bench, gemm: float) -> list[str]:
-    lines = [f"Matrix products of float32 at {gemm:.0f} GFLOP/s; a step of {BATCH} texts:", ""]
-    lines += ["| model | products alone, ms | textclf, ms | plain, ms | textclf / products |"]
-    lines += ["| --- | ---: | ---: | ---: | ---: |"]
-    n_steps = STEPS_PER_EPOCH * bench.epochs
+def _format_roofline(benchmark: Benchmark, gflops: float) -> list[str]:
+    lines = [
+        f"Matrix products in float32 reach {gflops:.0f} GFLOP/s. Milliseconds per step of"
+        f" {BATCH_SIZE} texts:",
+        "",
+        "| model | matrix products alone | textclf | plain Keras | textclf / products |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    n_steps = STEPS_PER_EPOCH * benchmark.epochs
     for model in MODELS:
-        alone = 3 * BATCH * FORWARD_MFLOP[model] / gemm
-        ours = bench.median(f"textclf {model}", lambda facts: facts["seconds"]["train"])
-        theirs = bench.median(f"plain {model}", lambda facts: facts["seconds"]["fit"])
-        ours, theirs = 1000 * ours / n_steps, 1000 * theirs / n_steps
-        lines.append(f"| {model} | {alone:.1f} | {ours:.1f} | {theirs:.1f} | {ours / alone:.1f} |")
+        alone = 3 * BATCH_SIZE * FORWARD_MFLOP[model] / gflops
+        textclf = 1000 * _phases(benchmark, f"textclf {model}", "train") / n_steps
+        plain = 1000 * _phases(benchmark, f"plain {model}", "fit") / n_steps
+        lines.append(
+            f"| {model} | {alone:.1f} | {textclf:.1f} | {plain:.1f} | {textclf / alone:.1f} |"
+        )
     return lines
 
 
 def main() -> None:
-    """Measure all rounds, and print what was found."""
+    """Run all rounds, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument(
-        "--rounds", type=int, default=3, help="of which the medians are printed; 3 by default"
+        "--rounds",
+        type=int,
+        default=3,
+        metavar="N",
+        help="Number of rounds; their medians are printed.  [default: 3]",
     )
     parser.add_argument(
-        "--epochs", type=int, default=10, help="of each network; 10 by default, 20 minutes a round"
+        "--epochs",
+        type=int,
+        default=10,
+        metavar="N",
+        help="Epochs of each network.  [default: 10, about 20 minutes per round]",
     )
-    parser.add_argument("--json", type=Path, help="where all figures of all rounds go")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="Write the measurements of all rounds to FILE."
+    )
     options = parser.parse_args()
     machine = f"{platform.platform()}, {os.cpu_count()} processors"
     with tempfile.TemporaryDirectory(prefix="textclf-") as folder:
-        bench = Bench(Path(folder), options.epochs)
-        gemm = measure_gemm()
+        benchmark = Benchmark(Path(folder), options.epochs)
+        gflops = measure_matrix_product()
         for _ in range(options.rounds):
-            measure_round(bench)
+            run_round(benchmark)
             if options.json:
-                facts = {"machine": machine, "gemm_gflops": gemm, "found": bench.found}
-                options.json.write_text(json.dumps(facts, indent=2) + "\n")
+                document = {
+                    "machine": machine,
+                    "matrix_product_gflops": gflops,
+                    "measurements": benchmark.measurements,
+                }
+                options.json.write_text(json.dumps(document, indent=2) + "\n")
     print(f"{options.rounds} rounds of {options.epochs} epochs on {machine}.\n")
-    print(format_tables(bench, gemm))
+    print(format_tables(benchmark, gflops))
 
 
 if __name__ == "__main__":

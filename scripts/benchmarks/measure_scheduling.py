@@ -1,15 +1,15 @@
-"""Measures what it costs to hand out runs to Ray: runs that do nothing, in growing numbers.
+"""Measures the cost of scheduling runs on Ray: runs that do nothing, in growing numbers.
 
-Prints a Markdown table: the time of a run at the beginning, a little later, and at the end, when
-the driver has handed out all others; and the most memory that the driver has held, in a process of
-its own for each row. With ``--bring-back``, each run leaves eleven files of 100 kB, as without a
-shared disk.
+Prints a Markdown table: the mean time per run in the first, second and last tenth of the runs, and
+the peak memory of the driver, which is a new process for each row. With ``--return-files``, each
+run returns eleven files of 100 kB, as without a shared disk.
 
 Example: python scripts/benchmarks/measure_scheduling.py 10 1000 100000
 """
 
 import argparse
 import contextlib
+import itertools
 import statistics
 import subprocess
 import sys
@@ -21,19 +21,19 @@ from typing import Any
 
 from textclf.config.resolve import resolve
 from textclf.executors import ray as executor
-from textclf.executors._base import ExecutorOptions
-from textclf.executors._ray_worker import Answer, Order
-from textclf.experiment.run import Settings
+from textclf.executors._base import ExecutorConfig
+from textclf.executors._ray_worker import Job, JobResult
+from textclf.experiment.run import RunContext
 from textclf.runs.directory import FILES
 from textclf.runtime.machine import count_processors, measure_peak_memory
 from textclf.runtime.progress import Reporter
 
-SHARE = 10
-"""The beginning and the end are a tenth of the runs each."""
+N_PARTS = 10
+"""Equal parts of the runs, of which the first, the second and the last are shown."""
 
 
-class Clock(Reporter):
-    """Notes when each run has ended."""
+class TimingReporter(Reporter):
+    """Records when the runs begin, and when each has ended."""
 
     def __init__(self) -> None:
         super().__init__(quiet=True)
@@ -41,50 +41,51 @@ class Clock(Reporter):
 
     @contextlib.contextmanager
     def counting(self, total: int) -> Iterator[Callable[[], None]]:
-        """Note the time at the start and at each call."""
+        """Record the time at the start and at each call."""
 
         def count() -> None:
             self.times.append(time.perf_counter())
-            if len(self.times) % max(1, total // 10) == 0:
-                done = len(self.times) - 1
-                print(f"{done:,} of {total:,} runs done", file=sys.stderr)
+            n_done = len(self.times) - 1
+            if n_done % max(1, total // N_PARTS) == 0:
+                print(f"{n_done:,} of {total:,} runs done", file=sys.stderr)
 
         self.times.append(time.perf_counter())
         yield count
 
 
-def do_nothing(order: Order, board: Any) -> Answer:  # noqa: ARG001 - what Ray calls with
-    """Answer as a run that has ended."""
-    return Answer()
+def do_nothing(job: Job, log_queue: Any) -> JobResult:  # noqa: ARG001 - Ray passes both
+    """Return the result of a finished run."""
+    return JobResult()
 
 
-def bring_back(order: Order, board: Any) -> Answer:  # noqa: ARG001
-    """Answer with files."""
-    return Answer(files=dict.fromkeys(FILES, bytes(100_000)))
+def return_files(job: Job, log_queue: Any) -> JobResult:  # noqa: ARG001 - Ray passes both
+    """Return the result of a finished run with its files."""
+    return JobResult(files=dict.fromkeys(FILES, bytes(100_000)))
 
 
-def measure(n_runs: int, address: str | None, work: Callable[[Order, Any], Answer]) -> str:
+def measure(n_runs: int, address: str | None, work: Callable[[Job, Any], JobResult]) -> str:
     """Return a row of the table."""
     config = resolve({"dataset": {"name": "bbc"}, "model": {"name": "majority"}})
     configs = [config.model_copy(update={"seed": seed}) for seed in range(n_runs)]
-    clock = Clock()
+    reporter = TimingReporter()
     with tempfile.TemporaryDirectory() as folder:
         failures = executor.execute(
             configs,
             Path(folder),
-            Settings(clock),
-            ExecutorOptions("ray", ray_address=address),
+            RunContext(reporter),
+            ExecutorConfig("ray", ray_address=address),
             work=work,
         )
-    assert not failures  # noqa: S101 - nothing can fail
-    times = [1000 * (b - a) for a, b in zip(clock.times, clock.times[1:], strict=False)]
-    part = max(1, n_runs // SHARE)
-    first, last = statistics.mean(times[:part]), statistics.mean(times[-part:])
-    # The first ones wait for Ray's processes to start.
-    warm = statistics.mean(times[part : 2 * part])
-    total = clock.times[-1] - clock.times[0]
+    assert not failures  # noqa: S101 - runs that do nothing cannot fail
+    moments = reporter.times
+    times = [1000 * (b - a) for a, b in itertools.pairwise(moments)]
+    size = max(1, n_runs // N_PARTS)
+    first, last = statistics.mean(times[:size]), statistics.mean(times[-size:])
+    # The first runs wait until Ray's processes have started.
+    second = statistics.mean(times[size : 2 * size] or times[:size])
+    total = moments[-1] - moments[0]
     return (
-        f"| {n_runs:,} | {total:,.1f} | {1000 * total / n_runs:,.2f} | {first:,.2f} | {warm:,.2f}"
+        f"| {n_runs:,} | {total:,.1f} | {1000 * total / n_runs:,.2f} | {first:,.2f} | {second:,.2f}"
         f" | {last:,.2f} | {(measure_peak_memory() or 0) / 1e6:,.0f} |"
     )
 
@@ -92,22 +93,29 @@ def measure(n_runs: int, address: str | None, work: Callable[[Order, Any], Answe
 def main() -> None:
     """Print a row for each number of runs."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("numbers", type=int, nargs="+", help="of runs")
-    parser.add_argument("--ray-address", help="of a cluster; else a Ray on this machine alone")
-    parser.add_argument("--bring-back", action="store_true", help="files too")
-    parser.add_argument("--row", action="store_true", help="print a row in this process")
+    parser.add_argument(
+        "numbers", type=int, nargs="+", metavar="N", help="Number of runs; a row for each."
+    )
+    parser.add_argument(
+        "--ray-address", help="Address of a cluster; by default, a Ray on this machine alone."
+    )
+    parser.add_argument(
+        "--return-files", action="store_true", help="Return files, as without a shared disk."
+    )
+    parser.add_argument("--only-row", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.row:
-        work = bring_back if options.bring_back else do_nothing
+    if options.only_row:
+        work = return_files if options.return_files else do_nothing
         print(measure(options.numbers[0], options.ray_address, work))
         return
+    shared = ["--return-files"] if options.return_files else []
+    shared += ["--ray-address", options.ray_address] if options.ray_address else []
     print(f"{count_processors()} processors\n")
-    print("| runs | s | ms each | first tenth | second tenth | last tenth | driver MB |")
-    print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    print("| runs | s | ms per run | first tenth | second tenth | last tenth | driver MB |")
+    print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
     for number in options.numbers:
-        named = [word for word in sys.argv[1:] if not word.isdigit()]
-        words = [sys.executable, __file__, str(number), *named, "--row"]
-        subprocess.run(words, check=True)
+        command = [sys.executable, __file__, str(number), *shared, "--only-row"]
+        subprocess.run(command, check=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The recipes as plain scripts: what a competent user would write, and the measure of speed.
+"""Plain Keras scripts for the recipes, as a competent user would write them.
 
-Each part runs as a process of its own and prints its seconds as JSON. Only ``predict-texts`` uses
-textclf: it is what ``predict-ids`` is compared with.
+The speed of textclf is compared with theirs. Each subcommand runs in a new process, and prints its
+seconds as JSON. Only ``predict-texts`` uses textclf; ``predict-ids`` is compared with it.
 
 Example: python scripts/benchmarks/plain_scripts.py reuters --model cnn --epochs 10
 """
@@ -20,19 +20,22 @@ from typing import Any
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
+MODELS = ("mlp", "lstm", "cnn", "cnn-lstm")
+
 SECONDS: dict[str, float] = {}
+"""Seconds of each step."""
 
 
 @contextmanager
 def timed(name: str) -> Iterator[None]:
-    """Keep the seconds of what is done inside."""
+    """Store the seconds of the block in `SECONDS`."""
     started = time.perf_counter()
     yield
     SECONDS[name] = time.perf_counter() - started
 
 
 def build(model: str, *, num_words: int, length: int, n_labels: int) -> Any:
-    """Build one of the four networks of the Reuters tutorial."""
+    """Build one of the four networks of the Reuters recipes."""
     from keras import Sequential, layers
 
     body = {
@@ -63,7 +66,7 @@ def build(model: str, *, num_words: int, length: int, n_labels: int) -> Any:
 
 
 def train_on_reuters(model: str, epochs: int) -> dict[str, Any]:
-    """Train and test a network on Reuters."""
+    """Train and evaluate a network on Reuters."""
     with timed("import"):
         import keras
     with timed("data"):
@@ -89,7 +92,7 @@ def train_on_reuters(model: str, epochs: int) -> dict[str, Any]:
 
 
 def encode_imdb() -> dict[str, Any]:
-    """Read the 50,000 reviews of IMDB, and turn them into ids."""
+    """Read the 50,000 reviews of IMDB, and encode them as token ids."""
     with timed("import"):
         import keras
         import tensorflow as tf
@@ -110,19 +113,19 @@ def encode_imdb() -> dict[str, Any]:
 
 
 def predict_texts(run_path: str, model_path: str, ids_path: str) -> dict[str, Any]:
-    """Predict the test reviews with the model of a run; leave its network and ids for others."""
+    """Predict the test reviews with the model of a run; save its network and the token ids."""
     import numpy as np
 
     from textclf.data.loading import load_dataset
     from textclf.runs.directory import RunDirectory
     from textclf.runtime import backend
-    from textclf.text.encoder import encode
+    from textclf.text.input_pipeline import encode
 
     backend.start("cpu")
     run = RunDirectory(Path(run_path))
     classifier = run.read_model()
-    options = run.read_config().dataset.model_copy(update={"subset": None})
-    texts = list(load_dataset(options).test.texts)
+    config = run.read_config().dataset.model_copy(update={"limit": None})
+    texts = list(load_dataset(config).test.texts)
     classifier.predict_texts(texts[:64])
     with timed("predict"):
         classifier.predict_texts(texts)
@@ -132,7 +135,7 @@ def predict_texts(run_path: str, model_path: str, ids_path: str) -> dict[str, An
 
 
 def predict_ids(model_path: str, ids_path: str) -> dict[str, Any]:
-    """Predict with a saved network from ids that are ready."""
+    """Predict with a saved network from saved token ids."""
     import keras
     import numpy as np
 
@@ -144,7 +147,7 @@ def predict_ids(model_path: str, ids_path: str) -> dict[str, Any]:
 
 
 def run_fasttext() -> dict[str, Any]:
-    """Train and test fastText on Reuters, 25 epochs; needs a package that has it."""
+    """Train and evaluate fastText on Reuters, 25 epochs; needs a package that contains it."""
     fasttext = importlib.import_module("fasttext")
     from keras.datasets import reuters
 
@@ -165,30 +168,32 @@ def run_fasttext() -> dict[str, Any]:
 
 
 def main() -> None:
-    """Run one part, and print what it measured."""
+    """Run a subcommand, and print its results and seconds."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parts = parser.add_subparsers(dest="part", required=True)
-    reuters = parts.add_parser("reuters")
-    reuters.add_argument("--model", required=True)
-    reuters.add_argument("--epochs", type=int, default=10)
-    parts.add_parser("imdb")
-    parts.add_parser("fasttext")
-    texts = parts.add_parser("predict-texts")
-    texts.add_argument("run_path")
-    ids = parts.add_parser("predict-ids")
-    for part in (texts, ids):
-        part.add_argument("model_path")
-        part.add_argument("ids_path")
+    commands = parser.add_subparsers(dest="command", required=True)
+    reuters = commands.add_parser("reuters", help="Train and evaluate a network on Reuters.")
+    reuters.add_argument("--model", required=True, choices=MODELS, help="Network to train.")
+    reuters.add_argument(
+        "--epochs", type=int, default=10, metavar="N", help="Number of epochs.  [default: 10]"
+    )
+    commands.add_parser("imdb", help="Read IMDB, and encode it as token ids.")
+    commands.add_parser("fasttext", help="Train and evaluate fastText on Reuters.")
+    texts = commands.add_parser("predict-texts", help="Predict IMDB's test texts with textclf.")
+    texts.add_argument("run_path", metavar="RUN", help="Finished run on IMDB.")
+    ids = commands.add_parser("predict-ids", help="Predict the same texts with Keras, from ids.")
+    for command, verb in ((texts, "write"), (ids, "read")):
+        command.add_argument("model_path", metavar="MODEL", help=f"Network to {verb} (.keras).")
+        command.add_argument("ids_path", metavar="IDS", help=f"Token ids to {verb} (.npy).")
     options = vars(parser.parse_args())
-    acts: dict[str, Callable[..., dict[str, Any]]] = {
+    functions: dict[str, Callable[..., dict[str, Any]]] = {
         "reuters": train_on_reuters,
         "imdb": encode_imdb,
         "fasttext": run_fasttext,
         "predict-texts": predict_texts,
         "predict-ids": predict_ids,
     }
-    found = acts[options.pop("part")](**options)
-    print(json.dumps({**found, "seconds": SECONDS}))
+    results = functions[options.pop("command")](**options)
+    print(json.dumps({**results, "seconds": SECONDS}))
 
 
 if __name__ == "__main__":

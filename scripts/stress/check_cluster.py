@@ -1,8 +1,9 @@
-"""Checks that a Ray cluster gives what this machine alone gives: real nodes, on the loopback.
+"""Checks that a Ray cluster gives the same runs as this machine alone.
 
-A comparison is run by ``--executor local`` and by ``--executor ray`` on a cluster of several nodes,
-and each file of each run is compared. With ``--kill``, the processes of one node are ended by
-SIGKILL while a run trains there: every run has to be finished, once, and be the same then too.
+Runs a comparison with ``--executor local``, and with ``--executor ray`` on a cluster of several
+nodes on this machine, and compares each file of each run. With ``--kill``, the processes of one
+node are killed (SIGKILL) while a run trains there; still, each run must be finished once, with the
+same files.
 
 Example: python scripts/stress/check_cluster.py --nodes 3 --kill -- --dataset reuters --model lstm
 """
@@ -28,17 +29,17 @@ from typing import Any
 import psutil
 
 from textclf.runs.directory import FILES, RunDirectory
-from textclf.runtime.machine import COMPARED
+from textclf.runtime.machine import ENVIRONMENT_FIELDS
 
 COMMAND = Path(sys.executable).with_name("textclf")
 SMOKE = ("--dataset", "bbc", "--smoke")
 MEASURED = {"train_seconds", "examples_per_second", "seconds"}
-"""Fields that differ between two runs on the same machine too."""
+"""Fields that differ between two runs of the same command."""
 
 
 @contextlib.contextmanager
 def start_cluster(n_nodes: int, client_port: int) -> Iterator[Any]:
-    """Start nodes with one processor each, one of them the head; end them all."""
+    """Start nodes with one processor each, of which one is the head; stop them at the end."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     from ray.cluster_utils import Cluster
 
@@ -52,15 +53,15 @@ def start_cluster(n_nodes: int, client_port: int) -> Iterator[Any]:
         cluster.shutdown()
 
 
-def compare(words: Sequence[str], root: Path, *more: str) -> None:
-    """Run ``textclf compare`` with one thread for each run, as on the nodes."""
+def compare(arguments: Sequence[str], root: Path, *options: str) -> None:
+    """Run ``textclf compare`` with one thread per run, as on the nodes."""
     one_thread = ("--set", "resources.cpus=1")
-    command = [str(COMMAND), "compare", *words, "--run-root", str(root), *one_thread, *more]
+    command = [str(COMMAND), "compare", *arguments, "--run-root", str(root), *one_thread, *options]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
-def list_files(run: RunDirectory) -> dict[str, Any]:
-    """Return what each file of a run holds, but for times and what Python calls its objects."""
+def read_files(run: RunDirectory) -> dict[str, Any]:
+    """Return the content of each file of a run, without measured times and ids of objects."""
     found: dict[str, Any] = {}
     for path in (run.path / name for name in FILES if (run.path / name).is_file()):
         if path.name == "evaluation.json":
@@ -72,51 +73,53 @@ def list_files(run: RunDirectory) -> dict[str, Any]:
             found[path.name] = [{k: v for k, v in row.items() if k not in MEASURED} for row in rows]
         elif path.name == "meta.json":
             content = json.loads(path.read_text())
-            found[path.name] = [content[key] for key in ("config", "dataset_digest", *COMPARED)]
+            found[path.name] = [
+                content[key] for key in ("config", "dataset_digest", *ENVIRONMENT_FIELDS)
+            ]
         elif path.suffix in {".keras", ".skops"}:
-            found |= {f"{path.name} {name}": data for name, data in list_members(path)}
+            found |= {f"{path.name} {name}": data for name, data in read_members(path)}
         else:
             found[path.name] = path.read_bytes()
     return found
 
 
-def list_members(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield what is in a model file, but for times, and numbers that stand for Python's objects."""
+def read_members(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the files in a model file, without times and without ids of Python objects."""
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
             if name not in {"metadata.json", "schema.json"}:
-                # skops calls each array by the number of its object.
                 data = archive.read(name)
-                known_as = name if path.suffix == ".keras" else hashlib.sha256(data).hexdigest()
-                yield known_as, re.sub(rb'"shared_object_id": \d+', b"", data)
+                # skops names each array by the id of its object.
+                stable_name = name if path.suffix == ".keras" else hashlib.sha256(data).hexdigest()
+                yield stable_name, re.sub(rb'"shared_object_id": \d+', b"", data)
 
 
 def find_runs(root: Path) -> dict[Path, RunDirectory]:
-    """Return all runs of a run root by their places in it."""
+    """Return all runs of a run root by their relative paths."""
     return {run.path.relative_to(root): run for run in RunDirectory.list_below(root)}
 
 
-def count_differences(expected: Path, found: Path) -> int:
-    """Print what is not the same in two run roots; return how much."""
-    wanted, runs = map(find_runs, (expected, found))
-    problems = [f"{place} is not in both" for place in set(wanted) ^ set(runs)]
+def count_differences(expected_root: Path, found_root: Path) -> int:
+    """Print the differences of two run roots; return their number."""
+    expected, found = find_runs(expected_root), find_runs(found_root)
+    problems = [f"{path} is in one run root only" for path in sorted(set(expected) ^ set(found))]
     n_files = 0
-    for place in sorted(set(wanted) & set(runs)):
-        problems += [f"{place}: {damage}" for damage in runs[place].find_damage()]
-        if (n_looks := runs[place].read_meta()["test_evaluations"]) != 1:
-            problems.append(f"{place} was evaluated {n_looks} times")
-        one, two = list_files(wanted[place]), list_files(runs[place])
+    for path in sorted(set(expected) & set(found)):
+        problems += [f"{path}: {damage}" for damage in found[path].find_damage()]
+        if (n_evaluations := found[path].read_meta()["test_evaluations"]) != 1:
+            problems.append(f"{path} was evaluated {n_evaluations} times")
+        one, two = read_files(expected[path]), read_files(found[path])
         different = [name for name in {**one, **two} if one.get(name) != two.get(name)]
-        problems += [f"{place}: {name} is different" for name in different]
+        problems += [f"{path}: {name} differs" for name in different]
         n_files += len(two)
-    leftovers = [path for path in found.rglob(".*") if path.name != ".lock"]
-    problems += [f"left over: {path}" for path in leftovers]
-    print("\n".join([*problems, f"{len(runs)} runs, {n_files} files: {len(problems)} problems"]))
+    leftovers = [path for path in found_root.rglob(".*") if path.name != ".lock"]
+    problems += [f"{path} is left over" for path in leftovers]
+    print("\n".join([*problems, f"{len(found)} runs, {n_files} files, {len(problems)} problems"]))
     return len(problems)
 
 
-def kill_a_node(cluster: Any, killed: list[str]) -> None:
-    """End all processes of a node, as soon as a run there has done an epoch."""
+def kill_node(cluster: Any, killed: list[str]) -> None:
+    """Kill all processes of a node when a run on it has trained an epoch."""
     raylets = [node.all_processes["raylet"][0].process.pid for node in cluster.worker_nodes]
     while not killed:
         for raylet in map(psutil.Process, raylets):
@@ -137,28 +140,42 @@ def find_open_locks(processes: Sequence[psutil.Process]) -> Iterator[Path]:
             yield from (Path(f.path) for f in process.open_files() if f.path.endswith("/.lock"))
 
 
-def main() -> int:
-    """Return 0 where all is the same."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--nodes", type=int, default=2)
-    parser.add_argument("--kill", action="store_true", help="end a node while a run trains there")
-    parser.add_argument("words", nargs="*", default=SMOKE, help="of compare, after --")
-    parser.add_argument("--client", action="store_true", help="connect by ray://")
-    options = parser.parse_args()
+def find_free_port() -> int:
+    """Return a port on which nothing listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        port: int = free.getsockname()[1]
+        return port
+
+
+def main() -> int:
+    """Run both comparisons; return 0 if all files are the same."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument(
+        "--nodes", type=int, default=2, metavar="N", help="Number of nodes.  [default: 2]"
+    )
+    parser.add_argument("--kill", action="store_true", help="Kill a node while a run trains on it.")
+    parser.add_argument("--client", action="store_true", help="Connect through ray://.")
+    parser.add_argument(
+        "arguments",
+        nargs="*",
+        default=SMOKE,
+        metavar="ARGUMENT",
+        help="Arguments of textclf compare, after --.  [default: --dataset bbc --smoke]",
+    )
+    options = parser.parse_args()
+    port = find_free_port()
     with tempfile.TemporaryDirectory() as folder, start_cluster(options.nodes, port) as cluster:
-        alone, together = Path(folder) / "local", Path(folder) / "ray"
-        compare(options.words, alone)
+        local_root, ray_root = Path(folder) / "local", Path(folder) / "ray"
+        compare(options.arguments, local_root)
         killed: list[str] = []
         if options.kill:
-            threading.Thread(target=kill_a_node, args=(cluster, killed), daemon=True).start()
+            threading.Thread(target=kill_node, args=(cluster, killed), daemon=True).start()
         address = f"ray://127.0.0.1:{port}" if options.client else cluster.address
-        compare(options.words, together, "--executor", "ray", "--ray-address", address)
+        compare(options.arguments, ray_root, "--executor", "ray", "--ray-address", address)
         if options.kill:
-            print(f"killed: the node that trained {killed or 'nothing'}")
-        return int(count_differences(alone, together) > 0 or options.kill != bool(killed))
+            print(f"killed the node of {killed[0]}" if killed else "no node was killed")
+        return int(count_differences(local_root, ray_root) > 0 or options.kill != bool(killed))
 
 
 if __name__ == "__main__":

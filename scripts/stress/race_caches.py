@@ -1,7 +1,8 @@
-"""Lets many processes need the same absent files at once, and counts how often these are made.
+"""Lets many processes need the same missing files at once, and counts how often each is made.
 
-A local server stands for the internet. In each round, all processes begin at the same moment with
-empty caches; each file must be downloaded or built once, and all must get the same content.
+A local server stands for the internet. In each round, all processes start at the same time with
+empty caches; each file must be downloaded or built once, and all processes must get the same
+content.
 
 Example: python scripts/stress/race_caches.py --processes 10 --rounds 20
 """
@@ -29,11 +30,13 @@ from textclf.runtime import backend
 
 CACHES = ("KERAS_HOME", "TEXTCLF_CACHE_DIR", "TFHUB_CACHE_DIR")
 EMBEDDING = "embedding/1"
-N_FACTS = 11  # Three things needed and as many that could differ, four made, and an end.
+N_COUNTS = 11
+"""Three needs, with as many counts of different contents; one file built, three downloaded; and
+the processes that are done."""
 
 
 def write_served(folder: Path) -> None:
-    """Make what the server offers: wires of random words, and a text embedding."""
+    """Write the files of the server: Reuters with random words, and a text embedding."""
     backend.import_tensorflow()
     from textclf.hub.word_vectors import Vectors, write_text_embedding
 
@@ -52,86 +55,94 @@ def write_served(folder: Path) -> None:
 
 @contextlib.contextmanager
 def serve(folder: Path) -> Iterator[tuple[str, Counter[str]]]:
-    """Serve a folder; give its address, and how often each file was asked for."""
-    asked: Counter[str] = Counter()
+    """Serve a folder; yield its address, and the number of requests of each file."""
+    n_requests: Counter[str] = Counter()
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked[self.path.split("?")[0].strip("/")] += 1
+            n_requests[self.path.split("?")[0].strip("/")] += 1
             super().do_GET()
 
-        def log_message(self, *words: object) -> None:
+        def log_message(self, *args: object) -> None:
             """Print nothing."""
 
     handler = functools.partial(Handler, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/", asked
+        yield f"http://127.0.0.1:{server.server_port}/", n_requests
         server.shutdown()
         thread.join()
 
 
-def need_reuters() -> str:
-    """Return what the dataset has in it."""
-    from textclf.config.schema import DatasetOptions
+def hash_reuters() -> str:
+    """Load Reuters; return a digest of its content."""
+    from textclf.config.schema import DatasetConfig
     from textclf.data.loading import load_dataset
 
-    return load_dataset(DatasetOptions(name="reuters")).digest
+    return load_dataset(DatasetConfig(name="reuters")).digest
 
 
-def need_embedding(handle: str) -> str:
-    """Return what a text embedding has in it."""
-    from textclf.hub import handles as hub
+def hash_embedding(handle: str) -> str:
+    """Download or build a text embedding; return a digest of its content."""
+    from textclf.hub import handles
 
-    return hub.hash_embedding(hub.resolve(handle))
+    return handles.hash_embedding(handles.resolve(handle))
 
 
-def work(address: str, served: Path, barrier: Any, tasks: Any, answers: Any) -> None:
-    """In each round, wait for the others, and need everything at once."""
+def work(address: str, served: Path, barrier: Any, tasks: Any, events: Any) -> None:
+    """In each round, wait for the other processes, and need every file at once.
+
+    Args:
+        address: Address of the server.
+        served: Folder of the server.
+        barrier: Starts all processes of a round at the same time.
+        tasks: Queue of the folder of each round; None ends the process.
+        events: Queue of pairs: what happened, and to what or with which content.
+    """
     from textclf.datasets import reuters
-    from textclf.hub import handles as hub
+    from textclf.hub import handles
 
     backend.import_tensorflow()
-    sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - progress of downloads, until the end
+    sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - hides downloads until the process ends
     reuters.ORIGIN = address
     for name in reuters.FILES:
         digest = hashlib.sha256((served / name).read_bytes()).hexdigest()
         reuters.FILES[name] = ("sha256", digest)
-    build = hub.build
+    build = handles.build
 
-    def build_and_say(*words: Any, **options: Any) -> None:
-        answers.put(("built", hub.GLOVE))
-        build(*words, **options)
+    def build_and_count(*args: Any, **options: Any) -> None:
+        events.put(("built", handles.GLOVE))
+        build(*args, **options)
 
-    hub.build = build_and_say
+    handles.build = build_and_count
     needs: dict[str, Callable[[], str]] = {
-        "reuters": need_reuters,
-        "glove": lambda: need_embedding(hub.GLOVE),
-        EMBEDDING: lambda: need_embedding(address + EMBEDDING),
+        "reuters": hash_reuters,
+        "glove": lambda: hash_embedding(handles.GLOVE),
+        EMBEDDING: lambda: hash_embedding(address + EMBEDDING),
     }
     for folder in iter(tasks.get, None):
         os.environ.update({name: str(Path(folder) / name) for name in CACHES})
         barrier.wait()
-        for what, need in needs.items():
+        for name, get_digest in needs.items():
             try:
-                answers.put((what, need()))
+                events.put((name, get_digest()))
             except Exception as error:
-                answers.put((f"error: {error}", what))
-        answers.put(("done", what))
+                events.put((f"error: {error}", name))
+        events.put(("done", ""))
 
 
 def race(n_processes: int, n_rounds: int, root: Path) -> Counter[str]:
-    """Run all rounds; return how often each thing was made, needed, and differed in a round."""
+    """Run all rounds; count how often each file was made, needed, and different in a round."""
     (root / "served").mkdir()
     write_served(root / "served")
     context = multiprocessing.get_context("spawn")
-    barrier, answers = context.Barrier(n_processes), context.Queue()
+    barrier, events = context.Barrier(n_processes), context.Queue()
     tasks = [context.Queue() for _ in range(n_processes)]
-    said: Counter[str] = Counter()
-    with serve(root / "served") as (address, asked):
-        words = (address, root / "served", barrier)
-        workers = [context.Process(target=work, args=(*words, task, answers)) for task in tasks]
+    counts: Counter[str] = Counter()
+    with serve(root / "served") as (address, n_requests):
+        shared = (address, root / "served", barrier)
+        workers = [context.Process(target=work, args=(*shared, task, events)) for task in tasks]
         for worker in workers:
             worker.start()
         for number in range(n_rounds):
@@ -139,37 +150,41 @@ def race(n_processes: int, n_rounds: int, root: Path) -> Counter[str]:
                 task.put(str(root / f"round-{number}"))
             found: dict[str, list[str]] = defaultdict(list)
             while len(found["done"]) < n_processes:
-                what, answer = answers.get(timeout=300)
-                found[what].append(answer)
-            said["done"] += len(found.pop("done"))
-            said["built glove"] += len(found.pop("built", []))
-            for what, some in found.items():
-                said[f"needed {what}"] += len(some)
-                # Only within a round: what TensorFlow writes depends on what it wrote before.
-                said[f"differing {what}"] += len(set(some)) - 1
+                name, detail = events.get(timeout=300)
+                found[name].append(detail)
+            counts["done"] += len(found.pop("done"))
+            counts["built glove"] += len(found.pop("built", []))
+            for name, digests in found.items():
+                counts[f"needed {name}"] += len(digests)
+                # Only within a round, because TensorFlow's files depend on what it wrote before.
+                counts[f"different {name}"] += len(set(digests)) - 1
             print(f"round {number + 1} of {n_rounds}", file=sys.stderr, flush=True)
         for task, worker in zip(tasks, workers, strict=True):
             task.put(None)
             worker.join()
-    said.update({f"downloaded {path}": count for path, count in asked.items()})
-    return said
+    counts.update({f"downloaded {path}": count for path, count in n_requests.items()})
+    return counts
 
 
 def main() -> None:
-    """Print what was counted, and exit with 1 where it is not what it should be."""
+    """Print the counts, and exit with 1 if one of them is not as it should be."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--processes", type=int, default=10)
-    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument(
+        "--processes", type=int, default=10, metavar="N", help="Number of processes.  [default: 10]"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=20, metavar="N", help="Number of rounds.  [default: 20]"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="textclf-") as folder:
-        said = race(options.processes, options.rounds, Path(folder))
-    print("| what | times |\n| --- | ---: |")
-    for what, count in sorted(said.items()):
-        print(f"| {what} | {count} |")
+        counts = race(options.processes, options.rounds, Path(folder))
+    print("| event | count |\n| --- | ---: |")
+    for event, count in sorted(counts.items()):
+        print(f"| {event} | {count} |")
     once, each = options.rounds, options.processes * options.rounds
-    allowed = {"built": once, "downloaded": once, "needed": each, "done": each, "differing": 0}
-    right = all(count == allowed.get(what.split()[0]) for what, count in said.items())
-    sys.exit(0 if right and len(said) == N_FACTS else 1)
+    expected = {"built": once, "downloaded": once, "needed": each, "done": each, "different": 0}
+    is_correct = all(count == expected.get(event.split()[0]) for event, count in counts.items())
+    sys.exit(0 if is_correct and len(counts) == N_COUNTS else 1)
 
 
 if __name__ == "__main__":

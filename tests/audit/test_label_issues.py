@@ -29,7 +29,7 @@ def test_confident_learning_on_a_small_case():
     assert issues.margins == pytest.approx([0.6, 0.6])
 
 
-def test_there_is_no_issue_if_all_labels_are_equally_likely():
+def test_no_issue_is_found_if_all_labels_are_equally_likely():
     labels = np.array([0, 0, 0, 1, 1])
     assert not len(find_label_issues(labels, np.full((5, 2), 0.5)).positions)
 

@@ -51,10 +51,10 @@ def test_runs_of_the_reference_are_not_checked(tmp_path, reference):
 
 def test_gate_without_a_model_to_check_is_refused(tmp_path, reference):
     gate = Gate(reference, max_drop=0, alpha=0.05)
-    with pytest.raises(RequestError, match="there is no model to check"):
+    with pytest.raises(RequestError, match="no model is left to check"):
         gate.check([reference], QUIET)
     baseline_models = group_by_configuration(write_runs(tmp_path / "new", {"majority": 0.9}))
-    with pytest.raises(RequestError, match="there is no model to check"):
+    with pytest.raises(RequestError, match="no model is left to check"):
         gate.check(baseline_models, QUIET)
     gate.check(baseline_models, QUIET, named=["majority"])
 

@@ -94,4 +94,4 @@ def test_damaged_predictions_in_a_folder_are_left_out_with_a_message(cli, tmp_pa
     (good.path / "predictions.npz").unlink()
     answer = cli("compare")
     assert answer.code == 1
-    assert "there is no finished run with predictions to compare" in answer.error_line
+    assert "no finished run has predictions to compare" in answer.error_line

@@ -21,7 +21,7 @@ def test_columns_are_found_by_usual_names_or_as_the_other_one(tmp_path):
         assert collect(load(path, **options)) == sorted(ROWS)
     assert collect(load(write_csv(tmp_path / "b.csv", header="x,label"))) == sorted(ROWS)
     with pytest.raises(
-        DataError, match="there is no column 'c'; --text-column is one of 'id', 'a', 'b'"
+        DataError, match="no column is named 'c'; --text-column is one of 'id', 'a', 'b'"
     ):
         load(path, text_column="c")
     with pytest.raises(DataError, match="column 'a' cannot be both text and label"):

@@ -178,7 +178,7 @@ def test_labels_without_test_examples_are_reported(cli, tmp_path):
             "empty contains neither a .csv, .tsv, .jsonl, .parquet file nor a folder of .txt files",
         ),
         ("two", "one.csv, or name them train and test"),
-        ("test", "there is no file or folder named train beside "),
+        ("test", "no file or folder named train is beside "),
         ("twice", "train.csv and training.csv both name the train split"),
     ],
 )

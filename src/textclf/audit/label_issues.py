@@ -71,7 +71,7 @@ def cross_validate(
     config = tfidf_svc.Config(name="tfidf-svc")
     try:
         features = tfidf_svc.make_vectorizer(config).fit_transform(texts)
-    except ValueError:  # No word occurs in two texts, so there is no evidence against any label.
+    except ValueError:  # No word occurs in two texts, so nothing speaks against any label.
         return np.eye(n_labels)[labels]
     folds = assign_folds(labels, N_FOLDS)
     decisions = np.full((len(labels), n_labels), NEVER_PREDICTED)

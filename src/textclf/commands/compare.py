@@ -163,7 +163,7 @@ def _make_plan(
         if given:
             refuse_conflicts(flag, key, assignments)
     return ComparisonPlan(
-        tree=read_yaml(config_path) if config_path else {},
+        tree=read_yaml(config_path) if config_path else None,
         source=str(config_path or "configuration"),
         overrides=make_overrides(assignments, dataset=dataset, **named),
         models=models,

@@ -75,7 +75,7 @@ def check_texts(texts: Sequence[str]) -> None:
     """Refuse texts that cannot be classified.
 
     Raises:
-        RequestError: There is no text, or one is empty or not valid Unicode.
+        RequestError: No text is given, or one is empty or not valid Unicode.
         LimitError: A text is too long.
     """
     if not texts:

@@ -16,7 +16,7 @@ from textclf.runs.search import read_finished
 from textclf.runtime.progress import Reporter
 
 MIN_SEEDS = 3
-"""With fewer seeds, the variance over seeds is hardly known."""
+"""With fewer seeds, the variance over seeds is poorly estimated."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Gate:
             named: Baseline models that are checked because the user named them.
 
         Raises:
-            RequestError: There is no model to check.
+            RequestError: No model is left to check.
             RunError: A model cannot be compared with the reference.
             GateError: The accuracy of a model dropped by more than allowed, significantly.
         """
@@ -99,7 +99,7 @@ class Gate:
         ]
         if not selected:
             raise RequestError(
-                "--gate: there is no model to check; the gate's own runs are left out, and so are"
+                "--gate: no model is left to check; the gate's own runs are left out, and so are"
                 " baseline models unless --model names them"
             )
         return selected

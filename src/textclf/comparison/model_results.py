@@ -95,7 +95,7 @@ def group_by_configuration(
                 check_comparable(results[0], result)
             models.append(ModelResults(directories, results, np.stack(correct)))
     if not models:
-        raise RunError("there is no finished run with predictions to compare")
+        raise RunError("no finished run has predictions to compare")
     return models
 
 

@@ -1,7 +1,7 @@
 """Decides which runs a comparison needs: models, seeds and baseline models."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from textclf.config.loading import Override
@@ -16,14 +16,14 @@ class ComparisonPlan:
     """The runs that a comparison needs.
 
     Attributes:
-        tree: Content of a configuration file; empty without one.
+        tree: Content of a configuration file; None without one.
         source: Name of the file, for messages.
         overrides: Values that override the file in every run, such as the dataset.
         models: Models to run; if empty, the model of the file, or every network without a file.
         seeds: Seeds to run; if empty, the seed of the configuration.
     """
 
-    tree: Mapping[str, Any] = field(default_factory=dict)
+    tree: Mapping[str, Any] | None = None
     source: str = "configuration"
     overrides: Sequence[Override] = ()
     models: Sequence[str] = ()
@@ -32,12 +32,12 @@ class ComparisonPlan:
     @property
     def names_models(self) -> bool:
         """Whether the user named the models; otherwise a network that cannot run is left out."""
-        return bool(self.models or self.tree)
+        return bool(self.models) or self.tree is not None
 
     def make_configs(self) -> list[ExperimentConfig]:
         """Return one configuration for each model and seed, baseline models last."""
         networks = [name for name in list_names("models") if name not in BASELINES]
-        default_models: list[str | None] = [None] if self.tree else [*networks]
+        default_models: list[str | None] = [None] if self.tree is not None else [*networks]
         models = list(dict.fromkeys(self.models)) or default_models
         seeds: list[int | None] = list(dict.fromkeys(self.seeds)) or [None]
         configs = [self._resolve(model, seed) for model in models for seed in seeds]
@@ -64,4 +64,4 @@ class ComparisonPlan:
             )
             if value is not None
         ]
-        return resolve(dict(self.tree), [*chosen, *self.overrides], source=self.source)
+        return resolve(dict(self.tree or {}), [*chosen, *self.overrides], source=self.source)

@@ -57,10 +57,10 @@ def tabulate(
         keys.
 
     Raises:
-        RunError: There is no run of the reference.
+        RunError: The reference has no run.
     """
     if reference and all(model.first.model != reference for model in models):
-        raise RunError(f"there is no finished run of the reference '{reference}' to compare with")
+        raise RunError(f"the reference '{reference}' has no finished run to compare with")
     rows: list[Row] = []
     notes: list[str] = []
     for group in group_by_test_set(models):
@@ -154,7 +154,7 @@ def _judge(difference: Difference | None, *, is_best: bool) -> Row:
 def _beats(ordered: Sequence[ModelResults], baseline: str) -> dict[str, bool]:
     """Return whether each network is significantly better than the best run of a baseline model.
 
-    The keys are fingerprints; it is empty if there is no run of the baseline model.
+    The keys are fingerprints; it is empty if the baseline model has no run.
     """
     best = next((model for model in ordered if model.first.model == baseline), None)
     if best is None:

@@ -64,12 +64,12 @@ class TableConfig(DatasetConfig):
     )
     validation_fraction: Fraction = Field(
         default=0.2,
-        description="fraction of the training split, or of all examples if there are no splits,"
+        description="fraction of the training split, or of all examples without splits,"
         " that becomes the validation split if there is none",
     )
     test_fraction: Fraction = Field(
         default=0.2,
-        description="fraction of the training split, or of all examples if there are no splits,"
+        description="fraction of the training split, or of all examples without splits,"
         " that becomes the test split if there is none",
     )
 
@@ -112,7 +112,7 @@ def _find_column(
 ) -> str | None:
     if wanted is not None and wanted not in names:
         raise DataError(
-            f"{origin}: there is no column '{wanted}';"
+            f"{origin}: no column is named '{wanted}';"
             f" --{kind}-column is one of {_format_names(names)}"
         )
     known_as = {name.strip().lower(): name for name in reversed(names)}
@@ -142,7 +142,7 @@ def load_library_dataset(
         key: Everything that decides the content; JSON.
 
     Raises:
-        DataError: There is no training split, or the rows cannot be used.
+        DataError: The training split is missing, or the rows cannot be used.
     """
     origin, names = f"--dataset {config.name}", label_names
     parts: dict[Part, ReadRows] = {

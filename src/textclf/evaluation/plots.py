@@ -11,7 +11,7 @@ from textclf.evaluation.calibration import CalibrationBins
 from textclf.training.history import History
 
 MANY_LABELS = 100
-"""With more labels, there is no room for their names."""
+"""With more labels, their names do not fit."""
 
 LOSS, ACCURACY = "#c0392b", "#1f5fa8"
 

@@ -93,7 +93,7 @@ def check_resources(wanted: ResourcesConfig, context: RunContext, address: str |
     """Report the cluster's resources, and check that a machine has those of a run.
 
     Raises:
-        RequestError: No machine has them, and none can join because there is no cluster address.
+        RequestError: No machine has them, and none can join a Ray without a cluster address.
     """
     import ray
 

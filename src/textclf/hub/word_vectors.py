@@ -50,7 +50,7 @@ def choose(chunks: Iterable[Chunk], source: str, *, max_tokens: int) -> Vectors:
         max_tokens: Maximum number of words.
 
     Raises:
-        EmbeddingError: There is no such word.
+        EmbeddingError: The tokenizer can return none of the words.
     """
     rows: dict[str, npt.NDArray[np.float32]] = {}
     for tokens, matrix in chunks:

@@ -20,7 +20,7 @@ class BuiltModel:
     Attributes:
         takes: ``token_ids`` or ``text``.
         encoder: Layer that is not trained, whose output for each text is computed once; None if
-            there is no such layer.
+            the network takes token ids or texts.
         network: keras.Model, token ids, the encoder's output or texts to probabilities
             <float32>[batch, n_labels].
     """

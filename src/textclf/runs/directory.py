@@ -8,6 +8,7 @@ import json
 import shlex
 import shutil
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,11 +98,9 @@ class RunDirectory:
         """Whether the run has finished."""
         return (self.path / "evaluation.json").is_file()
 
-    @contextlib.contextmanager
-    def lock(self, *, timeout_seconds: float = 0) -> Iterator[None]:
+    def lock(self, *, timeout_seconds: float = 0) -> AbstractContextManager[None]:
         """Lock the directory for this process; it is created if it does not exist."""
-        with lock_folder(self.path, timeout_seconds=timeout_seconds):
-            yield
+        return lock_folder(self.path, timeout_seconds=timeout_seconds)
 
     def check(self, config: ExperimentConfig, *, force: bool) -> None:
         """Check that a configuration may be run here; with ``force``, it may replace any run.

@@ -72,7 +72,7 @@ def find_finished_run(path: Path) -> RunDirectory:
     """Return the finished run at ``path``, or the only run below it.
 
     Raises:
-        RunError: There is no run, it is not finished, or there are several.
+        RunError: No run is found, it is not finished, or there are several.
     """
     run = RunDirectory(path)
     if not run.is_begun:

@@ -129,7 +129,7 @@ def _list_files(folder: Path) -> list[Path]:
 
 
 def _find_parts(path: Path) -> dict[Part, Path]:
-    """Return the file or folder of each split; ``all`` if there are no splits."""
+    """Return the file or folder of each split; ``all`` without splits."""
     if path.is_file():
         if find_format(path) is None:
             raise DataError(f"{path}: expected a folder, or a file that ends in {FORMATS} or .gz")
@@ -166,7 +166,7 @@ def _match_parts(candidates: list[Path]) -> dict[Part, Path]:
             raise DataError(f"{candidate}: it contains no folder of .txt files for a label")
     if parts and "train" not in parts:
         first = next(iter(parts.values()))
-        raise DataError(f"there is no file or folder named train beside {first}")
+        raise DataError(f"no file or folder named train is beside {first}")
     return parts
 
 

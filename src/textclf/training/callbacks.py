@@ -120,7 +120,7 @@ class StopEarly(keras.callbacks.Callback):  # type: ignore[misc]
         self.patience = patience
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
-        """Stop if there was no improvement."""
+        """Stop if the last epochs brought no improvement."""
         if self.history.should_stop(self.patience):
             self.model.stop_training = True
 

@@ -111,3 +111,9 @@ def test_errors_name_the_file_or_the_option():
     plan = ComparisonPlan(overrides=[BBC], models=["mpl"])
     with pytest.raises(RequestError, match=r"unknown model 'mpl': did you mean 'mlp'\?"):
         plan.make_configs()
+
+
+def test_empty_configuration_file_is_a_file_without_a_model():
+    dataset = Override("dataset.name", "bbc", "--dataset bbc")
+    with pytest.raises(RequestError, match="no model given"):
+        ComparisonPlan(tree={}, overrides=[dataset]).make_configs()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from textclf.config.loading import Override
 from textclf.config.resolve import resolve
 from textclf.data.dataset import Split, TextDataset
 from textclf.data.loading import load_dataset
@@ -124,14 +125,26 @@ def make_overlapping_dataset() -> TextDataset:
 
 
 def write_run(
-    root, model, correct, *, seed=1, labels=None, names=("a", "b", "c"), digest="d", dataset="bbc"
+    root,
+    model,
+    correct,
+    *,
+    seed=1,
+    labels=None,
+    names=("a", "b", "c"),
+    digest="d",
+    dataset="bbc",
+    settings=None,
 ):
     """Write a finished run whose predictions are correct where ``correct`` is, without training."""
     correct = np.asarray(correct, bool)
     labels = np.arange(len(correct)) % 3 if labels is None else labels
     probabilities = np.full((len(correct), 3), 0.1, np.float32)
     probabilities[np.arange(len(correct)), np.where(correct, labels, (labels + 1) % 3)] = 0.8
-    config = resolve({"dataset": {"name": dataset}, "model": {"name": model}, "seed": seed})
+    tree = {"dataset": {"name": dataset}, "model": {"name": model}, "seed": seed}
+    config = resolve(
+        tree, [Override(key, value, "test") for key, value in (settings or {}).items()]
+    )
     run = RunDirectory.of(config, root)
     run.path.mkdir(parents=True)
     run.prepare(config, force=False)

@@ -35,6 +35,11 @@ MISTAKES = {
         2,
         ["--set training.epoch=1: training.epoch: unknown key 'epoch': did you mean 'epochs'?"],
     ),
+    "unknown column": (
+        ["compare", "RUN", "--columns", "model,acuracy"],
+        2,
+        ["--columns: unknown column 'acuracy': did you mean 'accuracy'? Choose from "],
+    ),
     "negative epochs": (
         ["train", "--model", "mlp", "--dataset", "bbc", "--set", "training.epochs=-1"],
         2,
@@ -115,6 +120,8 @@ def test_every_format_contains_the_same_values(cli, smoke_run):
     assert f"| {shown} |" in cli("compare", smoke_run, "--format", "markdown").out
     rows = list(csv.DictReader(io.StringIO(cli("compare", smoke_run, "--format", "csv").out)))
     assert float(rows[0]["accuracy"]) == accuracy
+    chosen = cli("compare", smoke_run, "--format", "csv", "--columns", "accuracy,model").out
+    assert chosen == f"accuracy,model\n{accuracy},mlp\n"
 
 
 def test_help_is_shown_without_a_command(cli):

@@ -1,5 +1,6 @@
 """What every dataset, source, model, configuration and command must have, found by discovery."""
 
+import importlib
 import inspect
 import re
 from pathlib import Path
@@ -13,6 +14,7 @@ import textclf.commands
 import textclf.data.loading
 import textclf.executors
 import textclf.models
+from textclf.commands._options import list_summaries
 from textclf.config.loading import Override, read_yaml
 from textclf.config.resolve import resolve
 from textclf.config.schema import DatasetConfig, ModelConfig
@@ -20,6 +22,7 @@ from textclf.data.loading import load_dataset, load_label_names
 from textclf.models._build import find_fit
 from textclf.registry import list_names, load_module
 from textclf.runtime import backend
+from textclf.tables import GAP, Column
 
 pytestmark = pytest.mark.usefixtures("hub_cache")
 
@@ -70,6 +73,40 @@ def test_dataset_module_has_the_contract(module):
     assert functions >= {"label_names", "load"}
     for name in functions:
         assert list(inspect.signature(getattr(module, name)).parameters) == ["config"]
+
+
+@pytest.mark.parametrize("kind", ["datasets", "models"])
+def test_summaries_fit_into_80_columns(kind):
+    rows = list_summaries(kind)
+    name_width = max(len(row["name"]) for row in rows)
+    for row in rows:
+        assert 0 < name_width + len(GAP) + len(row["summary"]) <= 80, row["name"]
+
+
+def list_column_tuples():
+    """Yield each tuple of columns in the package, with its name."""
+    for path in sorted(SOURCE.rglob("*.py")):
+        if "COLUMNS = (" in path.read_text():
+            module = ".".join(("textclf", *path.relative_to(SOURCE).with_suffix("").parts))
+            for name, value in vars(importlib.import_module(module)).items():
+                if isinstance(value, tuple) and value and isinstance(value[0], Column):
+                    yield pytest.param(value, id=f"{module}.{name}")
+
+
+COLUMN_TUPLES = list(list_column_tuples())
+
+
+def test_tuples_of_columns_are_found():
+    found = {parameter.id for parameter in COLUMN_TUPLES}
+    assert found >= {"textclf.comparison.report.COLUMNS", "textclf.commands.predict.COLUMNS"}
+
+
+@pytest.mark.parametrize("columns", COLUMN_TUPLES)
+def test_headings_of_a_table_differ(columns):
+    titles = [column.title for column in columns]
+    assert len(set(titles)) == len(titles)
+    assert all(titles)
+    assert len({column.key for column in columns}) == len(columns)
 
 
 @pytest.mark.parametrize("name", list_names("executors"))

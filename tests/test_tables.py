@@ -1,15 +1,23 @@
 import json
 
 import pytest
-from rich.console import Console
+from rich.cells import cell_len
 
-from textclf.tables import Column, format_number, format_start, format_table
+from textclf.tables import (
+    Column,
+    format_html,
+    format_number,
+    format_start,
+    format_table,
+    terminal_width,
+    wrap_text,
+)
 
 COLUMNS = (
-    Column("name", "name"),
+    Column("name", "name", shrinks_to=12),
     Column("score", "score", format_number(3), numeric=True),
     Column("count", "count", format_number(), numeric=True),
-    Column("error", ""),
+    Column("error", "error"),
 )
 ROWS = [
     {"name": "a|b", "score": 1 / 3, "count": 12_345, "extra": [1, 2]},
@@ -35,33 +43,120 @@ def test_csv_and_json_contain_all_values_unrounded():
     assert json.loads(format_table(ROWS, COLUMNS, "json")) == ROWS
 
 
-def test_rows_are_not_wrapped_when_output_is_not_a_terminal():
+def test_nothing_is_shortened_when_output_is_not_a_terminal():
     lines = format_table(ROWS, COLUMNS, "table").splitlines()
     assert len(lines) == 4
     assert lines[2].split() == ["a|b", "0.333", "12,345"]
+    assert lines[3].startswith("long " * 12)
 
 
 @pytest.mark.parametrize(
-    ("width", "shown", "hidden"),
+    ("width", "lines"),
     [
-        (60, ["name", "score", "count"], []),
-        (34, ["name", "score"], ["count"]),
-        (10, ["name"], ["score", "count"]),
+        (
+            31,
+            [
+                "name              score   count",
+                "----------------  -----  ------",
+                "a|b               0.333  12,345",
+                "long long lon...              7",
+            ],
+        ),
+        (
+            26,
+            [
+                "name                 score",
+                "-------------------  -----",
+                "a|b                  0.333",
+                "long long long l...",
+                "hidden: count (see",
+                "  --format json)",
+            ],
+        ),
+        (
+            10,
+            [
+                "name",
+                "----------",
+                "a|b",
+                "long lo...",
+                "hidden:",
+                "  score,",
+                "  count",
+                "  (see",
+                "  --format",
+                "  json)",
+            ],
+        ),
     ],
 )
-def test_narrow_terminal_leaves_out_numeric_columns_from_the_right(
-    monkeypatch, width, shown, hidden
-):
-    import rich.console
+def test_terminal_shortens_text_and_then_leaves_out_the_last_columns(width, lines):
+    found = format_table(ROWS, COLUMNS, "table", width=width).splitlines()
+    assert [line.rstrip() for line in found] == lines
 
-    terminal = Console(width=width, force_terminal=True, color_system=None)
-    monkeypatch.setattr(rich.console, "Console", lambda **options: terminal)
-    lines = format_table(ROWS, COLUMNS, "table").splitlines()
-    if hidden:
-        note = lines.pop()
-        assert note == f" columns that do not fit: {', '.join(hidden)} (see --format json)"
-    assert lines[0].split() == shown
-    assert all(len(line) <= width for line in lines)
+
+def test_column_that_may_not_shrink_is_left_out_instead():
+    columns = [Column("label", "label"), Column("id", "id"), Column("text", "text", shrinks_to=9)]
+    row = {"label": "politics", "id": "a name of 21 letters", "text": "0123456789"}
+    assert format_table([row], columns, "table", width=41).splitlines() == [
+        "label     id                    text",
+        "--------  --------------------  ---------",
+        "politics  a name of 21 letters  012345...",
+    ]
+    assert format_table([row], columns, "table", width=40).splitlines()[2:] == [
+        "politics  a name of 21 letters",
+        "hidden: text (see --format json)",
+    ]
+
+
+def test_characters_that_are_two_columns_wide_are_aligned():
+    rows = [{"name": "\u65e5\u672c\u8a9e" * 5, "score": 1.0}, {"name": "short", "score": 0.5}]
+    lines = format_table(rows, COLUMNS, "table", width=24).splitlines()
+    assert {cell_len(line) for line in lines} == {24}
+    assert lines[2] == "\u65e5\u672c\u8a9e\u65e5\u672c\u8a9e\u65e5...  1.000"
+
+
+def test_columns_without_a_value_can_be_kept():
+    for style in ("table", "markdown"):
+        assert "error" not in format_table(ROWS, COLUMNS, style)
+        assert "error" in format_table(ROWS, COLUMNS, style, keep_empty=True).splitlines()[0]
+
+
+def test_table_without_rows_is_empty():
+    assert format_table([], COLUMNS, "table", width=80) == ""
+
+
+def test_html_is_escaped_and_numbers_are_aligned_to_the_right():
+    columns = [Column("name", "<name>"), *COLUMNS[1:]]
+    assert format_html([{"name": "a & <b>", "score": 0.5}], columns) == (
+        "<table>\n"
+        '<thead><tr><th style="text-align: left">&lt;name&gt;</th>'
+        '<th style="text-align: right">score</th></tr></thead>\n'
+        "<tbody>\n"
+        '<tr><td style="text-align: left">a &amp; &lt;b&gt;</td>'
+        '<td style="text-align: right">0.500</td></tr>\n'
+        "</tbody>\n"
+        "</table>"
+    )
+
+
+def test_text_is_wrapped_between_words_only():
+    text = "see runs/bbc/cnn-lstm for more of it"
+    assert wrap_text(text, 15, indent="  ").splitlines() == [
+        "see",
+        "  runs/bbc/cnn-lstm",
+        "  for more of",
+        "  it",
+    ]
+    assert wrap_text(text, None) == text
+    assert wrap_text("a\x1b[2Jb", None) == "a\N{REPLACEMENT CHARACTER}[2Jb"
+
+
+def test_file_or_pipe_has_no_width(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert terminal_width() is None
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert terminal_width() == 80
 
 
 def test_long_text_is_shortened_to_one_line():

@@ -1,23 +1,29 @@
-"""Formats rows as a table for people, or as Markdown, CSV or JSON."""
+"""Formats rows as a table for people, or as Markdown, HTML, CSV or JSON."""
 
 import csv
+import html
 import io
 import json
 import re
+import shutil
+import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-MIN_TEXT_WIDTH = 20
-"""Wrapped text is at least this wide."""
-GAP = 3
-"""Characters between two columns."""
+from rich.cells import cell_len, set_cell_size
+
+GAP = "  "
+"""Between two columns."""
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 FORMATS = ("table", "markdown", "csv", "json")
+
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -29,14 +35,16 @@ class Column:
         title: Heading of the column.
         format: Turns a value into text; None becomes an empty cell.
         numeric: Whether the column is aligned to the right.
+        shrinks_to: Width to which a terminal may shorten long values; None if it may not.
     """
 
     key: str
     title: str
     format: Callable[[Any], str] = str
     numeric: bool = False
+    shrinks_to: int | None = None
 
-    def cell(self, row: Mapping[str, Any]) -> str:
+    def cell(self, row: Row) -> str:
         """Return the text of this column's cell in a row."""
         value = row.get(self.key)
         return "" if value is None else escape_control(" ".join(self.format(value).split("\n")))
@@ -57,6 +65,11 @@ def format_interval(decimals: int) -> Callable[[Sequence[float]], str]:
     return lambda ends: f"{ends[0]:.{decimals}f}-{ends[1]:.{decimals}f}"
 
 
+def format_flag(value: bool) -> str:
+    """Format a boolean as ``yes`` or ``no``."""
+    return "yes" if value else "no"
+
+
 def format_start(n_characters: int) -> Callable[[str], str]:
     """Return a function that formats the start of a text on one line."""
 
@@ -72,31 +85,99 @@ def format_p_value(value: float) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], style: str) -> str:
+def terminal_width() -> int | None:
+    """Return the width of the terminal; None if standard output is a file or a pipe."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return None
+    return shutil.get_terminal_size().columns
+
+
+def wrap_text(text: str, width: int | None, *, indent: str = "") -> str:
+    """Wrap a text between words, without breaking any word, such as a path.
+
+    Args:
+        text: One line, which may contain untrusted text.
+        width: Width of the terminal; None leaves the text on one line.
+        indent: Start of the second and of the following lines.
+    """
+    text = escape_control(text)
+    if width is None:
+        return text
+    return textwrap.fill(
+        text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def format_table(
+    rows: Sequence[Row],
+    columns: Sequence[Column],
+    style: str,
+    *,
+    width: int | None = None,
+    keep_empty: bool = False,
+    hint: str = "--format json",
+) -> str:
     """Format rows.
 
     Args:
         rows: Values by key; CSV and JSON contain all of them, unrounded.
-        columns: Columns of a table or Markdown, the most important first.
+        columns: Columns of a table or Markdown, the most telling first.
         style: One of `FORMATS`.
+        width: Width of the terminal, into which a table must fit; None if there is none.
+        keep_empty: Whether columns for which no row has a value are kept.
+        hint: Option that prints the columns that do not fit.
     """
+    used = list(columns) if keep_empty else _select_used(rows, columns)
     match style:
         case "json":
             return json.dumps(list(rows), indent=2)
         case "csv":
             return _format_csv(rows)
         case "markdown":
-            return _format_markdown(rows, _used(rows, columns))
+            return _format_markdown(rows, used)
         case _:
-            return _format_rich(rows, _used(rows, columns))
+            shown = used[: _count_fitting(rows, used, width)]
+            lines = _format_lines(rows, shown, width)
+            if hidden := ", ".join(column.title for column in used[len(shown) :]):
+                lines.append(wrap_text(f"hidden: {hidden} (see {hint})", width, indent="  "))
+            return "\n".join(lines)
 
 
-def _used(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> list[Column]:
+def format_html(rows: Sequence[Row], columns: Sequence[Column]) -> str:
+    """Format rows as an HTML table, for a notebook."""
+    used = _select_used(rows, columns)
+
+    def line(tag: str, cells: Sequence[str]) -> str:
+        aligned = [
+            f'<{tag} style="text-align: {"right" if column.numeric else "left"}">'
+            f"{html.escape(cell)}</{tag}>"
+            for column, cell in zip(used, cells, strict=True)
+        ]
+        return f"<tr>{''.join(aligned)}</tr>"
+
+    head = line("th", [column.title for column in used])
+    body = [line("td", [column.cell(row) for column in used]) for row in rows]
+    lines = ["<table>", f"<thead>{head}</thead>", "<tbody>", *body, "</tbody>", "</table>"]
+    return "\n".join(lines)
+
+
+def _select_used(rows: Sequence[Row], columns: Sequence[Column]) -> list[Column]:
     """Return the columns for which a row has a value."""
     return [column for column in columns if any(column.cell(row) for row in rows)]
 
 
-def _format_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+def _count_fitting(rows: Sequence[Row], columns: Sequence[Column], width: int | None) -> int:
+    """Return how many of the first columns fit into the width of a terminal, at least one."""
+    n_fitting, total = 0, -len(GAP)
+    for column in columns:
+        total += len(GAP) + _min_width(rows, column)
+        if width is not None and total > width:
+            return max(1, n_fitting)
+        n_fitting += 1
+    return n_fitting
+
+
+def _format_csv(rows: Sequence[Row]) -> str:
     """Format rows as CSV; lists and mappings become JSON in their cell."""
     keys = list(dict.fromkeys(key for row in rows for key in row))
     text = io.StringIO()
@@ -114,7 +195,7 @@ def _format_csv_cell(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
 
 
-def _format_markdown(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> str:
+def _format_markdown(rows: Sequence[Row], columns: Sequence[Column]) -> str:
     def line(cells: Sequence[str]) -> str:
         return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
@@ -123,48 +204,54 @@ def _format_markdown(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column
     return "\n".join(head + [line([column.cell(row) for column in columns]) for row in rows])
 
 
-def _format_rich(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> str:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def _format_lines(rows: Sequence[Row], columns: Sequence[Column], width: int | None) -> list[str]:
+    """Return the lines of a table: the headings, a rule and the rows."""
+    if not columns:
+        return []
+    widths = _distribute(rows, columns, width)
 
-    console = Console()
-    if not console.is_terminal:
-        # A file or a pipe has no width.
-        console = Console(width=1_000)
-    shown = _fit(rows, columns, console.width)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in shown:
-        table.add_column(
-            column.title,
-            justify="right" if column.numeric else "left",
-            min_width=_width(column, rows),
-        )
-    for row in rows:
-        table.add_row(*(Text(column.cell(row)) for column in shown))
-    with console.capture() as captured:
-        console.print(table)
-    lines = [line.rstrip() for line in captured.get().splitlines() if line.strip()]
-    hidden = [column.title for column in columns if column not in shown]
-    if hidden:
-        lines.append(f" columns that do not fit: {', '.join(hidden)} (see --format json)")
-    return "\n".join(lines)
+    def line(cells: Sequence[str]) -> str:
+        padded = [
+            _fit_cell(cell, n, numeric=column.numeric)
+            for cell, n, column in zip(cells, widths, columns, strict=True)
+        ]
+        return GAP.join(padded).rstrip()
+
+    head = [line([column.title for column in columns]), GAP.join("-" * n for n in widths)]
+    return head + [line([column.cell(row) for column in columns]) for row in rows]
 
 
-def _fit(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], width: int) -> list[Column]:
-    """Return the columns that fit into a width; numeric ones are left out from the right."""
-    shown = list(columns)
-    while sum(_width(column, rows) + GAP for column in shown) > width:
-        numeric = [column for column in shown if column.numeric]
-        if not numeric:
-            break
-        shown.remove(numeric[-1])
-    return shown
+def _distribute(rows: Sequence[Row], columns: Sequence[Column], width: int | None) -> list[int]:
+    """Return the width of each column; those that shrink share the room that remains."""
+    needed = [_width(rows, column) for column in columns]
+    if width is None:
+        return needed
+    widths = [_min_width(rows, column) for column in columns]
+    room = max(0, width - sum(widths) - len(GAP) * (len(columns) - 1))
+    for i, full in enumerate(needed):
+        added = min(full - widths[i], room)
+        widths[i] += added
+        room -= added
+    # A first column that does not fit by itself is shortened, too.
+    return [min(n, width) for n in widths]
 
 
-def _width(column: Column, rows: Sequence[Mapping[str, Any]]) -> int:
-    """Return the minimum width of a column; long text can be wrapped."""
-    longest = max((len(column.cell(row)) for row in rows), default=0)
-    needed = longest if column.numeric else min(longest, MIN_TEXT_WIDTH)
-    return max(needed, len(column.title))
+def _width(rows: Sequence[Row], column: Column) -> int:
+    """Return the width of a column with all its cells."""
+    return max([cell_len(column.title), *(cell_len(column.cell(row)) for row in rows)])
+
+
+def _min_width(rows: Sequence[Row], column: Column) -> int:
+    """Return the width of a column whose values are shortened as far as it allows."""
+    full = _width(rows, column)
+    if column.shrinks_to is None:
+        return full
+    return min(full, max(cell_len(column.title), column.shrinks_to))
+
+
+def _fit_cell(text: str, width: int, *, numeric: bool) -> str:
+    """Pad or shorten a text to a width on the screen, where some characters are two wide."""
+    if cell_len(text) > width:
+        text = set_cell_size(text, max(0, width - 3)) + "..."
+    padding = " " * (width - cell_len(text))
+    return padding + text if numeric else text + padding

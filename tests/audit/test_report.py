@@ -1,12 +1,17 @@
 import csv
 import io
 import json
+import re
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from support import OVERLAPPING
 
-from textclf.audit.audit import FINDINGS
+from textclf.audit.audit import FINDINGS, Item, audit
+from textclf.audit.report import format_report
+from textclf.config.resolve import resolve
+from textclf.runtime.progress import Phases, Reporter
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
@@ -44,6 +49,41 @@ def test_terminal_shows_some_examples_and_the_report_all(cli, folder, tmp_path):
     assert n_leaked > 3
     assert f"leaked (3 of {n_leaked}): {FINDINGS['leaked']}" in answer.out
     assert f"## leaked ({n_leaked}): {FINDINGS['leaked']}" in (tmp_path / "a.md").read_text()
+
+
+def test_terminal_shows_where_the_other_text_is(cli, folder, tmp_path):
+    answer = cli("audit", folder.name, "--output", "a.md")
+    part = answer.out.split("\n\nconflicting_labels (")[1].split("\n\n")[1].splitlines()
+    headings = ["example", "label", "text", "other label", "other example"]
+    assert re.split(" {2,}", part[0]) == headings
+    item = next(
+        item
+        for item in cli("audit", folder.name, "--format", "json", "--quiet").json["items"]
+        if item["finding"] == "conflicting_labels"
+    )
+    assert re.split(" {2,}", part[2]) == [
+        f"{item['split']} {item['index']}",
+        item["label"],
+        item["text"],
+        item["other_label"],
+        f"{item['other_split']} {item['other_index']}",
+    ]
+    # A duplicate has the same label.
+    duplicates = answer.out.split("\n\nduplicate (")[1].split("\n\n")[1]
+    assert "other label" not in duplicates
+    assert "| split | index | label | other split |" in (tmp_path / "a.md").read_text()
+
+
+def test_tables_fit_into_a_narrow_terminal(dataset):
+    config = resolve({"dataset": {"name": "bbc"}, "model": {"name": "mlp"}})
+    found = audit(dataset, config, phases=Phases(Reporter(quiet=True)))
+    item = Item("label_issue", "validation", 1234, "a label", "some words " * 20)
+    found = replace(found, items=[replace(item, other_label="another label", score=0.5)])
+    lines = format_report(found, "table", width=60).splitlines()
+    assert max(map(len, lines)) <= 60
+    assert "hidden: meaning (see --format json)" in lines
+    [line] = [line for line in lines if line.startswith("validation 1234")]
+    assert line == "validation 1234  a label  some words some ...  another label"
 
 
 def test_json_report_is_the_printed_document(cli, folder, tmp_path):

@@ -101,6 +101,15 @@ def test_force_repairs_a_run_with_a_damaged_meta_json(cli, run_copy, content):
     assert json.loads(path.read_text())["test_evaluations"] == 1
 
 
+def test_unknown_column_is_refused_before_training(cli, tmp_path):
+    arguments = ["--model", "mlp", "--dataset", "bbc", "--smoke", "--columns", "acuracy"]
+    for command in ("train", "compare"):
+        result = cli(command, *arguments)
+        assert result.code == 2
+        assert "--columns: unknown column 'acuracy'" in result.error_line
+    assert not (tmp_path / "runs").exists()
+
+
 def test_unwritable_run_root_is_one_line(cli, tmp_path):
     (tmp_path / "runs").write_text("a file with the name of the folder")
     result = cli("train", "--model", "mlp", "--dataset", "bbc", "--smoke")

@@ -1,5 +1,7 @@
 """Tables of runs that the tests write themselves, without training."""
 
+import re
+
 import numpy as np
 import pytest
 from scipy.stats import binomtest
@@ -26,7 +28,7 @@ def test_rows_are_means_over_seeds(tmp_path):
     assert cnn["accuracy_sd"] == pytest.approx(np.std(stored, ddof=1))
     low, high = cnn["accuracy_interval"]
     assert low < cnn["accuracy"] < high
-    assert (cnn["verdict"], "difference" in cnn) == ("best", False)
+    assert (cnn["verdict"], cnn["difference"]) == ("best", None)
     mlp = rows["mlp"]
     assert mlp["verdict"] == "worse"
     assert mlp["difference"] == pytest.approx(mlp["accuracy"] - cnn["accuracy"])
@@ -43,8 +45,10 @@ def test_one_seed_has_its_own_interval_and_the_p_value_of_mcnemar(tmp_path):
     counts = (cnn & ~mlp).sum(), (mlp & ~cnn).sum()
     assert rows["mlp"]["p_value"] == pytest.approx(binomtest(counts[0], sum(counts)).pvalue)
     assert rows["mlp"]["verdict"] == "not significant"
-    assert notes[0].startswith("no significant difference between mlp and cnn on bbc (p = ")
-    assert "train more seeds" in notes[0]
+    assert notes[0] == (
+        f"no significant difference from cnn on bbc: mlp (p = {rows['mlp']['p_value']:.3f});"
+        " train more seeds to measure the variance over seeds"
+    )
 
 
 @pytest.mark.parametrize("n_seeds", [1, 3])
@@ -59,7 +63,9 @@ def test_identical_runs_have_p_value_one_and_difference_zero(tmp_path, n_seeds):
     other = next(row for row in rows.values() if row["verdict"] != "best")
     assert (other["difference"], other["p_value"]) == (0, 1)
     assert other["difference_interval"] == [0, 0]
-    assert "their measured accuracies are the same" in notes[0]
+    assert notes[0].endswith(
+        f": {other['model']} (p = 1.000); the measured accuracies are the same"
+    )
 
 
 def test_reference_can_be_chosen_and_must_have_a_run(tmp_path):
@@ -73,12 +79,10 @@ def test_reference_can_be_chosen_and_must_have_a_run(tmp_path):
 def test_notes_name_models_that_do_not_beat_the_baseline_models(tmp_path):
     accuracies = {"tfidf-svc": 0.9, "majority": 0.35, "cnn": 0.97, "mlp": 0.9, "lstm": 0.34}
     rows, notes = tabulate_runs(write_runs(tmp_path, accuracies))
-    text = "\n".join(notes)
-    assert "mlp does not beat the baseline model tfidf-svc on bbc" in text
-    assert "lstm does not beat the baseline model tfidf-svc on bbc" in text
-    assert "WARNING: lstm is not significantly better than chance (majority) on bbc" in text
-    assert "cnn does not beat" not in text
-    assert "mlp is not significantly better" not in text
+    assert notes == [
+        "not significantly better than the baseline model tfidf-svc on bbc: mlp and lstm",
+        "WARNING: not significantly better than chance (majority) on bbc: lstm",
+    ]
     beats = {model: row["beats_linear_baseline"] for model, row in rows.items()}
     assert beats == {"tfidf-svc": None, "majority": None, "cnn": True, "mlp": False, "lstm": False}
     beats = {model: row["beats_chance_baseline"] for model, row in rows.items()}
@@ -93,7 +97,7 @@ def test_insignificantly_better_model_does_not_beat_the_baseline_model(tmp_path)
     rows, notes = tabulate_runs(runs)
     assert rows["mlp"]["accuracy"] > rows["tfidf-svc"]["accuracy"]
     assert rows["mlp"]["beats_linear_baseline"] is False
-    assert "mlp does not beat the baseline model tfidf-svc on bbc" in notes
+    assert "not significantly better than the baseline model tfidf-svc on bbc: mlp" in notes
 
 
 def test_labels_with_few_or_no_test_examples_are_noted(tmp_path):
@@ -115,5 +119,76 @@ def test_several_test_sets_of_a_dataset_are_noted_and_compared_separately(tmp_pa
         *write_runs(tmp_path / "smoke", {"mlp": 0.5}, digest="e"),
     ]
     rows, notes = tabulate_runs(runs)
-    assert "bbc has 2 test sets here (300, 300 examples), each compared separately" in notes
-    assert not any("p_value" in row for row in rows.values())
+    assert notes[0] == "bbc has 2 test sets here (300, 300 examples), each compared separately"
+    assert notes[1].startswith(
+        "always predicting the most frequent label of bbc (300 test examples)"
+    )
+    assert all(row["verdict"] is row["p_value"] is None for row in rows.values())
+
+
+def test_models_that_are_not_significantly_different_share_a_note(tmp_path):
+    accuracies = {"cnn": 0.83, "mlp": 0.81, "lstm": 0.79, "cnn-lstm": 0.5}
+    rows, notes = tabulate_runs(write_runs(tmp_path, accuracies))
+    ordered = [*rows]
+    p_values = sorted(f"{rows[model]['p_value']:.3f}" for model in ordered[1:3])
+    assert ordered[3] == "cnn-lstm"
+    assert p_values[0] != p_values[1]
+    [note] = [note for note in notes if note.startswith("no significant difference")]
+    assert note.startswith(
+        f"no significant difference from {ordered[0]} on bbc: {ordered[1]} and {ordered[2]}"
+        f" (p = {p_values[0]} to {p_values[1]}); "
+    )
+
+
+@pytest.mark.parametrize(
+    ("n_examples", "accuracies", "advice"),
+    [
+        (300, {"cnn": 0.81, "mlp": 0.8}, "more seeds alone would not show one; more test examples"),
+        (30_000, {"cnn": 0.81, "mlp": 0.8}, r"about \d+ seeds would show one$"),
+        (
+            30_000,
+            {"cnn": 0.81, "mlp": 0.808, "lstm": 0.8},
+            r"about \d+ seeds would show one for lstm$",
+        ),
+    ],
+)
+def test_note_says_what_would_show_a_difference(tmp_path, n_examples, accuracies, advice):
+    # The accuracy of a model differs by one point from seed to seed.
+    runs = [
+        write_run(tmp_path, model, draw_correct(accuracy + 0.01 * seed, n_examples, i), seed=seed)
+        for i, (model, accuracy) in enumerate(accuracies.items())
+        for seed in (1, 2)
+    ]
+    _, notes = tabulate_runs(runs)
+    assert re.search(rf"\); {advice}", notes[0]), notes
+
+
+def write_configured(root, settings, **options):
+    """Write a run of ``mlp`` for each mapping of settings."""
+    return [
+        write_run(root, "mlp", draw_correct(0.8, seed=i), settings=own, **options)
+        for i, own in enumerate(settings)
+    ]
+
+
+def test_note_names_the_settings_in_which_configurations_of_a_model_differ(tmp_path):
+    settings = [
+        {},
+        {"model.units": 64, "training.epochs": 3, "training.class_weight": "balanced"},
+    ]
+    runs = write_configured(tmp_path, settings)
+    runs += write_runs(tmp_path, {"cnn": 0.5}, n_seeds=1)
+    _, notes = tabulate(group_by_configuration(runs))
+    plain, other = (result.fingerprint for _, result in runs[:2])
+    assert set(notes[:2]) == {
+        f"mlp {plain}: model.units=256, training.epochs=10, training.class_weight=null",
+        f"mlp {other}: model.units=64, training.epochs=3, training.class_weight=balanced",
+    }
+    assert not any(note.startswith("cnn") for note in notes)
+
+
+def test_settings_that_cannot_be_read_are_left_out(tmp_path):
+    runs = write_configured(tmp_path, [{}, {"model.units": 64}])
+    (runs[0][0].path / "config.yaml").write_text("{")
+    _, notes = tabulate(group_by_configuration(runs))
+    assert not any("model.units" in note for note in notes)

@@ -204,6 +204,9 @@ def test_glove_trains_without_a_network(cli, monkeypatch, tmp_path):
     assert (info["dim"], info["vocabulary_size"], info["n_parameters"]) == (50, 20_000, 1_000_050)
     assert info["trainable"] is True
     assert Path(info["folder"]).parent == tmp_path / "cache" / "hub"
+    lines = cli("hub", "info", "glove").out.splitlines()
+    assert lines[:3] == ["handle: glove", "dimension: 50", "words: 20,000"]
+    assert lines[-1] == f"folder: {info['folder']}"
     assert not (tmp_path / "none").exists()
 
 

@@ -23,13 +23,13 @@ SHORT_TEXT = 3
 """A text with fewer words is very short."""
 
 FINDINGS = {
-    "duplicate": "the same text appears earlier in the split",
-    "leaked": "the same text appears in another split",
-    "conflicting_labels": "the same text has another label, in any split",
-    "near_duplicate": "nearly the same text appears earlier, in this or another split",
-    "empty": "the text has no words",
-    "very_short": f"the text has fewer than {SHORT_TEXT} words",
-    "label_issue": "another label is more likely (confident learning)",
+    "duplicate": "same text earlier in the split",
+    "leaked": "same text in another split",
+    "conflicting_labels": "same text with another label",
+    "near_duplicate": "nearly the same text, in any split",
+    "empty": "no words",
+    "very_short": f"fewer than {SHORT_TEXT} words",
+    "label_issue": "another label is more likely",
 }
 """What each finding means."""
 

@@ -1,19 +1,25 @@
 """An audit as tables for people, with the texts of each finding."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from textclf.audit.audit import FINDINGS, Audit, Item
 from textclf.data.summary import LABEL_COLUMNS, SPLIT_COLUMNS
 from textclf.errors import RequestError
 from textclf.storage.files import write_text
-from textclf.tables import Column, format_number, format_start, format_table
+from textclf.tables import Column, format_number, format_start, format_table, wrap_text
 
 N_SHOWN = 3
 """Examples of each finding that a terminal shows."""
 SHOWN_CHARACTERS = 100
 
-FINDING_COLUMNS = (Column("finding", "finding"), *SPLIT_COLUMNS, Column("meaning", "meaning"))
+FINDING_COLUMNS = (
+    Column("finding", "finding"),
+    *SPLIT_COLUMNS,
+    Column("meaning", "meaning", shrinks_to=24),
+)
 LENGTH_COLUMNS = (
     Column("quantile", "quantile", lambda value: f"{value:.0%}", numeric=True),
     Column("words", "words", format_number(), numeric=True),
@@ -33,6 +39,15 @@ ITEM_COLUMNS = (
     Column("score", "score", format_number(3), numeric=True),
     Column("text", "text", format_start(SHOWN_CHARACTERS)),
 )
+CONDENSED_COLUMNS = (
+    Column("example", "example"),
+    Column("label", "label", shrinks_to=16),
+    Column("text", "text", format_start(SHOWN_CHARACTERS), shrinks_to=16),
+    Column("other_label", "other label", shrinks_to=16),
+    Column("other_example", "other example"),
+    Column("score", "score", format_number(3), numeric=True),
+)
+"""Columns of the rows that `_condense` returns, the most telling first."""
 
 
 def check_output(path: Path) -> None:
@@ -51,20 +66,27 @@ def write_report(audit: Audit, path: Path) -> None:
         write_text(path, format_report(audit, "markdown", n_shown=None) + "\n")
 
 
-def format_report(audit: Audit, style: str, *, n_shown: int | None = N_SHOWN) -> str:
+def format_report(
+    audit: Audit, style: str, *, n_shown: int | None = N_SHOWN, width: int | None = None
+) -> str:
     """Format an audit.
 
     Args:
         audit: Result of an audit.
         style: ``table`` or ``markdown``.
         n_shown: Examples of each finding to show; None for all.
+        width: Width of the terminal, into which tables must fit; None if there is none.
     """
     mark = "## " if style == "markdown" else ""
     sizes = ", ".join(f"{name} {size:,}" for name, size in audit.n_examples.items())
     title = f"{audit.dataset}: {sum(audit.n_examples.values()):,} examples ({sizes})"
+
+    def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> str:
+        return format_table(rows, columns, style, width=width)
+
     parts = [
-        f"# Audit of {title}" if mark else title,
-        format_table(audit.findings, FINDING_COLUMNS, style),
+        wrap_text(f"# Audit of {title}" if mark else title, width),
+        table(audit.findings, FINDING_COLUMNS),
     ]
     for finding, meaning in FINDINGS.items():
         items = [item for item in audit.items if item.finding == finding]
@@ -73,17 +95,29 @@ def format_report(audit: Audit, style: str, *, n_shown: int | None = N_SHOWN) ->
             count = f"{len(items):,}"
             if len(shown) < len(items):
                 count = f"{len(shown)} of {count}"
-            parts += [f"{mark}{finding} ({count}): {meaning}", _format_items(shown, style)]
-    parts += [
-        f"{mark}Labels",
-        format_table(audit.labels, LABEL_COLUMNS, style),
-        f"{mark}Words per text",
-        format_table(audit.lengths, LENGTH_COLUMNS, style),
-        f"{mark}Truncation by sequence length",
-        format_table(audit.truncation, TRUNCATION_COLUMNS, style),
-    ]
+            parts.append(wrap_text(f"{mark}{finding} ({count}): {meaning}", width))
+            parts.append(
+                table([vars(item) for item in shown], ITEM_COLUMNS)
+                if style == "markdown"
+                else table([_condense(item) for item in shown], CONDENSED_COLUMNS)
+            )
+    for title, rows, columns in (
+        ("Labels", audit.labels, LABEL_COLUMNS),
+        ("Words per text", audit.lengths, LENGTH_COLUMNS),
+        ("Truncation by sequence length", audit.truncation, TRUNCATION_COLUMNS),
+    ):
+        parts += [f"{mark}{title}", table(rows, columns)]
     return "\n\n".join(parts)
 
 
-def _format_items(items: list[Item], style: str) -> str:
-    return format_table([vars(item) for item in items], ITEM_COLUMNS, style)
+def _condense(item: Item) -> dict[str, Any]:
+    """Return an item with fewer columns, and without the other label if it is the same."""
+    other_example = None
+    if item.other_split is not None:
+        other_example = f"{item.other_split} {item.other_index}"
+    return {
+        **vars(item),
+        "example": f"{item.split} {item.index}",
+        "other_example": other_example,
+        "other_label": item.other_label if item.other_label != item.label else None,
+    }

@@ -10,7 +10,7 @@ import click
 
 from textclf.registry import list_names
 from textclf.runtime.backend import DEVICES
-from textclf.tables import FORMATS, Column, format_table
+from textclf.tables import FORMATS, Column, format_table, terminal_width, wrap_text
 
 if TYPE_CHECKING:
     from textclf.config.loading import Override
@@ -39,6 +39,21 @@ format_option = click.option(
     type=click.Choice(FORMATS),
     default="table",
     help="Output format.",
+)
+
+
+def _parse_columns(ctx: Any, param: Any, value: str | None) -> tuple[str, ...]:  # noqa: ARG001
+    """Return the keys of the chosen columns; none if the option is not given."""
+    from textclf.comparison.report import parse_columns
+
+    return parse_columns(value) if value is not None else ()
+
+
+columns_option = click.option(
+    "--columns",
+    metavar="KEY,...",
+    callback=_parse_columns,
+    help="Columns to print, by their keys in JSON, such as model,accuracy,p_value.",
 )
 run_root_option = click.option(
     "--run-root",
@@ -193,22 +208,38 @@ def format_command() -> str:
 
 
 def print_comparison(
-    rows: Sequence[Any], notes: Sequence[str], style: str, reporter: "Reporter"
+    rows: Sequence[Any],
+    notes: Sequence[str],
+    style: str,
+    reporter: "Reporter",
+    *,
+    chosen: Sequence[str],
 ) -> None:
-    """Print the rows of a comparison, and its notes below them or on standard error."""
-    from textclf.comparison.table import COLUMNS
+    """Print the rows of a comparison, and its notes below them or on standard error.
 
-    print_table(rows, COLUMNS, style)
-    if notes and style in {"table", "markdown"}:
-        click.echo("\n" + "\n".join(f"- {note}" for note in notes))
-    else:
+    Args:
+        rows: Rows of `tabulate`, and of failed runs.
+        notes: Sentences that explain the rows.
+        style: One of `FORMATS`.
+        reporter: Prints the notes if the format has no place for them.
+        chosen: Keys of the columns; if empty, the default ones.
+    """
+    from textclf.comparison.report import format_comparison
+
+    click.echo(format_comparison(rows, notes, style, chosen=chosen, width=terminal_width()))
+    if style in {"csv", "json"}:
         for note in notes:
             reporter.info(note)
 
 
 def print_table(rows: Sequence[Any], columns: Sequence[Column], style: str) -> None:
     """Print rows to standard output."""
-    click.echo(format_table(rows, columns, style))
+    click.echo(format_table(rows, columns, style, width=terminal_width()))
+
+
+def print_text(text: str) -> None:
+    """Print a line to standard output, wrapped between words in a terminal."""
+    click.echo(wrap_text(text, terminal_width(), indent="  "))
 
 
 def list_summaries(kind: str) -> list[dict[str, str]]:
@@ -222,4 +253,4 @@ def list_summaries(kind: str) -> list[dict[str, str]]:
     return rows
 
 
-SUMMARY_COLUMNS = (Column("name", "name"), Column("summary", "summary"))
+SUMMARY_COLUMNS = (Column("name", "name"), Column("summary", "summary", shrinks_to=30))

@@ -14,6 +14,7 @@ from textclf.commands._options import (
     print_table,
     quiet_option,
 )
+from textclf.tables import terminal_width
 
 
 @click.command(name="audit")
@@ -58,6 +59,6 @@ def command(name: str, output: Path | None, quiet: bool, style: str, **config_va
     elif style == "csv":
         print_table([vars(item) for item in found.items], ITEM_COLUMNS, style)
     else:
-        click.echo(format_report(found, style))
+        click.echo(format_report(found, style, width=terminal_width()))
     if output:
         phases.reporter.info(f"see {output}")

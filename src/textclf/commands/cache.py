@@ -8,7 +8,7 @@ from textclf.commands._options import format_option, print_table
 from textclf.tables import Column, format_number
 
 COLUMNS = (
-    Column("entry", "entry"),
+    Column("entry", "entry", shrinks_to=16),
     Column("megabytes", "MB", format_number(1), numeric=True),
     Column("last_used", "last used"),
 )

@@ -10,6 +10,7 @@ import click
 
 from textclf.commands._options import (
     PATH,
+    columns_option,
     config_options,
     device_option,
     executor_options,
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
 @device_option
 @quiet_option
 @format_option
+@columns_option
 def command(
     paths: tuple[Path, ...],
     dataset: str | None,
@@ -80,6 +82,7 @@ def command(
     device: str,
     quiet: bool,
     style: str,
+    columns: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Train missing runs and compare models.
@@ -99,7 +102,6 @@ def command(
     from textclf.runtime.progress import Reporter
 
     reporter = Reporter(quiet=quiet)
-    # Read first, so that an invalid gate fails before anything is trained.
     gate = _read_gate(gate_path, max_drop, alpha, reporter)
     if dataset is None and options["config_path"] is None:
         _refuse_run_options({"seeds": n_seeds, "seed": seeds, **options})
@@ -111,7 +113,7 @@ def command(
         plan = _make_plan(models, n_seeds, seeds, dataset, **options)
         context = RunContext(reporter, device, command=format_command())
         comparison = api.run_comparison(plan, run_root, context, executor, reference=reference)
-    print_comparison(comparison.rows, comparison.notes, style, reporter)
+    print_comparison(comparison.rows, comparison.notes, style, reporter, chosen=columns)
     if comparison.failures:
         sys.exit(1)
     if gate:
@@ -121,7 +123,10 @@ def command(
 def _read_gate(
     path: Path | None, max_drop: float | None, alpha: float | None, reporter: "Reporter"
 ) -> "Gate | None":
-    """Return the gate that the options describe; None without one."""
+    """Return the gate that the options describe; None without one.
+
+    It is read first, so that an invalid gate fails before anything is trained.
+    """
     from textclf.comparison.gate import Gate
 
     if path is None:

@@ -12,8 +12,8 @@ from textclf.commands._options import (
     list_summaries,
     make_dataset_config,
     print_table,
+    print_text,
 )
-from textclf.tables import escape_control
 
 
 @click.command(name="datasets")
@@ -42,10 +42,11 @@ def command(name: str | None, style: str, **config_values: Any) -> None:
         return
     if style == "table":
         for key in ("summary", "download", "source", "license", "citation"):
-            click.echo(escape_control(f"{key}: {document[key]}"))
+            print_text(f"{key}: {document[key]}")
         sizes = ", ".join(f"{split} {size:,}" for split, size in document["n_examples"].items())
-        click.echo(f"examples: {sizes}\n")
+        print_text(f"examples: {sizes}")
+        click.echo()
         for sample in document["samples"]:
-            line = f"{sample['label']}: {' '.join(sample['text'].split())} ..."
-            click.echo(f"{escape_control(line)}\n")
+            print_text(f"{sample['label']}: {' '.join(sample['text'].split())} ...")
+            click.echo()
     print_table(document["labels"], LABEL_COLUMNS, style)

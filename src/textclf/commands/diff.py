@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from textclf.commands._options import PATH, format_option, print_table
+from textclf.commands._options import PATH, format_option, print_table, print_text
 from textclf.tables import Column, format_number, format_p_value, format_start
 
 LABEL_COLUMNS = (
-    Column("label", "label"),
+    Column("label", "label", shrinks_to=16),
     Column("both", "both correct", format_number(), numeric=True),
     Column("only_a", "only A", format_number(), numeric=True),
     Column("only_b", "only B", format_number(), numeric=True),
@@ -17,11 +17,11 @@ LABEL_COLUMNS = (
     Column("p_value", "p", format_p_value, numeric=True),
 )
 EXAMPLE_COLUMNS = (
-    Column("label", "label"),
+    Column("label", "label", shrinks_to=16),
+    Column("incorrect_label", "incorrect label", shrinks_to=16),
+    Column("text", "text", format_start(200), shrinks_to=30),
     Column("confidence", "confidence", format_number(3), numeric=True),
-    Column("incorrect_label", "incorrect prediction"),
     Column("incorrect_confidence", "its confidence", format_number(3), numeric=True),
-    Column("text", "text", format_start(200)),
 )
 
 
@@ -59,7 +59,9 @@ def command(path_a: Path, path_b: Path, top: int, style: str) -> None:
     total = {"label": "all labels", **document["mcnemar"]}
     print_table([total, *differing], LABEL_COLUMNS, style)
     for side, path in (("only_a", path_a), ("only_b", path_b)):
-        click.echo(f"\ncorrect in {path} only:\n")
+        click.echo()
+        print_text(f"correct in {path} only:")
+        click.echo()
         if document[side]:
             print_table(document[side], EXAMPLE_COLUMNS, style)
         else:

@@ -1,18 +1,19 @@
 """Build a text embedding from word vectors, or describe one."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from textclf.commands._options import PATH, format_option, print_table
-from textclf.tables import Column, format_number
+from textclf.commands._options import PATH, format_option, print_table, print_text
+from textclf.tables import Column, format_flag, format_number
 
 COLUMNS = (
     Column("handle", "handle"),
     Column("dim", "dimension", format_number(), numeric=True),
     Column("vocabulary_size", "words", format_number(), numeric=True),
     Column("n_parameters", "parameters", format_number(), numeric=True),
-    Column("trainable", "trainable", lambda value: "yes" if value else "no"),
+    Column("trainable", "trainable", format_flag),
     Column("bytes", "MB", lambda value: f"{value / 1e6:,.1f}", numeric=True),
     Column("folder", "folder"),
 )
@@ -60,7 +61,7 @@ def build(out: Path, vectors: str, max_tokens: int, style: str) -> None:
     from textclf.hub.text_embedding import describe_embedding
 
     handles.build(vectors, out, max_tokens=max_tokens)
-    print_table([describe_embedding(str(out), out)], COLUMNS, style)
+    _print_embedding(describe_embedding(str(out), out), style)
 
 
 @command.command(name="info")
@@ -82,4 +83,13 @@ def info(handle: str, style: str) -> None:
     from textclf.hub import handles
     from textclf.hub.text_embedding import describe_embedding
 
-    print_table([describe_embedding(handle, handles.resolve(handle))], COLUMNS, style)
+    _print_embedding(describe_embedding(handle, handles.resolve(handle)), style)
+
+
+def _print_embedding(embedding: dict[str, Any], style: str) -> None:
+    """Print a text embedding; its folder is too long for a column of a terminal."""
+    if style == "table":
+        for column in COLUMNS:
+            print_text(f"{column.title}: {column.cell(embedding)}")
+    else:
+        print_table([embedding], COLUMNS, style)

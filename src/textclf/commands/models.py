@@ -12,6 +12,7 @@ from textclf.commands._options import (
     list_summaries,
     make_config,
     print_table,
+    print_text,
 )
 from textclf.tables import Column, format_number
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from textclf.config.schema import ExperimentConfig
 
 LAYER_COLUMNS = (
-    Column("layer", "layer"),
+    Column("layer", "layer", shrinks_to=16),
     Column("type", "type"),
     Column("output_shape", "output shape", lambda shape: " x ".join(map(str, shape))),
     Column("n_parameters", "parameters", format_number(), numeric=True),
@@ -63,9 +64,9 @@ def command(name: str | None, style: str, dataset: str | None, **config_values: 
         print_table(document["layers"], LAYER_COLUMNS, style)
     if style == "table":
         shown = ", ".join(f"{k} {v}" for k, v in document["hyperparameters"].items())
-        click.echo(f"hyperparameters: {shown or 'none'}")
+        print_text(f"hyperparameters: {shown or 'none'}")
         if document["layers"]:
-            click.echo(f"parameters: {document['n_parameters']:,}")
+            print_text(f"parameters: {document['n_parameters']:,}")
     if document["note"]:
         click.echo(f"not built: {document['note']}", err=True)
 

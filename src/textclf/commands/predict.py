@@ -16,9 +16,9 @@ from textclf.tables import Column, format_number, format_start
 SHOWN_CHARACTERS = 60
 
 COLUMNS = (
-    Column("text", "text", format_start(SHOWN_CHARACTERS)),
+    Column("text", "text", format_start(SHOWN_CHARACTERS), shrinks_to=16),
     Column("rank", "rank", numeric=True),
-    Column("label", "label"),
+    Column("label", "label", shrinks_to=16),
     Column("probability", "probability", format_number(4), numeric=True),
 )
 

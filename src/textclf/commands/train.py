@@ -7,6 +7,7 @@ import click
 
 from textclf.commands._options import (
     PATH,
+    columns_option,
     config_options,
     device_option,
     force_option,
@@ -37,6 +38,7 @@ COMMANDLINE = click.core.ParameterSource.COMMANDLINE
 @force_option
 @quiet_option
 @format_option
+@columns_option
 def command(
     run_dir: Path | None,
     run_root: Path,
@@ -45,6 +47,7 @@ def command(
     force: bool,
     quiet: bool,
     style: str,
+    columns: tuple[str, ...],
     **config_values: Any,
 ) -> None:
     """Train and evaluate one model on one dataset.
@@ -72,5 +75,6 @@ def command(
     from textclf.comparison.model_results import group_by_configuration
     from textclf.comparison.table import tabulate
 
-    print_comparison(*tabulate(group_by_configuration([(run, result)])), style, reporter)
+    rows, notes = tabulate(group_by_configuration([(run, result)]))
+    print_comparison(rows, notes, style, reporter, chosen=columns)
     reporter.info(f"see {run.path}")

@@ -1,9 +1,9 @@
-"""Finished runs as a table: one row per configuration, compared with the best or a reference."""
+"""Finished runs as rows: one per configuration, compared with the best or with a reference."""
 
+import json
 import math
 import statistics
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 from textclf.comparison.model_results import (
     Difference,
@@ -11,36 +11,15 @@ from textclf.comparison.model_results import (
     compare_all,
     group_by_test_set,
 )
+from textclf.comparison.report import Row, complete_row
 from textclf.comparison.significance import estimate, seeds_needed
-from textclf.errors import RunError
+from textclf.errors import RunError, TextclfError
 from textclf.evaluation.summary import FEW_EXAMPLES
 from textclf.models._build import BASELINES, CHANCE_BASELINE, LINEAR_BASELINE
-from textclf.tables import Column, format_interval, format_number, format_p_value
+from textclf.tables import format_p_value
 
 ALPHA = 0.05
 """Significance level."""
-
-COLUMNS = (
-    Column("dataset", "dataset"),
-    Column("model", "model"),
-    Column("error", "", lambda _: "failed"),
-    Column("n_seeds", "seeds", numeric=True),
-    Column("accuracy", "accuracy", format_number(4), numeric=True),
-    Column("accuracy_sd", "sd", format_number(4), numeric=True),
-    Column("accuracy_interval", "95% CI", format_interval(3), numeric=True),
-    Column("verdict", "verdict", numeric=True),
-    Column("difference", "difference", lambda value: f"{value:+.4f}", numeric=True),
-    Column("p_value", "p", format_p_value, numeric=True),
-    Column("macro_f1", "macro F1", format_number(4), numeric=True),
-    Column("macro_f1_interval", "95% CI", format_interval(3), numeric=True),
-    Column("loss", "loss", format_number(3), numeric=True),
-    Column("train_seconds", "train s", format_number(1), numeric=True),
-    Column("n_parameters", "parameters", format_number(), numeric=True),
-    Column("n_examples", "test examples", format_number(), numeric=True),
-    Column("fingerprint", "fingerprint", numeric=True),
-)
-
-Row = dict[str, Any]
 
 
 def tabulate(
@@ -63,17 +42,23 @@ def tabulate(
         raise RunError(f"the reference '{reference}' has no finished run to compare with")
     rows: list[Row] = []
     notes: list[str] = []
-    for group in group_by_test_set(models):
-        group_rows, group_notes = _tabulate_group(group, reference)
+    groups = group_by_test_set(models)
+    datasets = [group[0].first.dataset for group in groups]
+    for group in groups:
+        test_set = group[0].first.dataset
+        if datasets.count(test_set) > 1:
+            notes += _note_test_sets(test_set, groups)
+            test_set += f" ({group[0].first.evaluation.n_examples:,} test examples)"
+        group_rows, group_notes = _tabulate_group(group, reference, test_set)
         rows += group_rows
-        notes += [*_note_test_sets(group[0], models), *group_notes]
+        notes += group_notes
     return rows, list(dict.fromkeys(notes))
 
 
 def _tabulate_group(
-    group: Sequence[ModelResults], reference: str | None
+    group: Sequence[ModelResults], reference: str | None, test_set: str
 ) -> tuple[list[Row], list[str]]:
-    """Return rows and notes of models on the same test set."""
+    """Return rows and notes of models on the same test set, whose name the notes contain."""
     ordered = sorted(group, key=lambda model: -model.accuracy)
     chosen = next((m for m in ordered if m.first.model == reference), ordered[0])
     is_best = chosen is ordered[0]
@@ -84,19 +69,20 @@ def _tabulate_group(
     for model in ordered:
         key = model.first.fingerprint
         judged = _judge(differences.get(key), is_best=is_best) if len(ordered) > 1 else {}
-        rows.append(
-            {
-                **_summarize(model),
-                **judged,
-                "beats_linear_baseline": beats[LINEAR_BASELINE].get(key),
-                "beats_chance_baseline": beats[CHANCE_BASELINE].get(key),
-            }
-        )
+        values = {
+            **_summarize(model),
+            **judged,
+            "beats_linear_baseline": beats[LINEAR_BASELINE].get(key),
+            "beats_chance_baseline": beats[CHANCE_BASELINE].get(key),
+        }
+        rows.append(complete_row(values))
+    best = names[chosen.first.fingerprint]
     notes = [
-        *_note_insignificant(chosen, differences, names),
-        *_note_baselines(chosen.first.dataset, beats, names),
-        *_note_majority(ordered),
-        *_note_small_labels(chosen),
+        *_note_settings(ordered, names),
+        *_note_insignificant(f"{best} on {test_set}", differences, names),
+        *_note_baselines(test_set, beats, names),
+        *_note_majority(ordered, test_set),
+        *_note_small_labels(chosen, test_set),
     ]
     return rows, notes
 
@@ -133,6 +119,7 @@ def _summarize(model: ModelResults) -> Row:
         "loss": model.mean_metric("loss"),
         "majority_accuracy": first.evaluation.majority_accuracy,
         "n_examples": first.evaluation.n_examples,
+        "split_digest": first.split_digest,
         "n_parameters": first.n_parameters,
         "train_seconds": statistics.fmean(result.train_seconds for result in results),
     }
@@ -166,79 +153,112 @@ def _beats(ordered: Sequence[ModelResults], baseline: str) -> dict[str, bool]:
     }
 
 
-def _note_test_sets(model: ModelResults, models: Sequence[ModelResults]) -> list[str]:
+def _note_test_sets(dataset: str, groups: Sequence[Sequence[ModelResults]]) -> list[str]:
     """Note that a dataset appears with several test sets."""
-    dataset = model.first.dataset
-    sizes = {
-        other.first.split_digest: other.first.evaluation.n_examples
-        for other in models
-        if other.first.dataset == dataset
-    }
-    if len(sizes) == 1:
-        return []
-    counts = ", ".join(f"{size:,}" for size in sorted(sizes.values()))
+    firsts = [group[0].first for group in groups if group[0].first.dataset == dataset]
+    counts = ", ".join(f"{n:,}" for n in sorted(first.evaluation.n_examples for first in firsts))
     return [
-        f"{dataset} has {len(sizes)} test sets here ({counts} examples), each compared separately"
+        f"{dataset} has {len(firsts)} test sets here ({counts} examples), each compared separately"
     ]
 
 
-def _note_insignificant(
-    reference: ModelResults, differences: Mapping[str, Difference], names: Mapping[str, str]
-) -> list[str]:
-    """Note which models do not differ significantly from the reference, and what would show it."""
+def _note_settings(ordered: Sequence[ModelResults], names: Mapping[str, str]) -> list[str]:
+    """Note in which settings the configurations of one model differ."""
+    alike: dict[str, dict[str, dict[str, str]]] = {}
+    for model in ordered:
+        name = names[model.first.fingerprint]
+        if name != model.first.model and (settings := _read_settings(model)):
+            alike.setdefault(model.first.model, {})[name] = settings
     notes = []
-    for key, difference in differences.items():
-        if difference.p_value < ALPHA:
-            continue
-        alpha = ALPHA / len(differences)
-        needed = seeds_needed(difference.estimate, n_seeds=difference.n_seeds, alpha=alpha)
-        if difference.estimate.mean == 0:
-            advice = "their measured accuracies are the same"
-        elif difference.n_seeds == 1:
-            advice = "train more seeds to measure the variance over seeds"
-        elif math.isinf(needed):
-            advice = "more seeds alone would not show one; more test examples might"
-        else:
-            advice = f"about {max(needed, difference.n_seeds + 1):.0f} seeds would show one"
-        notes.append(
-            f"no significant difference between {names[key]} and"
-            f" {names[reference.first.fingerprint]} on {reference.first.dataset}"
-            f" (p = {difference.p_value:.2f}): {advice}"
-        )
+    for by_name in alike.values():
+        keys = dict.fromkeys(key for settings in by_name.values() for key in settings)
+        differing = [key for key in keys if len({s.get(key) for s in by_name.values()}) > 1]
+        for name, settings in by_name.items():
+            shown = ", ".join(f"{key}={settings[key]}" for key in differing if key in settings)
+            notes += [f"{name}: {shown}"] if shown else []
     return notes
 
 
+def _read_settings(model: ModelResults) -> dict[str, str]:
+    """Return the settings that decide the result by their key; none if they cannot be read."""
+    try:
+        config = model.runs[0].read_config()
+    except TextclfError:
+        return {}  # They only explain the fingerprint.
+    sections = config.model_dump(mode="json", exclude={"seed", "resources"})
+    return {
+        f"{section}.{key}": value if isinstance(value, str) else json.dumps(value)
+        for section, values in sections.items()
+        for key, value in values.items()
+    }
+
+
+def _note_insignificant(
+    reference: str, differences: Mapping[str, Difference], names: Mapping[str, str]
+) -> list[str]:
+    """Note which models do not differ significantly from the reference, and what would show it."""
+    found = {names[key]: d for key, d in differences.items() if d.p_value >= ALPHA}
+    if not found:
+        return []
+    p_values = [format_p_value(difference.p_value) for difference in found.values()]
+    limits = " to ".join(dict.fromkeys([min(p_values), max(p_values)]))
+    advice = _advise(found, alpha=ALPHA / len(differences))
+    return [f"no significant difference from {reference}: {_join(found)} (p = {limits}); {advice}"]
+
+
+def _advise(insignificant: Mapping[str, Difference], *, alpha: float) -> str:
+    """Return what would show a difference of models that do not differ significantly."""
+    different = {name: d for name, d in insignificant.items() if d.estimate.mean != 0}
+    if not different:
+        return "the measured accuracies are the same"
+    if any(difference.n_seeds == 1 for difference in different.values()):
+        return "train more seeds to measure the variance over seeds"
+    needed = {
+        name: max(d.n_seeds + 1, seeds_needed(d.estimate, n_seeds=d.n_seeds, alpha=alpha))
+        for name, d in different.items()
+    }
+    easiest = min(needed, key=needed.__getitem__)
+    if math.isinf(needed[easiest]):
+        return "more seeds alone would not show one; more test examples might"
+    of_model = f" for {easiest}" if len(insignificant) > 1 else ""
+    return f"about {needed[easiest]:.0f} seeds would show one{of_model}"
+
+
 def _note_baselines(
-    dataset: str, beats: Mapping[str, Mapping[str, bool]], names: Mapping[str, str]
+    test_set: str, beats: Mapping[str, Mapping[str, bool]], names: Mapping[str, str]
 ) -> list[str]:
     """Note which networks are not significantly better than the linear baseline, or than chance."""
     claims = {
-        LINEAR_BASELINE: "{} does not beat the baseline model " + LINEAR_BASELINE,
-        CHANCE_BASELINE: "WARNING: {} is not significantly better than chance (majority)",
+        LINEAR_BASELINE: f"not significantly better than the baseline model {LINEAR_BASELINE}",
+        CHANCE_BASELINE: f"WARNING: not significantly better than chance ({CHANCE_BASELINE})",
     }
-    return [
-        f"{claim.format(names[key])} on {dataset}"
-        for baseline, claim in claims.items()
-        for key, is_better in beats[baseline].items()
-        if not is_better
-    ]
+    notes = []
+    for baseline, claim in claims.items():
+        named = [names[key] for key, is_better in beats[baseline].items() if not is_better]
+        notes += [f"{claim} on {test_set}: {_join(named)}"] if named else []
+    return notes
 
 
-def _note_majority(ordered: Sequence[ModelResults]) -> list[str]:
+def _note_majority(ordered: Sequence[ModelResults], test_set: str) -> list[str]:
     """Note the accuracy of always predicting the same label, unless a row has it."""
     if any(model.first.model == CHANCE_BASELINE for model in ordered):
         return []
-    first = ordered[0].first
-    accuracy = first.evaluation.majority_accuracy
-    return [f"always predicting the most frequent label of {first.dataset} gives {accuracy:.4f}"]
+    accuracy = ordered[0].first.evaluation.majority_accuracy
+    return [f"always predicting the most frequent label of {test_set} gives {accuracy:.4f}"]
 
 
-def _note_small_labels(model: ModelResults) -> list[str]:
+def _note_small_labels(model: ModelResults, test_set: str) -> list[str]:
     scores = model.first.evaluation.per_class
     few = sum(score.support < FEW_EXAMPLES for score in scores)
     if not few:
         return []
     return [
-        f"{few} of {len(scores)} labels of {model.first.dataset} have fewer than {FEW_EXAMPLES}"
+        f"{few} of {len(scores)} labels of {test_set} have fewer than {FEW_EXAMPLES}"
         " test examples, which makes macro F1 noisy"
     ]
+
+
+def _join(names: Iterable[str]) -> str:
+    """Return names as ``a, b and c``."""
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last

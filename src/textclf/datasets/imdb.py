@@ -1,4 +1,4 @@
-"""IMDB film reviews, negative or positive, as published by tensorflow-datasets.
+"""IMDB film reviews, negative or positive, from tensorflow-datasets.
 
 The splits are those of the TensorFlow tutorial, in official order: ``train[:60%]`` for training
 (15,000 reviews), ``train[60%:]`` for validation (10,000) and ``test`` (25,000).

@@ -15,12 +15,12 @@ METRIC_COLUMNS = (
     Column("interval", "95% CI", format_interval(4), numeric=True),
 )
 CLASS_COLUMNS = (
-    Column("name", "label"),
+    Column("name", "label", shrinks_to=16),
     Column("support", "examples", format_number(), numeric=True),
     Column("precision", "precision", format_number(4), numeric=True),
     Column("recall", "recall", format_number(4), numeric=True),
     Column("f1", "F1", format_number(4), numeric=True),
-    Column("note", ""),
+    Column("note", "note"),
 )
 SUBSET_COLUMNS = (
     Column("subset", "subset"),

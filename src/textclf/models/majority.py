@@ -1,4 +1,4 @@
-"""Baseline model that always predicts the most frequent label of the training split."""
+"""Baseline model: always predicts the most frequent training label."""
 
 from textclf.config.schema import ModelConfig
 from textclf.data.dataset import TextDataset

@@ -1,4 +1,4 @@
-"""Text classification datasets of Hugging Face: ``hf:PATH``, with the extra ``hf``.
+"""Text classification datasets of Hugging Face; needs the extra ``hf``.
 
 PATH is a name on the hub, such as ``hf:stanfordnlp/imdb``, or a local folder that the library
 ``datasets`` reads. Code of a dataset is never run.

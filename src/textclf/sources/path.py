@@ -1,4 +1,4 @@
-"""A file or folder: CSV, TSV, JSON lines or Parquet, or a folder of text files for each label.
+"""CSV, TSV, JSON lines or Parquet, or a folder of texts for each label.
 
 A file is split 60/20/20 within each label with a fixed seed. A folder may contain ``train.csv``,
 ``test.csv`` and ``validation.csv``; or a folder of text files for each label; or such folders in

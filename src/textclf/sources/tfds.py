@@ -1,6 +1,7 @@
-"""Text classification datasets of tensorflow-datasets: ``tfds:NAME`` or ``tfds:NAME/CONFIG``.
+"""Text classification datasets of tensorflow-datasets.
 
-The splits and label names of the catalog are used.
+The name is ``tfds:NAME`` or ``tfds:NAME/CONFIG``. The splits and label names of the catalog are
+used.
 """
 
 import functools

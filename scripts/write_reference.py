@@ -41,7 +41,21 @@ is one line that starts with `textclf: `.
 | 1 | error: the request is valid but failed, for example a missing file or no network |
 | 2 | usage error: an unknown name, option or key, or a value out of range |
 | 3 | a gate or a check failed |
-| 130 | interrupted |
+| 130 | interrupted (Ctrl-C) |
+| 143 | terminated (SIGTERM) |
+
+Ctrl-C and SIGTERM let a training step end, so that the same command resumes the run.
+
+## Shell completion
+
+```bash
+eval "$(_TEXTCLF_COMPLETE=bash_source textclf)"    # bash: in ~/.bashrc
+eval "$(_TEXTCLF_COMPLETE=zsh_source textclf)"     # zsh: in ~/.zshrc
+_TEXTCLF_COMPLETE=fish_source textclf | source     # fish: in ~/.config/fish/config.fish
+```
+
+With one of these lines in the file that the shell reads at its start, the Tab key completes
+commands, options, their values, models, datasets and paths.
 
 ## Environment variables
 

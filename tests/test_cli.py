@@ -1,14 +1,19 @@
-"""The program as a whole: exit codes, errors of one line, output formats and encodings."""
+"""The program as a whole: exit codes, signals, errors of one line, help, output formats."""
 
 import csv
 import errno
 import io
 import os
 import re
+import signal
+import subprocess
+import sys
 from importlib.util import find_spec
 
 import pytest
-from support import skip_if_gpu
+from support import load_script, skip_if_gpu
+
+from textclf import cli as program
 
 NO_SUCH_FILE = os.strerror(errno.ENOENT)
 
@@ -128,3 +133,90 @@ def test_help_is_shown_without_a_command(cli):
     result = cli()
     assert result.code == 2
     assert "Commands:" in result.err
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_help_shows_whole_summaries_and_fits_the_terminal(cli, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    names = [name for name, _ in load_script("write_reference").list_commands()]
+    assert {"train", "runs", "runs remove"} <= set(names)
+    for name in ["", *names]:
+        usage, _, rest = cli(*name.split(), "--help").out.partition("\n\n")
+        assert usage.startswith("Usage: textclf")
+        assert [line for line in rest.splitlines() if line.endswith("...")] == [], name
+        assert max(map(len, rest.splitlines())) <= 80, name
+
+
+@pytest.fixture
+def sigterm():
+    """Restore the handler of SIGTERM, which is ignored after the first."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield before
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def run_instead(monkeypatch):
+    """Return a function that replaces what the command line runs."""
+    return lambda function: monkeypatch.setattr(program.cli, "main", lambda *_, **__: function())
+
+
+def test_sigterm_is_one_interrupt_and_later_ones_are_ignored(cli, run_instead, sigterm):
+    interrupts = []
+
+    def run():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt:
+            interrupts.append("first")
+            signal.raise_signal(signal.SIGTERM)
+            raise
+
+    run_instead(run)
+    result = cli()
+    assert (result.code, result.error_line) == (143, "terminated")
+    assert interrupts == ["first"]
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+
+
+@pytest.mark.parametrize(
+    ("handler", "is_raised"), [(signal.SIG_IGN, True), (signal.SIG_DFL, False)]
+)
+def test_sigterm_interrupts_unless_ctrl_c_has_come_before(
+    cli, run_instead, monkeypatch, sigterm, handler, is_raised
+):
+    # Python itself never leaves SIG_DFL; `stop_after_step` sets it at the first Ctrl-C.
+    before = signal.signal(signal.SIGINT, handler)
+    run_instead(lambda: signal.raise_signal(signal.SIGTERM))
+    try:
+        assert cli().code == (143 if is_raised else 0)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_is_not_called_terminated(cli, run_instead, sigterm):
+    run_instead(lambda: signal.raise_signal(signal.SIGINT))
+    result = cli()
+    assert (result.code, result.error_line) == (130, "interrupted")
+    assert signal.getsignal(signal.SIGTERM) is sigterm
+
+
+INTERRUPTED_IMPORT = """
+import signal, sys
+
+class Finder:
+    def find_spec(name, path=None, target=None):
+        if name == "click":
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Finder)
+from textclf.__main__ import main
+main()
+"""
+
+
+def test_ctrl_c_while_the_program_is_imported_is_one_line():
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_IMPORT], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "textclf: interrupted\n")

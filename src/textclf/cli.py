@@ -1,9 +1,13 @@
 """The ``textclf`` command: finds its subcommands by file name, and turns errors into one line."""
 
+import contextlib
 import io
 import os
+import signal
 import sys
-from typing import NoReturn
+import threading
+from collections.abc import Iterator
+from typing import Any, NoReturn
 
 import click
 
@@ -13,6 +17,7 @@ from textclf.storage.limits import LIMITS
 from textclf.tables import escape_control
 
 INTERRUPTED = 130
+TERMINATED = 143
 
 
 class RegistryGroup(click.Group):
@@ -22,8 +27,10 @@ class RegistryGroup(click.Group):
         """Return the names of all commands."""
         return registry.list_names("commands")
 
-    def get_command(self, ctx: click.Context, name: str) -> click.Command:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """Import a command; RequestError with the nearest name if it does not exist."""
+        if ctx.resilient_parsing and name not in registry.list_names("commands"):
+            return None  # A shell completes a line, where an error would be in the way.
         command: click.Command = registry.load_module("commands", name).command
         return command
 
@@ -44,7 +51,44 @@ def cli() -> None:
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run the command line and exit: 0 done, 1 error, 2 usage, 3 failed gate, 130 interrupted."""
+    """Run the command line and exit.
+
+    The exit codes are 0 done, 1 error, 2 usage, 3 failed gate, 130 interrupted, 143 terminated.
+    """
+    with _interrupted_by_sigterm() as terminated:
+        try:
+            _run(arguments)
+        except (click.Abort, KeyboardInterrupt):
+            if terminated.is_set():
+                _fail("terminated", TERMINATED)
+            _fail("interrupted", INTERRUPTED)
+
+
+@contextlib.contextmanager
+def _interrupted_by_sigterm() -> Iterator[threading.Event]:
+    """Handle the first SIGTERM like one Ctrl-C; yield an event that is set when it comes."""
+    came = threading.Event()
+
+    def interrupt(number: int, frame: Any) -> None:  # noqa: ARG001 - Python's signature
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Supervisors repeat it.
+        came.set()
+        handler = signal.getsignal(signal.SIGINT)
+        if callable(handler):
+            handler(signal.SIGINT, frame)
+        elif handler == signal.SIG_IGN:  # In the background of a shell script.
+            raise KeyboardInterrupt
+        # Otherwise Ctrl-C came before, and the last step is being completed.
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield came
+    finally:
+        if not came.is_set():
+            signal.signal(signal.SIGTERM, before)
+
+
+def _run(arguments: list[str] | None) -> NoReturn:
+    """Run the command line and exit, unless it is interrupted."""
     try:
         _escape_unencodable_output()
         code = cli.main(arguments, prog_name="textclf", standalone_mode=False)
@@ -60,8 +104,6 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         _fail(error.format_message(), error.exit_code)
     except TextclfError as error:
         _fail(str(error), error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        _fail("interrupted", INTERRUPTED)
     except BrokenPipeError:
         # The reader, such as `head`, has closed the pipe.
         _discard_output()

@@ -42,6 +42,11 @@ class GateError(TextclfError):
     exit_code = 3
 
 
+def format_count(n: int, noun: str) -> str:
+    """Return a number with its noun, such as ``1 run`` or ``3 runs``."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
 def format_unknown(kind: str, given: str, allowed: Iterable[str]) -> str:
     """Return the message for an unknown name: the nearest allowed name, then all of them."""
     choices = sorted(allowed)

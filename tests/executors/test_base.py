@@ -6,9 +6,17 @@ import pytest
 from support import write_run
 
 from textclf.config.resolve import resolve
-from textclf.errors import RequestError, TextclfError
+from textclf.errors import DataError, LimitError, RequestError, RunError, TextclfError
 from textclf.executors import _base
-from textclf.executors._base import ExecutorConfig, Failure, attempt, format_run_name, run_all
+from textclf.executors._base import (
+    ExecutorConfig,
+    Failure,
+    attempt,
+    format_run_name,
+    make_failure,
+    run_all,
+    run_here,
+)
 from textclf.experiment.run import RunContext
 from textclf.registry import list_names, load_module
 from textclf.runtime.progress import Reporter
@@ -92,3 +100,26 @@ def test_a_bug_becomes_a_failure_after_its_traceback(capsys):
 
 def test_name_of_a_run_is_its_model_and_seed():
     assert format_run_name(make_config("cnn", 3)) == "cnn seed 3"
+
+
+@pytest.mark.usefixtures("tensorflow")
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [(DataError, DataError), (LimitError, DataError), (LookupError, TextclfError)],
+)
+def test_an_expected_error_of_loading_is_a_data_error(tmp_path, capsys, kind, expected):
+    def load(config):
+        raise kind("not here")
+
+    context = RunContext(Reporter(quiet=True), "cpu", load=load)
+    error = run_here(make_config(), tmp_path, context)
+    assert type(error) is expected
+    assert str(error) == ("not here" if expected is DataError else "LookupError: not here")
+    assert ("Traceback" in capsys.readouterr().err) == (kind is LookupError)
+
+
+def test_only_a_data_error_stops_all_runs():
+    config, error = make_config(), RunError("in use")
+    assert make_failure(config, error) == Failure(config, error)
+    with pytest.raises(DataError, match=r"^no such dataset$"):
+        make_failure(config, DataError("no such dataset"))

@@ -1,5 +1,6 @@
 """Runs in processes of this machine: the same results, and one failure stops no other run."""
 
+import itertools
 import multiprocessing
 import os
 import signal
@@ -33,7 +34,7 @@ def test_processes_give_the_results_of_one_and_a_failure_stops_no_other_run(cli,
     result = cli(*arguments, "--jobs", "2", "--run-root", "two", "--format", "json")
     assert result.code == 1
     threads = max(1, count_processors() // 2)
-    assert f"4 runs, 2 at once with {threads} thread(s) each" in result.err
+    assert f"4 runs, 2 at once with {threads} thread{'s' * (threads > 1)} each" in result.err
     assert "mlp seed 42: epoch 1/1" in result.err
     assert "4 of 4 runs done, 0 s left" in result.err
     assert "Traceback" not in result.err
@@ -98,6 +99,20 @@ def test_a_failed_start_of_tensorflow_is_reported_once_for_all_runs(cli, monkeyp
     assert RunDirectory.list_below(tmp_path) == []
 
 
+@pytest.mark.usefixtures("tensorflow")
+@pytest.mark.parametrize("options", [[], ["--jobs", "2"]], ids=["one", "two"])
+def test_a_dataset_that_cannot_be_loaded_is_reported_once(cli, tmp_path, options):
+    (tmp_path / "one.csv").write_text("text,label\ngood,x\nbad,x\n")
+    arguments = ["compare", "--dataset", "one.csv", *MODELS, "--seeds", "3", *options]
+    result = cli(*arguments)
+    assert (result.code, result.out) == (1, "")
+    problem = f"{tmp_path / 'one.csv'} has only one label, 'x'; at least two labels are needed"
+    assert result.error_line == problem
+    assert result.err.count("only one label") == 1
+    assert result.err.count("loading") <= 2  # Of twelve runs.
+    assert "runs done" not in result.err
+
+
 def find_workers(process):
     """Return the worker processes of a comparison, once one of them has trained an epoch."""
     for line in process.stderr:
@@ -137,6 +152,53 @@ def test_a_killed_worker_is_replaced_and_an_interrupt_stops_all(tmp_path):
     assert networks
     assert not any(run.is_finished for run in networks)
     assert any((run.path / "checkpoint.npz").is_file() for run in networks)
+
+
+TERMINATED = [*ARGUMENTS, "--model", "mlp", "--seeds", "2", "--jobs", "2", "--format", "json"]
+TERMINATED += ["--set", "text.sequence_length=20", "--set", "model.embedding_dim=2"]
+TERMINATED += ["--set", "training.epochs=60"]
+
+
+def terminate(folder, *, reaches_all):
+    """Send SIGTERM to a comparison; return the number of epochs of each run with a checkpoint."""
+    with subprocess.Popen(
+        [COMMAND, *TERMINATED], cwd=folder, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert len(find_workers(process)) == 2
+        others = psutil.Process(process.pid).children(recursive=True)
+        if reaches_all:
+            for other in others:
+                other.terminate()
+            # More lines than were sent before the signal.
+            lines = (line for line in process.stderr if ": epoch " in line)
+            assert len(list(itertools.islice(lines, 10))) == 10
+        process.terminate()
+        rest = process.stderr.read()
+    assert process.returncode == 143, rest
+    assert "run the same command again to resume each run" in rest
+    assert rest.splitlines()[-1] == "textclf: terminated"
+    assert "Traceback" not in rest
+    assert psutil.wait_procs(others, timeout=60)[1] == []
+    checkpoints = {r.path: r.read_checkpoint() for r in RunDirectory.list_below(folder / "runs")}
+    return {path: len(found.rows) for path, found in checkpoints.items() if found}
+
+
+def test_sigterm_lets_workers_complete_their_step(tmp_path):
+    assert terminate(tmp_path, reaches_all=False)
+
+
+def test_workers_leave_sigterm_to_their_parent_and_the_runs_resume(cli, tmp_path):
+    # As from a supervisor, which sends it to all processes of a service.
+    n_epochs = terminate(tmp_path, reaches_all=True)
+    assert n_epochs
+    result = cli(*TERMINATED)
+    assert result.code == 0
+    assert {row["model"]: row["n_seeds"] for row in result.json}["mlp"] == 2
+    for path, n_done in n_epochs.items():
+        seed = path.name.removeprefix("seed-")
+        assert f"mlp seed {seed}: epoch {n_done + 1}/60" in result.err
+        assert f"mlp seed {seed}: epoch {n_done}/60" not in result.err
+        assert RunDirectory(path).find_damage() == []
 
 
 def test_workers_end_with_their_parent_process(tmp_path):

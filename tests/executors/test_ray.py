@@ -15,7 +15,7 @@ import pytest
 from textclf.comparison.plan import ComparisonPlan
 from textclf.config.loading import Override
 from textclf.config.resolve import resolve
-from textclf.errors import DataError, RequestError
+from textclf.errors import DataError, LimitError, RequestError
 from textclf.executors import _ray_cluster as cluster
 from textclf.executors import _ray_worker as worker
 from textclf.executors import ray as executor
@@ -258,6 +258,62 @@ def test_lost_runs_start_again_and_failed_ones_stop_no_other(tmp_path):
     assert done.stdout.splitlines()[-1] == "[]"  # The marker is removed from the run root.
 
 
+BROKEN_DATASET = """
+import time
+from pathlib import Path
+from textclf.config.resolve import resolve
+from textclf.errors import DataError
+from textclf.executors import ray as executor
+from textclf.executors._base import ExecutorConfig
+from textclf.executors._ray_worker import JobResult
+from textclf.experiment.run import RunContext
+from textclf.runtime.progress import Reporter
+
+root = Path("root").absolute()
+
+def work(job, log_queue):
+    (root / f"begun-{job.config.seed}").touch()
+    try:
+        while not (root / "begun-1").exists():
+            time.sleep(0.01)
+        if job.config.seed == 1:
+            return JobResult(DataError("no such dataset"))
+        while True:
+            time.sleep(0.01)
+    except KeyboardInterrupt:
+        (root / f"interrupted-{job.config.seed}").touch()
+        return JobResult()
+
+config = resolve({"dataset": {"name": "bbc"}, "model": {"name": "majority"}})
+configs = [config.model_copy(update={"seed": seed}) for seed in range(6)]
+try:
+    context, two = RunContext(Reporter()), ExecutorConfig("ray", jobs=2)
+    executor.execute(configs, root, context, two, work=work)
+except DataError as error:
+    print(error)
+"""
+
+
+def test_a_dataset_that_cannot_be_loaded_stops_all_runs(tmp_path):
+    done = run_python(BROKEN_DATASET, tmp_path)
+    assert (done.returncode, done.stdout) == (0, "no such dataset\n"), done.stderr
+    found = {path.name for path in (tmp_path / "root").glob("[!.]*")}
+    assert found == {"begun-0", "begun-1", "interrupted-0"}
+
+
+def test_a_dataset_that_the_driver_cannot_load_either_is_a_data_error(tmp_path, monkeypatch):
+    def fail(config):
+        raise LimitError("too large")
+
+    monkeypatch.setattr(executor, "load_dataset", fail)
+    dispatcher = object.__new__(executor._Dispatcher)
+    dispatcher.context, dispatcher.datasets = RunContext(Reporter(quiet=True)), {}
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"^too large$"):
+            dispatcher._make_inputs(make_config())
+    assert len(dispatcher.datasets) == 1
+
+
 UNSHARED = """
 import contextlib
 from pathlib import Path
@@ -283,11 +339,11 @@ def test_without_a_shared_disk_files_are_sent_back_and_an_interrupted_run_resume
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         for line in process.stderr:
             if "mlp seed 42: epoch 3/" in line:
-                process.send_signal(signal.SIGINT)
+                process.terminate()  # Handled like Ctrl-C, although Ray has a handler of its own.
                 break
         rest = process.stderr.read()
-    assert process.returncode == 130, rest
-    assert rest.splitlines()[-1] == "textclf: interrupted"
+    assert process.returncode == 143, rest
+    assert rest.splitlines()[-1] == "textclf: terminated"
     assert "Traceback" not in rest
     [run] = [r for r in RunDirectory.list_below(tmp_path / "runs") if "mlp" in str(r.path)]
     assert not run.is_finished

@@ -44,6 +44,19 @@ def test_different_metric_with_other_versions_is_tolerated(cli, run):
     assert "made with versions.keras 3.0.0, now" in answer.err
 
 
+def test_interrupted_reproduction_does_not_advise_to_resume(cli, run, monkeypatch):
+    def interrupt(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("textclf.experiment.run.fit", interrupt)
+    answer = reproduce(cli, run)
+    assert (answer.code, answer.error_line) == (130, "interrupted")
+    assert "resume" not in answer.err
+    answer = cli("train", "--model", "majority", "--dataset", "bbc", "--smoke")
+    assert answer.code == 130
+    assert "run the same command again to resume" in answer.err
+
+
 def test_changed_configuration_is_refused(cli, run):
     path = run.path / "config.yaml"
     text = path.read_text()

@@ -178,7 +178,7 @@ def test_check_names_every_problem_and_changes_nothing(cli, run, tmp_path):
         ("runs/unfinished", "unfinished", None),
     ]
     assert (
-        "2 of 4 runs are damaged; train them again with their options and --force"
+        "damaged: 2 of 4 runs; train again with the same options and --force, or restore the files"
         in result.error_line
     )
     after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}

@@ -1,5 +1,6 @@
 """The run directory: its files, what may be written into it, and damaged files."""
 
+import errno
 import json
 
 import numpy as np
@@ -7,7 +8,9 @@ import pytest
 
 from textclf.config.resolve import resolve
 from textclf.errors import RunError
+from textclf.runs import directory
 from textclf.runs.directory import FILES, RunDirectory
+from textclf.storage import files
 from textclf.training.history import Checkpoint, EpochRow
 
 CONFIG = resolve({"dataset": {"name": "bbc"}, "model": {"name": "mlp"}})
@@ -132,3 +135,71 @@ def test_a_damaged_file_is_one_line(run, name, damage):
         readers[name]()
     assert str(run.path) in str(info.value)
     assert "\n" not in str(info.value)
+
+
+def fill(run):
+    """Add everything to a finished run that textclf may leave there, in kilobytes."""
+    (run.path / "checkpoint.npz").write_bytes(bytes(1_000))
+    (run.path / ".123-model.keras").write_bytes(bytes(2_000))
+    (run.path / ".123-config.yaml").mkdir()
+    (run.path / "tensorboard" / "train").mkdir(parents=True)
+    (run.path / "tensorboard" / "train" / "events").write_bytes(bytes(4_000))
+
+
+def test_a_removed_run_leaves_nothing(run):
+    before = run.n_bytes
+    assert before == sum(path.stat().st_size for path in run.path.iterdir())
+    fill(run)
+    assert run.n_bytes == before + 7_000
+    assert run.remove() == []
+    assert not run.path.exists()
+    assert run.path.parent.exists()
+
+
+def test_removal_leaves_files_of_others_and_what_links_lead_to(run, tmp_path):
+    fill(run)
+    others = [tmp_path / name for name in ("weights", "events", "notes.txt", ".notes.txt")]
+    weights, events, *notes = others
+    weights.write_text("elsewhere")
+    events.mkdir()
+    (events / "event").write_text("elsewhere")
+    (run.path / "model.keras").unlink()
+    (run.path / "model.keras").symlink_to(weights)
+    files.remove(run.tensorboard_path)
+    run.tensorboard_path.symlink_to(events)
+    for note in notes:
+        (run.path / note.name).write_text("of the user")
+    written = [path for path in run.path.rglob("*") if path.name not in {"notes.txt", ".notes.txt"}]
+    files_only = [path for path in written if path.is_file() and not path.is_symlink()]
+    assert run.n_bytes == sum(path.stat().st_size for path in files_only)
+    assert run.remove() == [run.path / ".notes.txt", run.path / "notes.txt"]
+    assert {path.name for path in run.path.iterdir()} == {".notes.txt", "notes.txt"}
+    assert weights.read_text() == "elsewhere"
+    assert (events / "event").read_text() == "elsewhere"
+
+
+def test_a_run_in_use_is_not_removed(run):
+    with run.lock(), pytest.raises(RunError, match="is in use by another process"):
+        RunDirectory(run.path).remove()
+    assert run.find_damage() == []
+
+
+def test_a_half_removed_run_is_found_and_does_not_look_finished(run, monkeypatch):
+    fill(run)
+    removed = []
+
+    def fail_later(path):
+        if len(removed) == n_removed:
+            raise PermissionError(errno.EACCES, "denied", str(path))
+        removed.append(path.name)
+        files.remove(path)
+
+    monkeypatch.setattr(directory, "remove", fail_later)
+    names = [path.name for path in run.list_written()]
+    assert (names[0], names[-1]) == ("evaluation.json", "config.yaml")
+    for n_removed in range(len(names)):
+        with pytest.raises(RunError, match=rf"^cannot remove {run.path}: denied; check the disk"):
+            run.remove()
+        assert run.is_finished == (n_removed == 0)
+        assert [found.path for found in RunDirectory.list_below(run.path)] == [run.path]
+    assert removed == names[:-1]

@@ -5,8 +5,10 @@ import shutil
 import pytest
 from support import write_run
 
+from textclf.config.resolve import resolve
 from textclf.errors import RequestError, RunError
-from textclf.runs.search import find_finished_run, find_runs, read_finished
+from textclf.runs.directory import RunDirectory
+from textclf.runs.search import describe_run, find_finished_run, find_runs, read_finished
 from textclf.runtime.progress import Reporter
 
 
@@ -65,7 +67,51 @@ def test_only_runs_of_the_models_that_are_named_are_read(run, root):
     write_run(root, "cnn", [True, False, True])
     [(found, result)] = read_finished([root], Reporter(), models=["mlp"])
     assert (found.path, result.model) == (run.path, "mlp")
-    with pytest.raises(RunError, match="no finished run of these models among 2"):
+    with pytest.raises(RunError, match=r"^no finished run of these models among 2 runs$"):
         read_finished([root], Reporter(), models=["lstm"])
     with pytest.raises(RequestError, match=r"unknown model 'mlpp': did you mean 'mlp'\?"):
         read_finished([root], Reporter(), models=["mlpp"])
+
+
+def test_one_run_is_not_called_runs(run, root):
+    (run.path / "evaluation.json").unlink()
+    with pytest.raises(RunError, match=r"^no finished run among 1 run$"):
+        read_finished([root], Reporter(quiet=True))
+
+
+def test_a_run_is_described_with_its_state(run, tmp_path):
+    names = {"dataset": "bbc", "model": "mlp", "seed": 1}
+    finished = run.finish_time.isoformat(timespec="seconds")
+    assert describe_run(run) == {
+        "run": str(run.path),
+        "state": "finished",
+        **names,
+        "accuracy": pytest.approx(2 / 3),
+        "finished": finished,
+    }
+    unknown = {"run": str(run.path), "accuracy": None, "finished": None}
+    path = run.path / "evaluation.json"
+    content = path.read_text()
+    path.write_text(content.replace('"schema_version": 2', '"schema_version": 1'))
+    assert describe_run(run) == {**unknown, "state": "other version", **names}
+    path.write_text(content + " ")
+    assert describe_run(run) == {**unknown, "state": "damaged", **names}
+    path.unlink()
+    assert describe_run(run) == {**unknown, "state": "unfinished", **names}
+    with run.lock():
+        assert describe_run(run) == {**unknown, "state": "in use", **names}
+    (run.path / "config.yaml").write_text("")
+    names = dict.fromkeys(names)
+    assert describe_run(run) == {**unknown, "state": "unfinished", **names}
+
+
+def test_an_unfinished_run_is_described_when_its_dataset_is_gone(tmp_path):
+    data = tmp_path / "own.csv"
+    data.write_text("text,label\n")
+    config = resolve({"dataset": {"name": str(data)}, "model": {"name": "cnn"}})
+    run = RunDirectory.of(config, tmp_path / "runs")
+    with run.lock():
+        run.prepare(config, force=False)
+    data.unlink()
+    row = describe_run(run)
+    assert (row["state"], row["dataset"], row["model"]) == ("unfinished", "own.csv", "cnn")

@@ -8,6 +8,7 @@ import pytest
 
 from textclf.errors import LimitError, RunError
 from textclf.storage.files import (
+    is_locked,
     lock_folder,
     reading,
     remove_leftovers,
@@ -76,6 +77,16 @@ def test_folder_is_locked_for_one_process(tmp_path):
     ):
         pass
     with lock_folder(folder):  # It is free again.
+        pass
+
+
+def test_looking_whether_a_folder_is_locked_changes_nothing(tmp_path):
+    assert not is_locked(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    with lock_folder(tmp_path):
+        assert is_locked(tmp_path)
+    assert not is_locked(tmp_path)
+    with lock_folder(tmp_path):  # It is free.
         pass
 
 

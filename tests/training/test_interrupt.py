@@ -1,4 +1,4 @@
-"""Ctrl-C during training."""
+"""Ctrl-C and SIGTERM during training."""
 
 import contextlib
 import signal
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from textclf.runs.directory import RunDirectory
 from textclf.runtime.progress import Reporter
 from textclf.training.interrupt import stop_after_step
 
@@ -23,11 +24,11 @@ def test_the_first_stops_after_the_step_and_the_second_at_once(capsys):
     with contextlib.suppress(KeyboardInterrupt), stop_after_step(reporter) as callback:
         callback.on_train_batch_end(0, {})
         signal.raise_signal(signal.SIGINT)
-        assert "stopping after this step" in capsys.readouterr().out
         assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
         for end in (callback.on_train_batch_end, callback.on_test_batch_end):
             with pytest.raises(KeyboardInterrupt):
                 end(1, {})
+    assert capsys.readouterr().out.count("stopping after this step; press Ctrl-C again") == 1
     assert signal.getsignal(signal.SIGINT) is before
 
 
@@ -57,22 +58,48 @@ def test_nothing_changes_outside_the_main_thread():
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_an_interrupted_command_leaves_a_run_that_can_be_resumed(tmp_path):
-    arguments = ["train", "--model", "mlp", "--dataset", "bbc", "--set", "text.num_words=500"]
-    arguments += ["--set", "dataset.limit=64", "--set", "training.epochs=100", "--run-dir", "run"]
+ARGUMENTS = ["train", "--model", "mlp", "--dataset", "bbc", "--set", "dataset.limit=64"]
+ARGUMENTS += ["--set", "text.sequence_length=20", "--set", "model.embedding_dim=2"]
+ARGUMENTS += ["--set", "training.epochs=60", "--run-dir"]
+
+
+def interrupt(number, folder):
+    """Send a signal to a command that trains, after an epoch; return its code and last lines."""
     with subprocess.Popen(
-        [COMMAND, *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+        [COMMAND, *ARGUMENTS, "run"], cwd=folder, stderr=subprocess.PIPE, text=True
     ) as process:
         for line in process.stderr:
             if line.startswith("epoch 2/"):
-                process.send_signal(signal.SIGINT)
+                process.send_signal(number)
                 break
-        rest = process.stderr.read()
-    assert process.returncode == 130
-    assert "stopping after this step; press Ctrl-C again to stop at once" in rest
-    assert "run the same command again to resume after the last complete epoch" in rest
-    assert rest.splitlines()[-1] == "textclf: interrupted"
-    assert (tmp_path / "run" / "checkpoint.npz").is_file()
-    assert not (tmp_path / "run" / "evaluation.json").exists()
-    epochs = (tmp_path / "run" / "history.csv").read_text().splitlines()[1:]
-    assert 2 <= len(epochs) < 100
+        for line in process.stderr:
+            if line.startswith("stopping after this step; press Ctrl-C again to stop at once"):
+                break
+        if number == signal.SIGTERM:  # Supervisors repeat it.
+            process.send_signal(number)
+        lines = process.stderr.read().splitlines()
+    assert lines[0] == "run the same command again to resume after the last complete epoch"
+    return process.returncode, lines[-1]
+
+
+def test_an_interrupted_command_leaves_a_run_that_can_be_resumed(tmp_path):
+    assert interrupt(signal.SIGINT, tmp_path) == (130, "textclf: interrupted")
+    run = RunDirectory(tmp_path / "run")
+    assert not run.is_finished
+    n_epochs = len(run.read_checkpoint().rows)
+    assert 2 <= n_epochs < 60
+    assert len((run.path / "history.csv").read_text().splitlines()) == 1 + n_epochs
+
+
+def test_a_terminated_run_resumes_and_ends_like_an_undisturbed_one(cli, tmp_path):
+    assert interrupt(signal.SIGTERM, tmp_path) == (143, "textclf: terminated")
+    run = RunDirectory(tmp_path / "run")
+    assert not run.is_finished
+    n_epochs = len(run.read_checkpoint().rows)
+    resumed = cli(*ARGUMENTS, "run")
+    assert resumed.code == 0
+    assert f"epoch {n_epochs + 1}/60" in resumed.err
+    assert f"epoch {n_epochs}/60" not in resumed.err
+    assert cli(*ARGUMENTS, "undisturbed", "--quiet").code == 0
+    expected = RunDirectory(tmp_path / "undisturbed").read_predictions().probabilities
+    assert run.read_predictions().probabilities.tobytes() == expected.tobytes()

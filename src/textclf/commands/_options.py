@@ -13,6 +13,8 @@ from textclf.runtime.backend import DEVICES
 from textclf.tables import FORMATS, Column, format_table, terminal_width, wrap_text
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from textclf.config.loading import Override
     from textclf.config.schema import ExperimentConfig
     from textclf.runtime.progress import Reporter
@@ -32,6 +34,25 @@ class PathType(click.Path):
 
 
 PATH = PathType()
+
+
+class NameType(click.types.StringParamType):
+    """A name of a model or a dataset, or a path; a shell completes both."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> "list[CompletionItem]":  # noqa: ARG002
+        """Return the names that begin with the incomplete word, and ask the shell for paths."""
+        from click.shell_completion import CompletionItem
+
+        names = [name for name in list_names(self.kind) if name.startswith(incomplete)]
+        # The path is first, because bash forgets what comes before it.
+        return [CompletionItem(incomplete, type="file"), *map(CompletionItem, names)]
+
+
+MODEL = NameType("models")
+DATASET = NameType("datasets")
 
 format_option = click.option(
     "--format",
@@ -118,6 +139,13 @@ config_options = _bundle(
         default=None,
         help="Drop training examples whose text also appears in validation or test.",
     ),
+)
+
+
+run_filter_options = _bundle(
+    click.option("--model", type=MODEL, metavar="NAME", help="Only runs of this model."),
+    click.option("--dataset", type=DATASET, metavar="NAME", help="Only runs on this dataset."),
+    click.option("--unfinished", is_flag=True, help="Only runs that are not finished."),
 )
 
 

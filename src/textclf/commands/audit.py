@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from textclf.commands._options import (
+    DATASET,
     PATH,
     dataset_options,
     format_option,
@@ -18,7 +19,7 @@ from textclf.tables import terminal_width
 
 
 @click.command(name="audit")
-@click.argument("name", metavar="NAME|PATH")
+@click.argument("name", type=DATASET, metavar="NAME|PATH")
 @dataset_options
 @click.option(
     "--output",

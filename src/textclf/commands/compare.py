@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from textclf.commands._options import (
+    DATASET,
+    MODEL,
     PATH,
     columns_option,
     config_options,
@@ -32,18 +34,24 @@ if TYPE_CHECKING:
 @click.command(name="compare")
 @click.argument("paths", metavar="[RUN]...", nargs=-1, type=PATH)
 @click.option(
-    "--dataset", metavar="NAME|PATH", help="Dataset to train on; finished runs are reused."
+    "--dataset",
+    type=DATASET,
+    metavar="NAME|PATH",
+    help="Dataset to train on; finished runs are reused.",
 )
 @click.option(
     "--model",
     "models",
+    type=MODEL,
     multiple=True,
     metavar="NAME",
     help="Model to compare; repeatable.  [default: all, or that of --config]",
 )
 @click.option("--seeds", "n_seeds", type=click.IntRange(1), help="Run seeds 1 to N.", metavar="N")
 @click.option("--seed", "seeds", type=int, multiple=True, help="Seed to run; repeatable.")
-@click.option("--reference", metavar="NAME", help="Model to compare with.  [default: the best]")
+@click.option(
+    "--reference", type=MODEL, metavar="NAME", help="Model to compare with.  [default: the best]"
+)
 @click.option(
     "--gate",
     "gate_path",

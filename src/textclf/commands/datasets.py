@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from textclf.commands._options import (
+    DATASET,
     SUMMARY_COLUMNS,
     dataset_options,
     format_option,
@@ -17,7 +18,7 @@ from textclf.commands._options import (
 
 
 @click.command(name="datasets")
-@click.argument("name", metavar="[NAME|PATH]", required=False)
+@click.argument("name", type=DATASET, metavar="[NAME|PATH]", required=False)
 @dataset_options
 @format_option
 def command(name: str | None, style: str, **config_values: Any) -> None:

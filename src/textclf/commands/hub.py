@@ -51,7 +51,7 @@ def build(out: Path, vectors: str, max_tokens: int, style: str) -> None:
     SavedModels.
 
     \b
-    Example: textclf hub build --vectors glove.6B.50d.txt --max-tokens 20000 embedding
+    Example: textclf hub build --vectors glove.6B.50d.txt embedding
     """
     from textclf.runtime import backend
 

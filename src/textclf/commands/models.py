@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from textclf.commands._options import (
+    DATASET,
+    MODEL,
     SUMMARY_COLUMNS,
     config_options,
     format_option,
@@ -28,9 +30,10 @@ LAYER_COLUMNS = (
 
 
 @click.command(name="models")
-@click.argument("name", required=False)
+@click.argument("name", type=MODEL, metavar="[NAME]", required=False)
 @click.option(
     "--dataset",
+    type=DATASET,
     metavar="NAME|PATH",
     help="Dataset to build the model for.  [default: that of FILE, or reuters]",
 )

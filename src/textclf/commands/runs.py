@@ -1,28 +1,65 @@
-"""Check the files of run directories."""
+"""List, check or remove run directories."""
 
+import contextlib
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from textclf.commands._options import PATH, format_option, print_table, run_root_option
-from textclf.tables import Column
+from textclf.commands._options import (
+    PATH,
+    format_option,
+    print_table,
+    run_filter_options,
+    run_root_option,
+)
+from textclf.tables import Column, escape_control, format_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from textclf.runs.directory import RunDirectory
 
-COLUMNS = (Column("run", "run"), Column("state", "state"), Column("problem", "problem"))
+LIST_COLUMNS = (
+    Column("run", "run"),
+    Column("state", "state"),
+    Column("accuracy", "accuracy", format_number(4), numeric=True),
+    Column("finished", "finished", lambda time: time[:16].replace("T", " ")),
+)
+CHECK_COLUMNS = (Column("run", "run"), Column("state", "state"), Column("problem", "problem"))
 
 
 @click.group(name="runs")
 def command() -> None:
-    """Check the files of run directories.
+    """List, check or remove run directories.
 
     \b
-    Example: textclf runs check
+    Example: textclf runs list
     """
+
+
+@command.command(name="list")
+@click.argument("paths", metavar="[RUN]...", nargs=-1, type=PATH)
+@run_filter_options
+@run_root_option
+@format_option
+def show(paths: tuple[Path, ...], run_root: Path, style: str, **filters: Any) -> None:
+    """List runs with their state and accuracy.
+
+    RUN is a run directory or a folder of runs; the default is the run root. A run is finished,
+    unfinished, in use (a process is training it), damaged (its result cannot be read) or of another
+    version of textclf. `textclf runs check` finds damage in the other files.
+
+    \b
+    Example: textclf runs list --dataset bbc
+    """
+    from textclf.runs.search import find_described
+
+    rows = [row for _, row in find_described(paths or (run_root,), **filters)]
+    if not rows:
+        click.echo("no run matches", err=True)
+    print_table(rows, LIST_COLUMNS, style)
 
 
 @command.command(name="check")
@@ -38,16 +75,17 @@ def check(paths: tuple[Path, ...], run_root: Path, style: str) -> None:
     \b
     Example: textclf runs check runs/bbc
     """
-    from textclf.errors import GateError
+    from textclf.errors import GateError, format_count
     from textclf.runs.search import find_runs
 
     rows = check_runs(find_runs(paths or (run_root,)))
-    print_table(rows, COLUMNS, style)
+    print_table(rows, CHECK_COLUMNS, style)
     damaged = {row["run"] for row in rows if row["state"] == "damaged"}
     if damaged:
+        runs = format_count(len({row["run"] for row in rows}), "run")
         raise GateError(
-            f"{len(damaged)} of {len({row['run'] for row in rows})} runs are damaged; train them"
-            " again with their options and --force, or restore their files"
+            f"damaged: {len(damaged)} of {runs}; train again with the same options and --force, or"
+            " restore the files"
         )
 
 
@@ -55,8 +93,8 @@ def check_runs(runs: "Iterable[RunDirectory]") -> list[dict[str, Any]]:
     """Check each run.
 
     Returns:
-        Rows with the keys of `COLUMNS`; ``state`` is ``ok``, ``unfinished``, ``damaged`` or ``other
-        version``, and a damaged run has a row for each problem.
+        Rows with the keys of `CHECK_COLUMNS`; ``state`` is ``ok``, ``unfinished``, ``damaged`` or
+        ``other version``, and a damaged run has a row for each problem.
     """
     from textclf.errors import VersionError
 
@@ -74,3 +112,86 @@ def check_runs(runs: "Iterable[RunDirectory]") -> list[dict[str, Any]]:
             for problem in problems or [None]
         ]
     return rows
+
+
+@command.command(name="remove")
+@click.argument("paths", metavar="[RUN]...", nargs=-1, type=PATH)
+@run_filter_options
+@click.option("--yes", "-y", is_flag=True, help="Remove without asking.")
+@run_root_option
+def remove(paths: tuple[Path, ...], yes: bool, run_root: Path, **filters: Any) -> None:
+    """Remove run directories.
+
+    RUN is a run directory or a folder of runs; the default is the run root, for which an option
+    must say which of its runs. Prints the runs, and asks before it removes them. Files that textclf
+    did not write stay, and so does a run that a process is using.
+
+    \b
+    Example: textclf runs remove runs/bbc --model mlp --unfinished
+    """
+    from textclf.errors import RequestError, RunError, format_count
+    from textclf.runs.search import find_described
+
+    if not (paths or any(filters.values())):
+        raise click.UsageError("give RUN, --model, --dataset or --unfinished to say what to remove")
+    for path in paths:
+        if path.is_symlink():
+            raise RequestError(f"{path} is a symbolic link; give the folder that it leads to")
+    runs = [run for run, _ in find_described(paths or (run_root,), **filters)]
+    if not runs:
+        click.echo("no run matches", err=True)
+    elif yes or confirm(runs):
+        n_removed = remove_runs(runs, (run_root, *paths))
+        click.echo(f"{format_count(n_removed, 'run')} removed")
+        if n_removed < len(runs):
+            raise RunError(f"not removed: {len(runs) - n_removed} of {len(runs)}")
+
+
+def confirm(runs: "Sequence[RunDirectory]") -> bool:
+    """Print runs, and ask whether they may be removed.
+
+    Raises:
+        RequestError: Standard input is not a terminal, so that nobody can be asked.
+    """
+    from textclf.errors import RequestError, format_count
+    from textclf.storage.limits import MEGABYTE
+
+    megabytes = sum(run.n_bytes for run in runs) / MEGABYTE
+    what = f"{format_count(len(runs), 'run')} ({megabytes:,.1f} MB)"
+    if not (sys.stdin and sys.stdin.isatty()):
+        raise RequestError(f"give --yes to remove {what} without being asked in a terminal")
+    for run in runs:
+        click.echo(escape_control(str(run.path)), err=True)
+    return click.confirm(f"remove {what}?", err=True)
+
+
+def remove_runs(runs: "Sequence[RunDirectory]", roots: "Sequence[Path]") -> int:
+    """Remove runs, and the folders below one of the roots that are then empty.
+
+    Returns:
+        How many were removed; a message says why each of the others was not.
+    """
+    from textclf.errors import RunError
+
+    n_removed = 0
+    for run in runs:
+        try:
+            others = run.remove()
+        except RunError as error:
+            click.echo(escape_control(f"not removed: {error}"), err=True)
+            continue
+        n_removed += 1
+        for path in others:
+            click.echo(escape_control(f"stays, because textclf did not write it: {path}"), err=True)
+        remove_empty_parents(run.path, roots)
+    return n_removed
+
+
+def remove_empty_parents(path: Path, roots: "Sequence[Path]") -> None:
+    """Remove the empty folders that are above a path and below one of the roots."""
+    tops = {root.resolve() for root in roots}
+    with contextlib.suppress(OSError):  # The first that is not empty.
+        for parent in path.resolve().parents:
+            if tops.isdisjoint(parent.parents):
+                return
+            parent.rmdir()

@@ -6,6 +6,8 @@ from typing import Any
 import click
 
 from textclf.commands._options import (
+    DATASET,
+    MODEL,
     PATH,
     columns_option,
     config_options,
@@ -23,8 +25,13 @@ COMMANDLINE = click.core.ParameterSource.COMMANDLINE
 
 
 @click.command(name="train")
-@click.option("--model", metavar="NAME", help="Model to train; see `textclf models`.")
-@click.option("--dataset", metavar="NAME|PATH", help="Dataset to train on; see `textclf datasets`.")
+@click.option("--model", type=MODEL, metavar="NAME", help="Model to train; see `textclf models`.")
+@click.option(
+    "--dataset",
+    type=DATASET,
+    metavar="NAME|PATH",
+    help="Dataset to train on; see `textclf datasets`.",
+)
 @click.option("--seed", type=int, help="Random seed.  [default: 42]")
 @config_options
 @click.option(

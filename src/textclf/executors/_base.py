@@ -2,12 +2,13 @@
 
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from textclf.config.schema import ExperimentConfig
-from textclf.errors import RequestError, TextclfError, format_error
+from textclf.config.schema import DatasetConfig, ExperimentConfig
+from textclf.data.dataset import TextDataset
+from textclf.errors import DataError, RequestError, TextclfError, format_error
 from textclf.experiment.run import RunContext, run_experiment
 from textclf.registry import load_module
 from textclf.runs.directory import RunDirectory
@@ -54,19 +55,29 @@ class Failure:
     error: TextclfError
 
 
+def make_failure(config: ExperimentConfig, error: TextclfError) -> Failure:
+    """Return the failure of a run; raise a DataError, which every other run would repeat."""
+    if isinstance(error, DataError):
+        raise error
+    return Failure(config, error)
+
+
 def run_all(
     configs: Sequence[ExperimentConfig], root: Path, context: RunContext, executor: ExecutorConfig
 ) -> tuple[list[tuple[RunDirectory, Result]], list[Failure]]:
     """Run the configurations that are not finished below ``root``; a failure stops no other run.
 
     Args:
-        configs: Configurations to run.
+        configs: Configurations to run, all with the same dataset.
         root: Root of the run directories.
         context: How each run is executed.
         executor: Where runs are executed, and how many at once.
 
     Returns:
         Finished runs with their results, and failures.
+
+    Raises:
+        DataError: The dataset cannot be loaded.
     """
     by_path = {RunDirectory.of(config, root).path: config for config in configs}
     for path in by_path:
@@ -94,9 +105,19 @@ def format_run_name(config: ExperimentConfig) -> str:
 
 
 def run_here(config: ExperimentConfig, root: Path, context: RunContext) -> TextclfError | None:
-    """Run one configuration in this process; return the error with which it failed."""
-    run = RunDirectory.of(config, root)
-    outcome = attempt(lambda: run_experiment(config, run, context), context.reporter)
+    """Run one configuration in this process; return the error with which it failed.
+
+    It is a DataError if the dataset cannot be loaded for any expected reason.
+    """
+
+    def load(dataset: DatasetConfig) -> TextDataset:
+        try:
+            return context.load(dataset)
+        except TextclfError as error:
+            raise DataError(str(error)) from error
+
+    run, own_context = RunDirectory.of(config, root), replace(context, load=load)
+    outcome = attempt(lambda: run_experiment(config, run, own_context), context.reporter)
     return outcome if isinstance(outcome, TextclfError) else None
 
 

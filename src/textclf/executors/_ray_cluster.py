@@ -2,8 +2,10 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -45,7 +47,8 @@ def connected(address: str | None) -> Iterator[None]:
         contextlib.redirect_stdout(nowhere),  # Ray prints errors of its machines there.
         warnings.catch_warnings(action="ignore"),
     ):
-        ray.init(address or "local", log_to_driver=False, logging_level="ERROR", **own)
+        with _sigterm_handler_kept():
+            ray.init(address or "local", log_to_driver=False, logging_level="ERROR", **own)
         try:
             yield
         except BrokenPipeError:  # Standard output of this command, not Ray.
@@ -57,6 +60,23 @@ def connected(address: str | None) -> Iterator[None]:
             ) from error
         finally:
             ray.shutdown()
+
+
+@contextlib.contextmanager
+def _sigterm_handler_kept() -> Iterator[None]:
+    """Restore the handler of SIGTERM, which Ray replaces by one that exits at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler, came = signal.getsignal(signal.SIGTERM), False
+    try:
+        yield
+    except SystemExit:
+        came = True
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+    if came:
+        signal.raise_signal(signal.SIGTERM)
 
 
 def _check_reachable(address: str) -> None:

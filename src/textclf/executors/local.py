@@ -8,23 +8,28 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from textclf.config.schema import ExperimentConfig
-from textclf.errors import TextclfError
+from textclf.errors import TextclfError, format_count
 from textclf.executors._base import (
     STEP_TIMEOUT_SECONDS,
     ExecutorConfig,
     Failure,
     format_run_name,
+    make_failure,
     run_here,
 )
 from textclf.experiment.run import RunContext
 from textclf.runtime import backend
 from textclf.runtime.machine import count_processors, measure_free_memory
 from textclf.runtime.progress import ForwardingReporter, LogMessage, Reporter
+
+STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 
 def execute(
@@ -37,7 +42,7 @@ def execute(
     # A device that no run can use is reported once.
     backend.start(context.device, threads=context.threads or configs[0].resources.cpus)
     errors = ((config, run_here(config, root, context)) for config in configs)
-    return [Failure(config, error) for config, error in errors if error]
+    return [make_failure(config, error) for config, error in errors if error]
 
 
 def choose_jobs(device: str, configs: Sequence[ExperimentConfig]) -> int:
@@ -58,7 +63,8 @@ def _run_in_processes(
     threads = configs[0].resources.cpus or max(1, count_processors() // jobs)
     memory = max(config.resources.n_bytes for config in configs)
     reporter = context.reporter
-    reporter.info(f"{len(configs)} runs, {jobs} at once with {threads} thread(s) each")
+    n_runs, n_threads = format_count(len(configs), "run"), format_count(threads, "thread")
+    reporter.info(f"{n_runs}, {jobs} at once with {n_threads} each")
     pool = _WorkerPool(root, replace(context, threads=threads), jobs, memory)
     failures: list[Failure] = []
     try:
@@ -203,8 +209,9 @@ class _WorkerPool:
         return next((worker for worker in self.workers if not worker.config), None)
 
     def _start_worker(self) -> _Worker:
-        worker = _Worker(self.root, self.context)
-        self.workers.append(worker)
+        with _signals_held_back():
+            worker = _Worker(self.root, self.context)
+            self.workers.append(worker)
         return worker
 
     def _listen(self, reporter: Reporter) -> Iterator[Failure | None]:
@@ -222,12 +229,41 @@ class _WorkerPool:
                     raise error
                 case _RunEnded(error):
                     worker.config = None
-                    yield Failure(config, error) if error else None
+                    yield make_failure(config, error) if error else None
 
 
 def _explain_exit(code: int | None) -> TextclfError:
     hint = "; it may have run out of memory: try fewer --jobs" if code == -signal.SIGKILL else ""
     return TextclfError(f"its process exited with code {code}{hint}")
+
+
+@contextlib.contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Hold back Ctrl-C and SIGTERM, also in a process that is started, until it calls `_obey`."""
+    if os.name != "posix":
+        yield
+        return
+    resource_tracker.ensure_running()  # Python starts it with a process, and lets them in again.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+
+def _obey(parent: BaseProcess) -> None:
+    """Leave Ctrl-C and SIGTERM to the parent, which passes on one interrupt; end when it ends."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, _interrupt_once)
+    threading.Thread(target=_interrupt_when_orphaned, args=(parent.sentinel,), daemon=True).start()
+    if os.name == "posix":
+        os.setpgrp()  # Ctrl-C reaches the group of the parent only.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+
+def _interrupt_once(number: int, frame: Any) -> None:  # noqa: ARG001 - Python's signature
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The process is about to end.
+    raise KeyboardInterrupt
 
 
 def _interrupt_when_orphaned(parent_sentinel: int) -> None:
@@ -238,13 +274,6 @@ def _interrupt_when_orphaned(parent_sentinel: int) -> None:
 
 def _work(connection: Connection, root: Path, fields: dict[str, Any]) -> None:
     """Run every configuration that is received, with a `RunContext` of these fields."""
-    if parent := multiprocessing.parent_process():
-        if os.name == "posix":
-            os.setpgrp()  # Ctrl-C reaches the parent only, which passes it on once.
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # It may have been ignored.
-        threading.Thread(
-            target=_interrupt_when_orphaned, args=(parent.sentinel,), daemon=True
-        ).start()
 
     def send(message: LogMessage) -> None:
         try:
@@ -259,5 +288,8 @@ def _work(connection: Connection, root: Path, fields: dict[str, Any]) -> None:
         except TextclfError as error:
             connection.send(_StartFailed(error))
             return
+        # Not earlier: TensorFlow may swallow an interrupt while it is imported.
+        if parent := multiprocessing.parent_process():
+            _obey(parent)
         while True:
             connection.send(_RunEnded(run_here(connection.recv(), root, context)))

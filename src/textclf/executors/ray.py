@@ -15,13 +15,14 @@ import numpy as np
 from textclf.config.schema import ExperimentConfig
 from textclf.data.loading import load_dataset
 from textclf.data.packing import pack_dataset
-from textclf.errors import TextclfError, format_reason
+from textclf.errors import DataError, TextclfError, format_reason
 from textclf.executors._base import (
     STEP_TIMEOUT_SECONDS,
     ExecutorConfig,
     Failure,
     attempt,
     format_run_name,
+    make_failure,
 )
 from textclf.executors._ray_cluster import check_resources, connected, to_ray_resources
 from textclf.executors._ray_worker import Job, JobInputs, JobResult, LogQueue, run_job
@@ -105,7 +106,7 @@ class _Dispatcher:
         self.environment = _list_environment()
         self.running: dict[Any, _Run] = {}
         self.datasets: dict[str, Any] = {}
-        self.sends_inputs = False
+        self.sends_inputs = self.is_stopping = False
 
     def run(self, configs: Sequence[ExperimentConfig], limit: int) -> list[Failure]:
         """Run all configurations, at most ``limit`` at once, and return the failures."""
@@ -124,8 +125,11 @@ class _Dispatcher:
                             waiting.appendleft(run)
                             continue
                         if result.error:
-                            failures.append(Failure(run.config, result.error))
+                            failures.append(make_failure(run.config, result.error))
                         count()
+        except DataError:
+            self._cancel()
+            raise
         except KeyboardInterrupt:
             reporter.info("stopping all runs after their step; press Ctrl-C again to stop at once")
             self._cancel()
@@ -141,7 +145,7 @@ class _Dispatcher:
         try:
             inputs = self._make_inputs(run.config) if self.sends_inputs else None
         except TextclfError as error:
-            return Failure(run.config, error)
+            return make_failure(run.config, error)
         job = Job(
             config=run.config,
             root=self.root.absolute(),
@@ -175,7 +179,7 @@ class _Dispatcher:
             reporter.info(f"loading {config.dataset.name} for the cluster")
             self.datasets[key] = attempt(lambda: ray.put(_pack_for_transfer(config)), reporter)
         if isinstance(self.datasets[key], TextclfError):
-            raise self.datasets[key]
+            raise DataError(str(self.datasets[key]))
         run = RunDirectory.of(config, self.root)
         with run.lock():
             return JobInputs(self.datasets[key], pack_run(run))
@@ -191,7 +195,8 @@ class _Dispatcher:
         # Without the log queue, runs continue without messages.
         with contextlib.suppress(ray.exceptions.RayActorError):
             for message in ray.get(self.log_queue.take.remote()):
-                self.context.reporter.log(message)
+                if message.is_warning or not self.is_stopping:
+                    self.context.reporter.log(message)
         for task in ended:
             run = self.running[task]
             result = self._receive(run, task)
@@ -246,6 +251,7 @@ class _Dispatcher:
         """Interrupt all runs, and collect their files."""
         import ray
 
+        self.is_stopping = True
         for task in self.running:
             ray.cancel(task, recursive=False)
         deadline = time.monotonic() + STEP_TIMEOUT_SECONDS

@@ -43,7 +43,7 @@ def reproduce(run: RunDirectory, context: RunContext, *, tolerance: float) -> li
     run.check_dataset(load_dataset(config.dataset).digest)
     with tempfile.TemporaryDirectory(prefix="textclf-") as folder:
         again = RunDirectory(Path(folder) / "run")
-        result = run_experiment(config, again, replace(context, force=False))
+        result = run_experiment(config, again, replace(context, force=False, is_temporary=True))
         meta_again = again.read_meta()
         predictions_again = again.read_predictions()
     differences = list_differences(

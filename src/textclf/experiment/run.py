@@ -42,6 +42,7 @@ class RunContext:
         tensorboard: Whether to write TensorBoard event files into the run directory.
         force: Whether to repeat a finished run.
         command: Command line, for ``meta.json``.
+        is_temporary: Whether the run directory is removed in any case, so that nothing resumes.
         load: Loads the dataset of a configuration.
         lock_timeout_seconds: How long to wait for a process that uses the run directory.
     """
@@ -52,6 +53,7 @@ class RunContext:
     tensorboard: bool = False
     force: bool = False
     command: str = ""
+    is_temporary: bool = False
     load: Callable[[DatasetConfig], TextDataset] = load_dataset
     lock_timeout_seconds: float = 0
 
@@ -79,9 +81,10 @@ def run_experiment(config: ExperimentConfig, run: RunDirectory, context: RunCont
             gc.collect()  # Keras's graphs contain reference cycles.
             return _record(config, dataset, run, fitted, phases, meta)
         except KeyboardInterrupt:
-            context.reporter.info(
-                "run the same command again to resume after the last complete epoch"
-            )
+            if not context.is_temporary:
+                context.reporter.info(
+                    "run the same command again to resume after the last complete epoch"
+                )
             raise
 
 

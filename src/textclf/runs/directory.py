@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import datetime
 import json
 import shlex
 import shutil
@@ -31,9 +32,13 @@ from textclf.storage.checksums import (
     read_record,
 )
 from textclf.storage.files import (
+    LOCK,
     format_json,
+    format_os_error,
+    is_locked,
     lock_folder,
     reading,
+    remove,
     remove_leftovers,
     write_atomically,
     write_text,
@@ -97,6 +102,17 @@ class RunDirectory:
     def is_finished(self) -> bool:
         """Whether the run has finished."""
         return (self.path / "evaluation.json").is_file()
+
+    @property
+    def finish_time(self) -> datetime.datetime:
+        """When the run finished, in the local time zone."""
+        seconds = (self.path / "evaluation.json").stat().st_mtime
+        return datetime.datetime.fromtimestamp(seconds).astimezone()
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether a process has locked the directory."""
+        return is_locked(self.path)
 
     def lock(self, *, timeout_seconds: float = 0) -> AbstractContextManager[None]:
         """Lock the directory for this process; it is created if it does not exist."""
@@ -281,6 +297,47 @@ class RunDirectory:
         if not changes:
             self._check_version()
         return changes
+
+    def list_written(self) -> list[Path]:
+        """Return what textclf wrote here, in the order in which it can be removed.
+
+        ``evaluation.json`` is first and ``config.yaml`` last, so that a half-removed run does not
+        look finished and is found again.
+        """
+        names = sorted(FILES, key=lambda name: name == "config.yaml")
+        leftovers = [path for name in FILES for path in self.path.glob(f".*-{name}")]
+        *paths, config = [self.path / name for name in names]
+        every = [*paths, *leftovers, self.tensorboard_path, config]
+        return [path for path in every if path.exists() or path.is_symlink()]
+
+    @property
+    def n_bytes(self) -> int:
+        """Size of what textclf wrote here."""
+        written = [path for path in self.list_written() if not path.is_symlink()]
+        files = [file for path in written for file in (path, *path.rglob("*")) if file.is_file()]
+        return sum(file.lstat().st_size for file in files)
+
+    def remove(self) -> list[Path]:
+        """Remove what textclf wrote here, and the directory if it is then empty.
+
+        Returns:
+            What else is in the directory, which stays.
+
+        Raises:
+            RunError: Another process uses the directory, or something cannot be removed.
+        """
+        with self.lock():
+            try:
+                for path in self.list_written():
+                    remove(path)
+                others = sorted(path for path in self.path.iterdir() if path.name != LOCK)
+                with contextlib.suppress(PermissionError):  # Windows removes it with the lock.
+                    (self.path / LOCK).unlink()
+                if not others:
+                    self.path.rmdir()
+            except OSError as error:
+                raise RunError(format_os_error("remove", self.path, error)) from error
+        return others
 
     @contextlib.contextmanager
     def _reading(self, name: str, *, verify: bool = True) -> Iterator[Path]:

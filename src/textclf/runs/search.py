@@ -1,9 +1,12 @@
 """Finds run directories below the folders that a user names."""
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from textclf.errors import LimitError, RunError
+from textclf.config.schema import DatasetConfig
+from textclf.errors import LimitError, RunError, TextclfError, VersionError, format_count
 from textclf.registry import check_name
 from textclf.runs.directory import RunDirectory
 from textclf.runs.result import Result
@@ -64,7 +67,7 @@ def read_finished(
             reporter.info(f"left out: {run.path} repeats the configuration and seed of another run")
     if not finished:
         of_models = "of these models " if models else ""
-        raise RunError(f"no finished run {of_models}among {len(runs)} run(s)")
+        raise RunError(f"no finished run {of_models}among {format_count(len(runs), 'run')}")
     return list(finished.values())
 
 
@@ -84,3 +87,55 @@ def find_finished_run(path: Path) -> RunDirectory:
         run = runs[0]
     run.read_result()
     return run
+
+
+def find_described(
+    paths: Iterable[Path], *, model: str | None, dataset: str | None, unfinished: bool
+) -> list[tuple[RunDirectory, dict[str, Any]]]:
+    """Return the runs at or below each path that match all filters, with their descriptions.
+
+    Args:
+        paths: Run directories, or folders of runs.
+        model: Only runs of this model; None for all.
+        dataset: Only runs on this dataset; None for all.
+        unfinished: Whether to return only runs that are not finished.
+
+    Raises:
+        RunError: A path does not exist or contains no run.
+    """
+    short_name = DatasetConfig(name=dataset).short_name if dataset else None
+    return [
+        (run, row)
+        for run, row in ((run, describe_run(run)) for run in find_runs(paths))
+        if model in {None, row["model"]}
+        and short_name in {None, row["dataset"]}
+        and not (unfinished and run.is_finished)
+    ]
+
+
+def describe_run(run: RunDirectory) -> dict[str, Any]:
+    """Describe a run without verifying all of its files.
+
+    Returns:
+        ``run``, its path; ``state``: finished, unfinished, in use, damaged or other version;
+        ``dataset``, ``model``, ``seed``, ``accuracy``, and ``finished``, the time in ISO format.
+        What is not known is None.
+    """
+    row: dict[str, Any] = {"run": str(run.path), "state": "finished"}
+    row |= dict.fromkeys(("dataset", "model", "seed", "accuracy", "finished"))
+    try:
+        if run.is_finished:
+            result = run.read_result()
+            row["finished"] = run.finish_time.isoformat(timespec="seconds")
+            row["accuracy"] = result.evaluation.metrics["accuracy"]
+            return row | {key: getattr(result, key) for key in ("dataset", "model", "seed")}
+        row["state"] = "in use" if run.is_in_use else "unfinished"
+    except VersionError:
+        row["state"] = "other version"
+    except (LimitError, RunError):
+        row["state"] = "damaged"
+    with contextlib.suppress(TextclfError):
+        config = run.read_config(verify=False)
+        names = {"dataset": config.dataset.short_name, "model": config.model.name}
+        return row | names | {"seed": config.seed}
+    return row

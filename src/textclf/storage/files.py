@@ -21,6 +21,12 @@ DAMAGE_ERRORS = (
 )
 """What libraries raise when they read a damaged file; RuntimeError includes its subclasses."""
 
+LOCK = ".lock"
+"""Name of the file in a folder that is locked."""
+
+MOMENT_SECONDS = 0.2
+"""How long `is_locked`, in another process, may appear to lock a folder."""
+
 
 @contextlib.contextmanager
 def write_atomically(path: Path) -> Iterator[Path]:
@@ -33,7 +39,7 @@ def write_atomically(path: Path) -> Iterator[Path]:
     """
     temporary = path.with_name(f".{os.getpid()}-{path.name}")
     try:
-        _remove(temporary)  # No other process has this id, so it is left from a killed one.
+        remove(temporary)  # No other process has this id, so it is left from a killed one.
         yield temporary
         for written in (temporary, *temporary.rglob("*")):
             if not written.is_dir():
@@ -44,7 +50,7 @@ def write_atomically(path: Path) -> Iterator[Path]:
         raise RunError(format_os_error("write", path, error)) from error
     finally:
         with contextlib.suppress(OSError):
-            _remove(temporary)
+            remove(temporary)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -71,7 +77,7 @@ def lock_folder(path: Path, *, timeout_seconds: float = 0) -> Iterator[None]:
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path / ".lock", timeout=timeout_seconds)
+        lock = FileLock(path / LOCK, timeout=max(timeout_seconds, MOMENT_SECONDS))
         lock.acquire()
     except Timeout as error:
         raise RunError(f"{path} is in use by another process; wait until it ends") from error
@@ -83,13 +89,27 @@ def lock_folder(path: Path, *, timeout_seconds: float = 0) -> Iterator[None]:
         lock.release()
 
 
+def is_locked(path: Path) -> bool:
+    """Return whether a process has locked a folder, without changing it."""
+    try:
+        if (path / LOCK).exists():
+            with FileLock(path / LOCK, timeout=0):
+                return False
+    except Timeout:
+        return True
+    except OSError:  # The folder is read-only, so that no process can use it.
+        return False
+    return False
+
+
 def remove_leftovers(path: Path) -> None:
     """Remove what killed processes left beside ``path``; the caller must hold its lock."""
     for leftover in path.parent.glob(f".*-{path.name}"):
-        _remove(leftover)
+        remove(leftover)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file, a folder with its content, or a link but not what it leads to."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

@@ -20,11 +20,17 @@ def stop_after_step(reporter: Reporter) -> Iterator[Any]:
 
     asked = threading.Event()
 
-    def ask(number: int, frame: Any) -> None:  # noqa: ARG001 - Python's signature
+    def announce() -> None:
         reporter.console.show_cursor()  # A live bar hides it, and may not be closed.
+        reporter.info("stopping after this step; press Ctrl-C again to stop at once")
+
+    # The main thread may be printing when a signal comes, and would print that line again.
+    announcer = threading.Thread(target=announce)
+
+    def ask(number: int, frame: Any) -> None:  # noqa: ARG001 - Python's signature
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         asked.set()
-        reporter.info("stopping after this step; press Ctrl-C again to stop at once")
+        announcer.start()
 
     def stop(step: int, logs: Any) -> None:  # noqa: ARG001 - Keras's signature
         if asked.is_set():
@@ -38,5 +44,7 @@ def stop_after_step(reporter: Reporter) -> Iterator[Any]:
         yield keras.callbacks.LambdaCallback(on_train_batch_end=stop, on_test_batch_end=stop)
     finally:
         signal.signal(signal.SIGINT, before)
+        if asked.is_set():
+            announcer.join()
     if asked.is_set():  # It came after the last step.
         raise KeyboardInterrupt

@@ -44,7 +44,8 @@ is one line that starts with `textclf: `.
 | 130 | interrupted (Ctrl-C) |
 | 143 | terminated (SIGTERM) |
 
-Ctrl-C and SIGTERM let a training step end, so that the same command resumes the run.
+After Ctrl-C or SIGTERM, the current training step is completed, and the same command resumes the
+run.
 
 ## Shell completion
 
@@ -116,7 +117,7 @@ def format_help(command: click.Command, name: str) -> str:
 
 def list_commands() -> Iterator[tuple[str, click.Command]]:
     """Yield the name and the command of each command, a group before its subcommands."""
-    for name in registry.list_names("commands"):
+    for name in registry.list_built_in("commands"):
         command = registry.load_module("commands", name).command
         yield name, command
         for subname, subcommand in getattr(command, "commands", {}).items():
@@ -207,7 +208,7 @@ def format_section(
 
 def list_changed_defaults(kind: str) -> Iterator[str]:
     """Yield a sentence for each dataset or model with defaults of its own for other sections."""
-    for name in registry.list_names(kind):
+    for name in registry.list_built_in(kind):
         defaults = getattr(registry.load_module(kind, name), "DEFAULTS", {})
         values = ", ".join(
             f"`{section}.{key}: {format_default(value)}`"
@@ -222,7 +223,7 @@ def list_plugin_sections(
     kind: str, section: str, base: type[BaseModel], *, title: str = "{}"
 ) -> Iterator[str]:
     """Yield the section of each dataset, source or model that has keys of its own."""
-    for name in registry.list_names(kind):
+    for name in registry.list_built_in(kind):
         config = getattr(registry.load_module(kind, name), "Config", base)
         shown = "a file or folder" if name == "path" else title.format(name)
         yield format_section(f"{section}: {shown}", config, base)

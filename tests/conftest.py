@@ -7,18 +7,24 @@ Nothing here starts TensorFlow unless a test asks for the fixture ``tensorflow``
 import functools
 import hashlib
 import http.server
+import importlib
 import os
+import shutil
+import sys
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
-from support import WORDS, Answer, make_dataset
+from support import PLUGINS, Answer
 
+from textclf import registry
 from textclf.cli import main
 from textclf.data.dataset import TextDataset
+from textclf.testing import WORDS, make_dataset
 
 REAL_DATA = os.environ.get("TEXTCLF_REAL_DATA") == "1"
+CI = bool(os.environ.get("CI"))
 
 
 def pytest_collection_modifyitems(items):
@@ -26,6 +32,8 @@ def pytest_collection_modifyitems(items):
         if item.get_closest_marker("real_data") and not REAL_DATA:
             reason = "needs the real Reuters and IMDB files; set TEXTCLF_REAL_DATA=1"
             item.add_marker(pytest.mark.skip(reason=reason))
+        if item.get_closest_marker("slow") and not CI:
+            item.add_marker(pytest.mark.skip(reason="takes ten seconds or more; set CI=true"))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -117,3 +125,84 @@ def smoke_run(tensorflow, tmp_path_factory) -> Path:
     run = RunDirectory.of(config, tmp_path_factory.mktemp("runs"))
     run_experiment(config, run, RunContext(Reporter(quiet=True), device="cpu"))
     return run.path
+
+
+def forget_executed_code() -> None:
+    """Forget the Python files that were executed, as if a new process had begun."""
+    registry._loaded.clear()
+    for name in [name for name in sys.modules if name.startswith(registry.CODE_PREFIX)]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def forget():
+    """Nothing has been executed; return a function that forgets what was executed since."""
+    forget_executed_code()
+    return forget_executed_code
+
+
+@pytest.fixture
+def plugins(tmp_path, forget) -> Path:
+    """A folder with copies of the models and datasets in ``tests/plugins``."""
+    return shutil.copytree(PLUGINS, tmp_path / "plugins")
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Return a function that installs a package with entry points, as pip does."""
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(site)
+
+    def install(
+        files: dict[str, str],
+        entry_points: dict[str, dict[str, str]],
+        *,
+        name: str = "my-package",
+        version: str = "1.0",
+    ) -> Path:
+        package, info = name.replace("-", "_"), site / f"{name.replace('-', '_')}.dist-info"
+        for folder, contents in ((site / package, {"__init__.py": "", **files}), (info, {})):
+            folder.mkdir(exist_ok=True)
+            for file_name, content in contents.items():
+                (folder / file_name).write_text(content)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        lines = [
+            f"[textclf.{kind}]\n" + "".join(f"{key} = {value}\n" for key, value in points.items())
+            for kind, points in entry_points.items()
+        ]
+        (info / "entry_points.txt").write_text("\n".join(lines))
+        for module in [m for m in sys.modules if m.split(".")[0] == package]:
+            del sys.modules[module]
+        importlib.invalidate_caches()
+        registry._find_entry_points.cache_clear()
+        return site
+
+    yield install
+    registry._find_entry_points.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def code_runs(tensorflow, tmp_path_factory) -> dict[str, Path]:
+    """Finished runs of files that no longer exist; tests must not change them.
+
+    ``average`` and ``scaled`` are networks, ``scaled`` with a layer of its own, and ``bayes`` is of
+    scikit-learn; their dataset is ``words``.
+    """
+    import textclf
+
+    folder = shutil.copytree(PLUGINS, tmp_path_factory.mktemp("code") / "plugins")
+    overrides = {"text.num_words": 50, "text.sequence_length": 8, "training.epochs": 2}
+    runs = {
+        name: textclf.train(
+            folder / f"{name}.py",
+            folder / "words.py",
+            overrides={**overrides, "dataset.validation_fraction": 0.25},
+            run_root=tmp_path_factory.mktemp("runs"),
+            device="cpu",
+            quiet=True,
+        ).path
+        for name in ("average", "scaled", "bayes")
+    }
+    shutil.rmtree(folder)
+    return runs

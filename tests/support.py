@@ -13,10 +13,14 @@ from textclf.config.resolve import resolve
 from textclf.data.dataset import Split, TextDataset
 from textclf.data.loading import load_dataset
 from textclf.evaluation.metrics import evaluate
+from textclf.registry import list_names, load_module
 from textclf.runs.directory import RunDirectory
 from textclf.runs.result import Predictions, Result
 
 ROOT = Path(__file__).parent.parent
+
+PLUGINS = Path(__file__).parent / "plugins"
+"""Models and datasets in Python files."""
 
 
 @dataclass(frozen=True)
@@ -41,24 +45,13 @@ class Answer:
         return lines[0].removeprefix("textclf: ")
 
 
-WORDS = {"fruit": ["apple", "pear", "plum", "fig"], "tool": ["saw", "nail", "file", "axe"]}
-WORDS["color"] = ["red", "blue", "green", "grey"]
-
-
-def make_split(n_texts: int, names: tuple[str, ...]) -> Split:
-    """Texts whose words give their label away: text i has label i modulo the number of names."""
-    labels = [i % len(names) for i in range(n_texts)]
-    texts = [
-        " ".join(WORDS[names[label]][(i + j) % 4] for j in range(3 + i % 5))
-        for i, label in enumerate(labels)
-    ]
-    return Split.from_lists(texts, labels)
-
-
-def make_dataset(n_labels: int = 3) -> TextDataset:
-    names = tuple(WORDS)[:n_labels]
-    splits = (make_split(n, names) for n in (30, 12, 9))
-    return TextDataset("words", names, *splits)
+def list_commands() -> list[str]:
+    """Return the name of each command, and of the subcommands of groups, such as ``runs list``."""
+    names = []
+    for name in list_names("commands"):
+        subcommands = getattr(load_module("commands", name).command, "commands", ())
+        names += [name, *(f"{name} {subcommand}" for subcommand in subcommands)]
+    return names
 
 
 def load_script(name: str) -> Any:

@@ -77,6 +77,27 @@ MISTAKES = {
         2,
         ["--format", "xml", "(see textclf models --help)"],
     ),
+    "missing model file": (
+        ["train", "--model", "./absent.py", "--dataset", "bbc"],
+        2,
+        ["cannot read ", "/absent.py: ", NO_SUCH_FILE, "; check the path"],
+    ),
+    "missing dataset file": (
+        ["audit", "absent.py"],
+        2,
+        ["cannot read ", "/absent.py: ", NO_SUCH_FILE, "; check the path"],
+    ),
+    "model file without .py": (
+        ["models", "./average"],
+        2,
+        ["unknown model './average': choose from ", "; or give a path, such as ./my_model.py"],
+    ),
+    "folder as a model": (["models", ".."], 2, ["unknown model '..': choose from "]),
+    "recorded code of a built-in model": (
+        ["train", "--model", "mlp", "--dataset", "bbc", "--set", "model.code=3"],
+        2,
+        ["--set model.code=3: the key code is set automatically; leave it out"],
+    ),
     "no GPU": (
         ["train", "--model", "mlp", "--dataset", "bbc", "--device", "gpu"],
         2,
@@ -116,6 +137,43 @@ def test_mistake_in_a_configuration_file_names_the_file(cli, tmp_path):
     result = cli("train", "--config", "my.yaml")
     assert result.error_line.startswith("my.yaml: dataset.size: unknown key 'size'")
     assert result.code == 2
+
+
+@pytest.mark.usefixtures("plugins", "tensorflow")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--model", "plugins/words.py", "--dataset", "bbc"],
+            "plugins/words.py is not a model: it must define either build(config, text, n_labels)",
+        ),
+        (
+            ["--model", "mlp", "--dataset", "plugins/average.py"],
+            "plugins/average.py is not a dataset: it must define load(config)",
+        ),
+        (
+            ["--model", "plugins/broken.py", "--dataset", "bbc"],
+            "plugins/broken.py line 2: ZeroDivisionError: division by zero",
+        ),
+        (
+            ["--config", "my.yaml"],
+            "plugins/average.py is Python code, which is executed only if you name it yourself; if"
+            " you trust it, add --trust-code (in Python, trust_code=True)",
+        ),
+        (
+            ["--model", "plugins/average.py", "--dataset", "bbc", "--set", "model.units=3"],
+            "--set model.units=3: model.units: unknown key 'units': ",
+        ),
+    ],
+)
+def test_mistake_with_a_python_file_is_one_line(cli, tmp_path, arguments, message):
+    (tmp_path / "plugins" / "broken.py").write_text("x = 1\nx / 0\n")
+    (tmp_path / "my.yaml").write_text("model: {name: plugins/average.py}\ndataset: {name: bbc}\n")
+    result = cli("train", *arguments)
+    assert message in result.error_line
+    assert result.code == 2
+    assert result.out == ""
+    assert not (tmp_path / "runs").exists()
 
 
 def test_every_format_contains_the_same_values(cli, smoke_run):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import ROOT, make_dataset
+from support import ROOT, list_commands
 
 import textclf
 import textclf.commands
@@ -18,11 +18,9 @@ from textclf.commands._options import list_summaries
 from textclf.config.loading import Override, read_yaml
 from textclf.config.resolve import resolve
 from textclf.config.schema import DatasetConfig, ModelConfig
-from textclf.data.loading import load_dataset, load_label_names
-from textclf.models._build import find_fit
-from textclf.registry import list_names, load_module
-from textclf.runtime import backend
+from textclf.registry import list_built_in, list_names, load_module
 from textclf.tables import GAP, Column
+from textclf.testing import check_dataset, check_model, make_model_config
 
 pytestmark = pytest.mark.usefixtures("hub_cache")
 
@@ -41,16 +39,6 @@ MODELS = [load_module("models", name) for name in list_names("models")]
 
 def name_module(module):
     return module.__name__.removeprefix("textclf.")
-
-
-def configure(model, dataset="bbc", **training):
-    tree = {
-        "dataset": {"name": dataset},
-        "model": {"name": model},
-        "text": {"num_words": 40, "sequence_length": 16},
-        "training": {"epochs": 2, "batch_size": 8, **training},
-    }
-    return resolve(tree)
 
 
 @pytest.mark.parametrize("module", MODELS, ids=name_module)
@@ -157,7 +145,7 @@ def test_contract_is_documented(module):
 def test_contracts_have_every_name_that_is_read_from_a_plug_in():
     texts = [path.read_text() for path in SOURCE.rglob("*.py")]
     read = {name for text in texts for pattern in READS for name in pattern.findall(text)}
-    assert read == set().union(*CONTRACTS.values()) | {"__doc__"}
+    assert read == set().union(*CONTRACTS.values()) | {"__doc__", "__file__", "__name__"}
 
 
 @pytest.mark.parametrize(
@@ -167,127 +155,15 @@ def test_contracts_have_every_name_that_is_read_from_a_plug_in():
         for name in list_names("datasets")
     ],
 )
-def test_dataset_loads_as_described(name):
-    config = resolve({"dataset": {"name": name}, "model": {"name": "mlp"}}).dataset
-    dataset = load_dataset(config)
-    assert dataset.name == name
-    assert dataset.label_names == load_label_names(config)
-    assert len(set(dataset.label_names)) == len(dataset.label_names) >= 2
-    for split in dataset.splits.values():
-        assert len(split.texts) == len(split.labels) == len(split.index) > 0
-        assert len(set(split.index.tolist())) == len(split)
-        assert 0 <= split.labels.min() <= split.labels.max() < len(dataset.label_names)
-        assert all(isinstance(text, str) for text in split.texts)
+def test_dataset_keeps_its_contract(name):
+    check_dataset(name)
     about = load_module("datasets", name).ABOUT
     assert set(about) == {"download", "source", "license", "citation"}
-    again = load_dataset(config)
-    assert again.digest == dataset.digest
 
 
-NETWORKS = [name for name in list_names("models") if find_fit(name) is None]
-BASELINES = [name for name in list_names("models") if find_fit(name)]
-
-
-@pytest.mark.parametrize("n_labels", [2, 3])
-@pytest.mark.parametrize("name", BASELINES)
-def test_baseline_model_fits_saves_and_loads(name, n_labels, tmp_path):
-    from textclf.models._sklearn import SklearnClassifier
-
-    dataset = make_dataset(n_labels)
-    config = configure(name)
-    classifier = find_fit(name)(config.model, dataset, seed=1)
-    if classifier.needs_calibration:
-        classifier.scale = 2.0
-    probabilities = classifier.predict_texts(dataset.test.texts)
-    assert probabilities.shape == (9, n_labels)
-    assert probabilities.dtype == np.float32
-    assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
-    path = tmp_path / f"model{classifier.file_suffix}"
-    classifier.save(path)
-    loaded = SklearnClassifier.load(path)
-    assert loaded.predict_texts(dataset.test.texts).tobytes() == probabilities.tobytes()
-    assert loaded.label_names == dataset.label_names
-    assert loaded.count_params() == classifier.count_params() > 0
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_network_computes_in_bfloat16_and_predicts_in_float32(name, tmp_path):
-    import keras
-    import tensorflow as tf
-
-    from textclf.models._build import build_model
-    from textclf.text.classifier import TextClassifier
-    from textclf.text.encode_dataset import encode_dataset
-    from textclf.training.optimizer import FusedAdam
-
-    dataset = make_dataset(3)
-    config = configure(name, precision="mixed_bfloat16")
-    backend.set_seed(1)
-    model = build_model(config, n_labels=3)
-    network = model.network
-    assert keras.config.dtype_policy().name == "float32"
-    assert {layer.compute_dtype for layer in network.layers} >= {"bfloat16", "float32"}
-    assert {weight.dtype for weight in network.weights} <= {"float32", "uint32"}
-    encoder, inputs = encode_dataset(dataset, config.text, takes=model.takes, encoder=model.encoder)
-    before = [weight.numpy() for weight in network.trainable_weights]
-    network.compile(FusedAdam(), "sparse_categorical_crossentropy")
-    network.fit(tf.constant(inputs["train"]), dataset.train.labels, verbose=0)
-    for old, new in zip(before, network.trainable_weights, strict=True):
-        assert np.isfinite(new.numpy()).all()
-        assert (old != new.numpy()).any(), new.path
-    classifier = TextClassifier.without_optimizer(encoder, network, dataset.label_names)
-    probabilities = classifier.predict_texts(dataset.test.texts)
-    assert probabilities.dtype == np.float32
-    assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
-    classifier.save(tmp_path / "model.keras")
-    loaded = keras.models.load_model(tmp_path / "model.keras")
-    assert np.array_equal(loaded.predict_texts(dataset.test.texts), probabilities)
-
-
-@pytest.mark.parametrize("n_labels", [2, 3])
-@pytest.mark.parametrize("name", NETWORKS)
-def test_network_trains_saves_and_loads(name, n_labels, tmp_path):
-    import keras
-
-    from textclf.models._build import build_model
-    from textclf.text.classifier import TextClassifier, predict
-    from textclf.text.encode_dataset import encode_dataset
-    from textclf.training.batches import Examples, TrainingData
-    from textclf.training.loop import train
-
-    dataset = make_dataset(n_labels)
-    config = configure(name)
-    backend.set_seed(1)
-    model = build_model(config, n_labels=n_labels)
-    network = model.network
-    encoder, inputs = encode_dataset(dataset, config.text, takes=model.takes, encoder=model.encoder)
-    before = [weight.numpy() for weight in network.trainable_weights]
-    assert network.output_shape == (None, n_labels)
-
-    class EmptyStore:
-        def read_checkpoint(self):
-            return None
-
-        def write_checkpoint(self, checkpoint):
-            assert len(checkpoint.rows) in {1, 2}
-
-    def examples(name):
-        return Examples(inputs[name], dataset.splits[name].labels)
-
-    data = TrainingData(examples("train"), examples("validation"), dataset.label_names)
-    history = train(network, data, config.training, seed=1, store=EmptyStore())
-    assert len(history.rows) == 2
-    for old, new in zip(before, network.trainable_weights, strict=True):
-        assert (old != new.numpy()).any(), new.path
-
-    probabilities = predict(network, inputs["test"])
-    assert probabilities.shape == (9, n_labels)
-    assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
-    path = tmp_path / "model.keras"
-    TextClassifier.without_optimizer(encoder, network, dataset.label_names).save(path)
-    loaded = keras.models.load_model(path)
-    assert np.abs(loaded.predict_texts(dataset.test.texts) - probabilities).max() < 1e-6
-    assert loaded.label_names == dataset.label_names
+@pytest.mark.parametrize("name", list_built_in("models"))
+def test_model_keeps_its_contract(name):
+    check_model(name)
 
 
 def test_two_labels_are_trained_by_binary_cross_entropy_from_one_logit():
@@ -296,7 +172,7 @@ def test_two_labels_are_trained_by_binary_cross_entropy_from_one_logit():
 
     from textclf.models._build import build_model
 
-    network = build_model(configure("mlp"), n_labels=2).network
+    network = build_model(make_model_config("mlp"), n_labels=2).network
     assert network.get_layer("logit").units == 1
     ids = np.arange(32).reshape(2, 16) % 40
     logit = keras.Model(network.input, network.get_layer("logit").output)(ids)[:, 0]
@@ -339,13 +215,6 @@ def test_configuration_is_valid_and_states_its_accuracy_and_duration(path):
         names["model.handle"] = "glove"
     defaults = resolve({}, [Override(key, value, "test") for key, value in names.items()])
     assert config.fingerprint == defaults.fingerprint
-
-
-def list_commands():
-    for name in list_names("commands"):
-        yield name
-        for subname in getattr(load_module("commands", name).command, "commands", ()):
-            yield f"{name} {subname}"
 
 
 @pytest.mark.parametrize("name", list(list_commands()))

@@ -42,6 +42,7 @@ def test_a_damaged_run_gives_no_incorrect_metrics(smoke_run, tmp_path):
     assert counts["runs check"] == {script.REPORTED: 7}
 
 
+@pytest.mark.slow
 def test_two_processes_download_and_build_each_file_once():
     script = load_script("stress/race_caches").__file__
     done = subprocess.run(

@@ -1,5 +1,6 @@
 """The pages are current: generated ones equal the code, and commands, links and fields exist."""
 
+import doctest
 import json
 import re
 import shlex
@@ -9,8 +10,8 @@ import pytest
 from support import ROOT, load_script
 
 from textclf.cli import cli as group
-from textclf.config.schema import TextConfig
 from textclf.runs.result import Result
+from textclf.testing import check_model
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md"]
 
@@ -50,7 +51,7 @@ def test_command_in_a_page_parses(line):
     while isinstance(command, click.Group):
         name, *arguments = arguments
         command = command.commands[name]
-    with command.make_context(name, arguments) as context:
+    with command.make_context(name, arguments, **group.context_settings) as context:
         config_path = context.params.get("config_path")
     if config_path and config_path.parent.name == "configs":
         assert (ROOT / config_path).is_file()
@@ -87,11 +88,66 @@ def test_every_file_of_a_run_is_documented(smoke_run):
 
 
 @pytest.mark.usefixtures("tensorflow")
-def test_model_in_the_readme_is_a_model():
-    code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+def test_api_page_gives_what_it_shows(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    failed, tried = doctest.testfile(
+        str(ROOT / "docs" / "api.md"), module_relative=False, optionflags=doctest.ELLIPSIS
+    )
+    assert tried > 20
+    assert failed == 0
+
+
+def list_files(page):
+    """Return the content of each Python file that a page tells the reader to save, by name."""
+    pattern = r"Save this as `([\w./]+)`:\n\n```python\n(.*?)```"
+    return dict(re.findall(pattern, page.read_text(), re.DOTALL))
+
+
+PLUGINS_PAGE = ROOT / "docs" / "plugins.md"
+
+
+@pytest.fixture
+def plugins(tmp_path, monkeypatch):
+    """A folder with the files of the page on plug-ins."""
+    monkeypatch.chdir(tmp_path)
+    for name, content in list_files(PLUGINS_PAGE).items():
+        (tmp_path / name).write_text(content)
+    return tmp_path
+
+
+def list_tutorial_commands():
+    """Return the textclf commands of the page on plug-ins, in order."""
+    blocks = re.findall(r"```bash\n(.*?)```", PLUGINS_PAGE.read_text(), re.DOTALL)
+    return [line.split("#")[0] for block in blocks[1:] for line in block.splitlines()]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("tensorflow")
+def test_tutorial_on_plugins_works_as_written(cli, plugins):
+    commands = list_tutorial_commands()
+    assert len(commands) == 10
+    for line in commands:
+        _, name, *arguments = shlex.split(line)
+        smoke = ["--smoke"] if name in {"train", "compare"} else []
+        result = cli(name, *arguments, *smoke)
+        assert result.code == 0, f"{line}: {result.err}"
+    assert {path.name for path in plugins.glob("runs/*/*")} >= {"average.py", "cnn", "tfidf-svc"}
+
+
+@pytest.mark.usefixtures("tensorflow", "plugins")
+def test_models_and_tests_of_the_tutorial_pass():
+    blocks = re.findall(r"```python\n(.*?)```", PLUGINS_PAGE.read_text(), re.DOTALL)
+    (tests,) = (block for block in blocks if "def test_" in block)
     module: dict = {}
-    exec(code, module)
-    assert module["TAKES"] == "token_ids"
-    text = TextConfig(num_words=20, sequence_length=6)
-    network = module["build"](module["Config"](name="average"), text=text, n_labels=4)
-    assert network.output_shape == (None, 4)
+    exec(tests, module)
+    for name, function in module.items():
+        if name.startswith("test_"):
+            function()
+
+
+@pytest.mark.usefixtures("tensorflow", "forget")
+def test_scikit_learn_model_of_the_tutorial_keeps_its_contract(tmp_path):
+    blocks = re.findall(r"```python\n(.*?)```", PLUGINS_PAGE.read_text(), re.DOTALL)
+    (bayes,) = (block for block in blocks if "def fit" in block)
+    (tmp_path / "bayes.py").write_text(bayes)
+    check_model(str(tmp_path / "bayes.py"))

@@ -121,7 +121,7 @@ def test_command_line_is_accepted_or_refused_in_one_line(arguments, complete):
         arguments += ["--dataset", "bbc", "--model", "mlp"]
     errors, output = io.StringIO(), io.StringIO()
     with (
-        mock.patch("textclf.experiment.run.run_experiment", reach),
+        mock.patch("textclf.api.run_experiment", reach),
         contextlib.redirect_stderr(errors),
         contextlib.redirect_stdout(output),
         pytest.raises(SystemExit) as info,

@@ -6,14 +6,19 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
+import textclf
+from textclf import registry
 from textclf.config.loading import read_yaml
 from textclf.config.resolve import resolve
 from textclf.errors import LimitError, RequestError, RunError
+from textclf.registry import hash_code
 from textclf.runs.directory import RunDirectory
 from textclf.runs.model_file import check_model_file
 from textclf.tables import Column, format_table
@@ -49,7 +54,7 @@ def test_models_of_this_project_are_accepted(run):
     [
         ({"class_name": "Lambda", "module": "keras.layers"}, "its Lambda layer can run any code"),
         ({"class_name": "TFSMLayer", "module": "keras.layers"}, "its TFSMLayer layer can run any"),
-        ({"class_name": "system", "module": "os"}, "it names system of os, and only layers of"),
+        ({"class_name": "system", "module": "os"}, "it names system of os, and only classes of"),
         ({"class_name": "Evil", "module": "kerasevil"}, "it names Evil of kerasevil, and only"),
         ({"class_name": "Evil", "module": "textclf_evil.x"}, "it names Evil of textclf_evil.x"),
     ],
@@ -260,3 +265,79 @@ def test_text_in_csv_is_not_a_formula(text):
     cell = lines.split("\n", 1)[1]
     assert cell.lstrip('"').startswith(f"'{text}")
     assert ",-1.5," in cell
+
+
+@pytest.fixture
+def malicious_run(code_runs, tmp_path, forget):
+    """A run whose Python files leave a trace when they are executed, with matching checksums."""
+    run = RunDirectory(shutil.copytree(code_runs["scaled"], tmp_path / "malicious"))
+    result, meta = run.read_result(), run.read_meta()
+    config = read_yaml(run.path / "config.yaml")
+    for section, name in (("model", "model.py"), ("dataset", "dataset.py")):
+        code = (run.path / name).read_text()
+        trace = str(tmp_path / "executed")
+        code += f"\nwith open({trace!r}, 'a') as file:\n    file.write('{name} ')\n"
+        (run.path / name).write_text(code)
+        config[section]["code"] = hash_code(code.encode())
+    (run.path / "config.yaml").write_text(yaml.safe_dump(config))
+    fingerprint = run.read_config(verify=False).fingerprint
+    run.finish(replace(result, fingerprint=fingerprint), {**meta, "config": config})
+    assert run.find_damage() == []
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["predict", "RUN", "some text"], 1),
+        (["evaluate", "RUN"], 1),
+        (["diff", "RUN", "RUN"], 2),
+        (["reproduce", "RUN"], 2),
+        (["compare", "RUN"], 0),
+        (["compare", "RUN", "--model", "scaled.py"], 0),
+        (["runs", "check", "RUN"], 0),
+        (["train", "--config", "RUN/config.yaml"], 2),
+        (["train", "--config", "RUN/config.yaml", "--dry-run"], 2),
+        (["compare", "--config", "RUN/config.yaml"], 2),
+        (["models", "mlp", "--config", "RUN/config.yaml"], 2),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_python_files_of_a_run_are_not_executed_without_permission(
+    cli, malicious_run, tmp_path, arguments, code
+):
+    result = cli(*(argument.replace("RUN", str(malicious_run.path)) for argument in arguments))
+    assert not (tmp_path / "executed").exists()
+    assert result.code == code
+    if code:
+        assert "--trust-code" in result.error_line
+
+
+def test_python_files_of_a_run_are_executed_with_permission(cli, malicious_run, tmp_path):
+    assert cli("diff", malicious_run.path, malicious_run.path, "--trust-code").code == 0
+    assert (tmp_path / "executed").read_text() == "dataset.py model.py "
+
+
+def test_configuration_of_a_run_does_not_name_a_python_file_to_execute(cli, run, tmp_path):
+    evil = tmp_path / "evil.py"
+    evil.write_text(f"open({str(tmp_path / 'executed')!r}, 'w').close()")
+    path = run.path / "config.yaml"
+    path.write_text(path.read_text().replace("name: bbc", f"name: {evil}"))
+    run.finish(run.read_result(), run.read_meta())
+    assert run.find_damage() == []
+    for arguments in (["evaluate", run.path], ["diff", run.path, run.path]):
+        result = cli(*arguments)
+        assert result.code == 1
+        assert f"{evil} is Python code, which is executed only if you" in result.error_line
+    assert not (tmp_path / "executed").exists()
+
+
+def test_finished_run_that_claims_to_be_another_is_not_trusted(code_runs, tmp_path, forget):
+    run = RunDirectory(shutil.copytree(code_runs["scaled"], tmp_path / "shared"))
+    config = resolve({"dataset": {"name": "bbc"}, "model": {"name": "majority"}})
+    claim = {"model": "majority", "fingerprint": config.fingerprint, "seed": config.seed}
+    run.finish(replace(run.read_result(), **claim), run.read_meta())
+    trained = textclf.train("majority", "bbc", run_dir=run.path, quiet=True)
+    with pytest.raises(textclf.RunError, match="needs Scale, which the Python file of the model"):
+        trained.predict(["apple"])
+    assert registry._loaded == {}

@@ -14,7 +14,7 @@ SOURCE = Path(textclf.__file__).parent
 
 LAYERS = """
 errors, tables | registry, storage, runtime | config | data | datasets, sources | text | hub |
-models, training | evaluation | audit | runs | experiment, comparison, explanation | executors |
+models, training | evaluation | auditing | runs | experiment, comparison, explanation | executors |
 export, tuning | reporting, serving | api | commands, testing | cli | __main__
 """
 """A package imports only from packages to the left of its bar."""
@@ -105,13 +105,20 @@ def test_packages_contain_a_docstring_only(path):
     assert ast.get_docstring(ast.Module(body, []))
 
 
+def count_docstring_lines(node):
+    """Return the number of lines of a function's docstring."""
+    first = node.body[0]
+    has_docstring = ast.get_docstring(node) is not None
+    return first.end_lineno - first.lineno + 1 if has_docstring else 0
+
+
 def test_functions_are_short():
     lengths = {}
     for path in SOURCE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef):
                 name = f"{path.relative_to(SOURCE)}: {node.name}"
-                lengths[name] = node.end_lineno - node.lineno + 1
+                lengths[name] = node.end_lineno - node.lineno + 1 - count_docstring_lines(node)
     assert {name: n for name, n in lengths.items() if n > MAX_FUNCTION_LINES} == {}
     long = [name for name, n in lengths.items() if n > USUAL_FUNCTION_LINES]
     assert len(long) <= 0.02 * len(lengths), long

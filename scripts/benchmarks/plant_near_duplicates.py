@@ -19,7 +19,7 @@ from textclf.data.overlap import hash_texts
 from textclf.runtime import backend
 
 if TYPE_CHECKING:
-    from textclf.audit.near_duplicates import NearDuplicate
+    from textclf.auditing.near_duplicates import NearDuplicate
 
 N_PLANTED, N_SAMPLED = 500, 200
 MIN_RATIO = 0.6
@@ -36,7 +36,7 @@ def replace_words(text: str, vocabulary: list[str], rng: random.Random) -> str:
 
 def find_pairs(texts: list[str]) -> "list[NearDuplicate]":
     """Return the near-duplicates that an audit finds."""
-    from textclf.audit.near_duplicates import ShingledTexts, find_near_duplicates
+    from textclf.auditing.near_duplicates import ShingledTexts, find_near_duplicates
 
     return find_near_duplicates(ShingledTexts.of(texts).shingles, hash_texts(texts))
 

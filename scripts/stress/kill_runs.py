@@ -25,14 +25,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
-from textclf.models._build import find_fit
-from textclf.registry import list_names
+from textclf.registry import list_built_in, load_module
 from textclf.runs.directory import RunDirectory
 
 COMMAND = Path(sys.executable).with_name("textclf")
 OPTIONS = ["--dataset", "bbc", "--set", "dataset.limit=128", "--set", "training.epochs=4"]
 OPTIONS += ["--set", "training.restore_best_weights=true", "--set", "training.schedule=cosine"]
-NETWORKS = [name for name in list_names("models") if find_fit(name) is None]
+NETWORKS = [n for n in list_built_in("models") if hasattr(load_module("models", n), "build")]
 MEASURED = ("train_seconds", "examples_per_second")
 """Fields of evaluation.json that differ between two runs of the same command."""
 

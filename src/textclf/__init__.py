@@ -1,3 +1,89 @@
-"""A command-line experiment runner for text classification on TensorFlow and Keras 3."""
+"""Runs, evaluates and honestly compares text classification experiments.
+
+``docs/api.md`` describes the functions, and ``docs/plugins.md`` the names that custom models and
+datasets use. Each name is imported when it is first used, so that importing textclf is fast.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from textclf.api import (
+        Comparison,
+        Run,
+        audit,
+        compare,
+        evaluate,
+        load_dataset,
+        load_model,
+        load_run,
+        train,
+    )
+    from textclf.config.schema import DatasetConfig, ModelConfig, SplitConfig, TextConfig
+    from textclf.data.dataset import Split, TextDataset
+    from textclf.errors import (
+        DataError,
+        EmbeddingError,
+        GateError,
+        LimitError,
+        RequestError,
+        RunError,
+        TextclfError,
+        VersionError,
+    )
+    from textclf.models._sklearn import SklearnClassifier
+
+_HOMES = {
+    "config.schema": ["DatasetConfig", "ModelConfig", "SplitConfig", "TextConfig"],
+    "data.dataset": ["Split", "TextDataset"],
+    "errors": [
+        *("DataError", "EmbeddingError", "GateError", "LimitError"),
+        *("RequestError", "RunError", "TextclfError", "VersionError"),
+    ],
+    "models._sklearn": ["SklearnClassifier"],
+}
+"""Modules of the public names that are not in ``api``."""
+
+__all__ = [
+    "Comparison",
+    "DataError",
+    "DatasetConfig",
+    "EmbeddingError",
+    "GateError",
+    "LimitError",
+    "ModelConfig",
+    "RequestError",
+    "Run",
+    "RunError",
+    "SklearnClassifier",
+    "Split",
+    "SplitConfig",
+    "TextConfig",
+    "TextDataset",
+    "TextclfError",
+    "VersionError",
+    "__version__",
+    "audit",
+    "compare",
+    "evaluate",
+    "load_dataset",
+    "load_model",
+    "load_run",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    if name not in __all__:
+        raise AttributeError(f"module 'textclf' has no attribute '{name}'")
+    module = next((home for home, names in _HOMES.items() if name in names), "api")
+    value = getattr(import_module(f"textclf.{module}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

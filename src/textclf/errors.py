@@ -47,6 +47,10 @@ def format_count(n: int, noun: str) -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
+ADD_TRUST = "add --trust-code (in Python, trust_code=True)"
+"""What to do if code that is not executed is trusted."""
+
+
 def format_unknown(kind: str, given: str, allowed: Iterable[str]) -> str:
     """Return the message for an unknown name: the nearest allowed name, then all of them."""
     choices = sorted(allowed)

@@ -12,14 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.cells import cell_len, set_cell_size
-
 GAP = "  "
 """Between two columns."""
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 FORMATS = ("table", "markdown", "csv", "json")
 
@@ -238,6 +236,8 @@ def _distribute(rows: Sequence[Row], columns: Sequence[Column], width: int | Non
 
 def _width(rows: Sequence[Row], column: Column) -> int:
     """Return the width of a column with all its cells."""
+    from rich.cells import cell_len
+
     return max([cell_len(column.title), *(cell_len(column.cell(row)) for row in rows)])
 
 
@@ -246,11 +246,13 @@ def _min_width(rows: Sequence[Row], column: Column) -> int:
     full = _width(rows, column)
     if column.shrinks_to is None:
         return full
-    return min(full, max(cell_len(column.title), column.shrinks_to))
+    return min(full, max(len(column.title), column.shrinks_to))
 
 
 def _fit_cell(text: str, width: int, *, numeric: bool) -> str:
     """Pad or shorten a text to a width on the screen, where some characters are two wide."""
+    from rich.cells import cell_len, set_cell_size
+
     if cell_len(text) > width:
         text = set_cell_size(text, max(0, width - 3)) + "..."
     padding = " " * (width - cell_len(text))

@@ -4,6 +4,7 @@ import shutil
 
 from support import skip_if_gpu
 
+from textclf import registry
 from textclf.experiment import fit
 
 
@@ -104,3 +105,17 @@ def test_hyperparameters_of_a_network_do_not_change_baseline_models(cli):
     again = {row["model"]: row["fingerprint"] for row in cli(*arguments).json}
     assert set(baselines) == {"majority", "tfidf-svc"}
     assert baselines.items() <= again.items()
+
+
+def test_runs_whose_python_files_do_not_exist_are_compared(cli, code_runs, forget):
+    result = cli("compare", *code_runs.values(), "--format", "json")
+    assert result.code == 0
+    assert {row["model"] for row in result.json} == {"average.py", "scaled.py", "bayes.py"}
+    assert {row["dataset"] for row in result.json} == {"words.py"}
+    named = ["--model", "anywhere/bayes.py", "--model", "average.py"]
+    rows = cli("compare", *code_runs.values(), *named, "--format", "json").json
+    assert {row["model"] for row in rows} == {"average.py", "bayes.py"}
+    reference = ["--reference", "anywhere/average.py", "--format", "json"]
+    rows = cli("compare", *code_runs.values(), *reference).json
+    assert [row["model"] for row in rows if row["verdict"] == "reference"] == ["average.py"]
+    assert registry._loaded == {}

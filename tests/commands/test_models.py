@@ -31,3 +31,25 @@ def test_model_is_built_for_the_dataset_of_the_configuration_file(cli, tmp_path)
     assert cli("models", "cnn", "--format", "json").json["dataset"] == "reuters"
     result = cli("models", "--dataset", "bbc")
     assert (result.code, "options need NAME" in result.error_line) == (2, True)
+
+
+@pytest.mark.usefixtures("tensorflow", "plugins")
+def test_python_file_is_built(cli, tmp_path):
+    arguments = ["models", "plugins/average.py", "--dataset", "bbc", "--format", "json"]
+    document = cli(*arguments, "--set", "model.embedding_dim=3").json
+    assert document["summary"] == "Average of the token embeddings."
+    assert document["hyperparameters"] == {"embedding_dim": 3}
+    assert [row["type"] for row in document["layers"]] == [
+        "InputLayer",
+        "Embedding",
+        "GlobalAveragePooling1D",
+        "Dense",
+    ]
+    assert document["n_parameters"] == 15_000 * 3 + 3 * 5 + 5
+    (tmp_path / "my.yaml").write_text("dataset: {name: plugins/words.py}\nmodel: {name: mlp}\n")
+    refused = cli("models", "mlp", "--config", "my.yaml")
+    assert refused.code == 2
+    assert refused.error_line.startswith("my.yaml: ")
+    assert "words.py is Python code, which is executed only if" in refused.error_line
+    result = cli("models", "mlp", "--config", "my.yaml", "--trust-code", "--format", "json")
+    assert result.json["layers"][-1]["output_shape"] == [2]

@@ -1,8 +1,11 @@
 """``textclf predict``: texts from arguments and from standard input."""
 
 import io
+import re
 
 import pytest
+
+from textclf import registry
 
 
 def test_labels_are_ranked_by_probability(cli, smoke_run, monkeypatch):
@@ -32,3 +35,32 @@ def test_invalid_standard_input_is_refused(cli, smoke_run, monkeypatch, content,
     result = cli("predict", smoke_run, "-")
     assert result.code == 2
     assert message in result.error_line
+
+
+TEXTS = ["apple and pear", "saw and nail"]
+
+
+def test_model_with_layers_of_keras_only_needs_no_python_file(cli, code_runs, forget):
+    rows = cli("predict", code_runs["average"], *TEXTS, "--format", "json").json
+    assert [row["text"] for row in rows] == TEXTS
+    assert registry._loaded == {}
+
+
+@pytest.mark.parametrize(("name", "type_name"), [("scaled", "Scale"), ("bayes", "Reverse")])
+def test_model_with_types_of_its_own_is_loaded_with_permission(
+    cli, code_runs, forget, name, type_name
+):
+    path = code_runs[name]
+    arguments = ["predict", path, *TEXTS, "--format", "json"]
+    result = cli(*arguments)
+    assert result.code == 1
+    assert re.fullmatch(
+        rf"{re.escape(str(path))}/model\.\w+ needs {type_name}, which the Python file of the model"
+        r" defines; if you trust that file, add --trust-code \(in Python, trust_code=True\)",
+        result.error_line,
+    )
+    assert registry._loaded == {}
+    rows = cli(*arguments, "--trust-code").json
+    assert [row["text"] for row in rows] == TEXTS
+    if name == "bayes":
+        assert [row["label"] for row in rows] == ["fruit", "tool"]

@@ -80,14 +80,14 @@ def test_filters_select_the_same_runs_to_list_and_to_remove(cli, runs, options, 
     result = cli("runs", "list", *options, "--format", "json")
     paths = {row["run"] for row in result.json}
     assert {name for name, run in runs.items() if str(run.path).endswith(tuple(paths))} == expected
-    assert result.err == ("" if expected else "no run matches\n")
+    assert result.err == ("" if expected else "no runs match\n")
     result = cli("runs", "remove", *options, "--yes")
     assert result.code == 0
     assert list_left(runs) == set(runs) - expected
     if expected:
         assert result.out == f"{len(expected)} run{'s' * (len(expected) > 1)} removed\n"
     else:
-        assert (result.out, result.err) == ("", "no run matches\n")
+        assert (result.out, result.err) == ("", "no runs match\n")
 
 
 def test_a_dataset_is_found_by_the_name_that_loads_it(cli, tmp_path):
@@ -128,7 +128,9 @@ def test_nothing_is_removed_without_a_terminal_or_without_saying_what(cli, runs,
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     result = cli("runs", "remove", "--unfinished")
     assert result.code == 2
-    assert result.error_line.startswith("give --yes to remove 1 run (0.0 MB) without being asked")
+    assert result.error_line.startswith(
+        "cannot ask without a terminal: give --yes to remove 1 run (0.0 MB)"
+    )
     for options in ([], ["--yes"], ["--run-root", "runs", "--yes"]):
         result = cli("runs", "remove", *options)
         assert result.code == 2
@@ -188,7 +190,7 @@ def test_files_of_others_and_runs_in_use_stay(cli, runs):
         line.startswith("not removed: ") and "is in use by another process" in line
         for line in lines
     )
-    [note] = [line for line in lines if line.startswith("stays, because textclf did not write it")]
+    [note] = [line for line in lines if line.startswith("kept, because textclf did not write it")]
     assert note.endswith("/notes.txt")
     assert [path.name for path in runs["mlp"].path.iterdir()] == ["notes.txt"]
     assert RunDirectory(runs["unfinished"].path).is_begun

@@ -1,12 +1,14 @@
 """``textclf train``: finished, interrupted, repeated and damaged runs."""
 
 import json
+import re
 import shutil
 
 import numpy as np
 import pytest
 from support import skip_if_gpu
 
+from textclf.config.resolve import load_config
 from textclf.runs.directory import RunDirectory
 from textclf.training.history import Checkpoint, EpochRow
 
@@ -136,6 +138,65 @@ def test_each_epoch_is_a_line_without_a_terminal(cli, smoke_run):
     result = cli("train", "--config", smoke_run / "config.yaml", "--run-dir", "run")
     epochs = [line for line in result.err.splitlines() if line.startswith("epoch ")]
     assert [line.split("  ")[0] for line in epochs] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
-    assert all("val_accuracy" in line and line.endswith("s left") for line in epochs)
+    assert all(
+        re.search(r"accuracy [01]\.\d+ \(val [01]\.\d+\)  \d+ s left$", line) for line in epochs
+    )
     assert epochs[2].endswith(" 0 s left")
     assert "\x1b" not in result.err
+
+
+def list_files(folder):
+    """Return each file with the time at which it was written, except locks."""
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
+    return {path: path.stat().st_mtime_ns for path in paths}
+
+
+@pytest.mark.parametrize("model", ["mlp", "plugins/average.py"])
+@pytest.mark.usefixtures("tensorflow")
+def test_dry_run_prints_the_configuration_and_writes_nothing(cli, tmp_path, plugins, model):
+    before = list_files(tmp_path)
+    arguments = ["train", "--model", model, "--dataset", "bbc", "--smoke", "--seed", "3"]
+    result = cli(*arguments, "--set", "text.num_words=500", "--dry-run")
+    assert result.code == 0
+    assert list_files(tmp_path) == before
+    assert not (tmp_path / "runs").exists()
+    (tmp_path / "my.yaml").write_text(result.out)
+    config = load_config(tmp_path / "my.yaml", trust_code=True)
+    assert (config.seed, config.dataset.limit, config.text.num_words) == (3, 64, 500)
+    path = f"runs/bbc/{model.split('/')[-1]}/{config.fingerprint}/seed-3"
+    assert result.err == f"run directory: {path} (new)\n"
+
+
+def test_dry_run_says_what_would_happen_to_a_run(cli, run_copy):
+    before = list_files(run_copy)
+    command = ["train", "--config", run_copy / "config.yaml", "--run-dir", run_copy, "--dry-run"]
+    finished = f"run directory: {run_copy} (finished; nothing would be trained)\n"
+    assert cli(*command).err == finished
+    assert cli(*command, "--force").err == f"run directory: {run_copy} (would be replaced)\n"
+    (run_copy / "evaluation.json").unlink()
+    assert cli(*command).err == f"run directory: {run_copy} (unfinished; training would resume)\n"
+    other = cli(*command, "--seed", "7")
+    assert (other.code, other.out) == (1, "")
+    assert other.error_line.startswith(f"{run_copy} contains a run of another configuration (")
+    del before[run_copy / "evaluation.json"]
+    assert list_files(run_copy) == before
+
+
+def test_model_and_dataset_may_be_files_by_option_or_by_set(cli, tmp_path, plugins, tensorflow):
+    sets = ["dataset.name=plugins/words.py", "model.name=plugins/bayes.py", "model.alpha=0.5"]
+    result = cli("train", *(part for key in sets for part in ("--set", key)), "--format", "json")
+    assert result.code == 0, result.err
+    [row] = result.json
+    assert (row["dataset"], row["model"]) == ("words.py", "bayes.py")
+    options = ["--dataset", "plugins/words.py", "--model", "plugins/bayes.py"]
+    again = cli("train", *options, "--set", "model.alpha=0.5", "--format", "json")
+    assert "already finished" in again.err
+    assert again.json == result.json
+    run = tmp_path / "runs" / "words.py" / "bayes.py" / row["fingerprint"] / "seed-42"
+    for name, original in (("model.py", "bayes.py"), ("dataset.py", "words.py")):
+        assert (run / name).read_bytes() == (plugins / original).read_bytes()
+    with (plugins / "bayes.py").open("a") as file:
+        file.write("# A comment.\n")
+    changed = cli("train", *options, "--set", "model.alpha=0.5", "--format", "json")
+    assert changed.json[0]["fingerprint"] != row["fingerprint"]
+    assert changed.json[0]["accuracy"] == row["accuracy"]

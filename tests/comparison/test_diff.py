@@ -69,3 +69,16 @@ def test_diff_prints_a_table_or_csv(cli, run, tmp_path):
     assert "all labels" in cli("diff", run.path, other.path).out
     csv = cli("diff", run.path, other.path, "--format", "csv").out
     assert csv.startswith("label,both,only_a")
+
+
+def test_runs_on_a_python_file_are_compared_with_permission(cli, code_runs, forget):
+    paths = [code_runs["average"], code_runs["bayes"]]
+    refused = cli("diff", *paths)
+    assert refused.code == 2
+    assert "words.py is Python code, which is executed only if you name it" in refused.error_line
+    document = cli("diff", *paths, "--trust-code", "--format", "json").json
+    ours, other = (RunDirectory(path).read_predictions() for path in paths)
+    correct = [p.probabilities.argmax(axis=1) == p.label for p in (ours, other)]
+    counts = document["mcnemar"]
+    assert counts["only_b"] == (correct[1] & ~correct[0]).sum() > 0
+    assert sum(counts[kind] for kind in ("both", "only_a", "only_b", "neither")) == 16

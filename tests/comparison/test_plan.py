@@ -1,4 +1,5 @@
 import pytest
+import yaml
 
 from textclf.comparison.plan import ComparisonPlan
 from textclf.config.loading import SMOKE, Override
@@ -9,6 +10,12 @@ from textclf.registry import list_names
 
 BBC = Override("dataset.name", "bbc", "--dataset bbc")
 FILE = {"dataset": {"name": "bbc"}, "model": {"name": "cnn", "filters": 7}, "seed": 5}
+
+
+def write_yaml(folder, tree):
+    path = folder / "my.yaml"
+    path.write_text(yaml.safe_dump(tree))
+    return path
 
 
 def list_runs(plan):
@@ -36,18 +43,19 @@ def test_repeated_models_and_seeds_run_once():
     assert len(list_runs(plan)) == 6
 
 
-def test_file_names_its_model_and_seed():
-    plan = ComparisonPlan(tree=FILE, source="my.yaml")
+def test_file_names_its_model_and_seed(tmp_path):
+    plan = ComparisonPlan(config_path=write_yaml(tmp_path, FILE))
     assert list_runs(plan) == [("cnn", 5), ("tfidf-svc", 5), ("majority", 5)]
     assert plan.make_configs()[0] == resolve(FILE)
     assert plan.names_models
 
 
-def test_options_override_the_model_and_the_seed_of_the_file():
+def test_options_override_the_model_and_the_seed_of_the_file(tmp_path):
     tree = {"dataset": {"name": "bbc"}, "model": {"name": "cnn"}, "seed": 5}
-    plan = ComparisonPlan(tree=tree, models=["mlp"], seeds=[1])
+    path = write_yaml(tmp_path, tree)
+    plan = ComparisonPlan(config_path=path, models=["mlp"], seeds=[1])
     assert list_runs(plan) == [("mlp", 1), ("tfidf-svc", 1), ("majority", 1)]
-    plan = ComparisonPlan(tree=tree, overrides=[Override("dataset.limit", 9, "--set")])
+    plan = ComparisonPlan(config_path=path, overrides=[Override("dataset.limit", 9, "--set")])
     assert [config.dataset.limit for config in plan.make_configs()] == [9, 9, 9]
 
 
@@ -64,14 +72,16 @@ def test_baseline_models_that_are_named_are_not_added_again(models, added):
     assert [model for model, _ in list_runs(plan)] == [*models, *added]
 
 
-def test_baseline_model_that_a_file_names_is_not_added_again():
+def test_baseline_model_that_a_file_names_is_not_added_again(tmp_path):
     tree = {"dataset": {"name": "bbc"}, "model": {"name": "majority"}}
-    assert list_runs(ComparisonPlan(tree=tree)) == [("majority", 42), ("tfidf-svc", 42)]
+    plan = ComparisonPlan(config_path=write_yaml(tmp_path, tree))
+    assert list_runs(plan) == [("majority", 42), ("tfidf-svc", 42)]
 
 
-def test_settings_of_networks_do_not_reach_baseline_models():
+def test_settings_of_networks_do_not_reach_baseline_models(tmp_path):
+    tree = {**FILE, "text": {"num_words": 50}, "training": {"learning_rate": 0.1}}
     plan = ComparisonPlan(
-        tree={**FILE, "text": {"num_words": 50}, "training": {"learning_rate": 0.1}},
+        config_path=write_yaml(tmp_path, tree),
         overrides=[Override("training.epochs", 3, "--set training.epochs=3")],
     )
     network, *baselines = plan.make_configs()
@@ -95,16 +105,19 @@ def test_settings_of_the_dataset_reach_baseline_models():
         assert config.training.epochs == 10
 
 
-def test_baseline_models_reserve_no_gpu_but_the_same_memory():
+def test_baseline_models_reserve_no_gpu_but_the_same_memory(tmp_path):
     resources = {"gpus": 1, "memory": 3.0}
-    plan = ComparisonPlan(tree={**FILE, "resources": resources}, seeds=[1, 2])
+    plan = ComparisonPlan(
+        config_path=write_yaml(tmp_path, {**FILE, "resources": resources}), seeds=[1, 2]
+    )
     found = {(c.model.name, c.resources.gpus, c.resources.memory) for c in plan.make_configs()}
     assert found == {("cnn", 1, 3.0), ("tfidf-svc", 0, 3.0), ("majority", 0, 3.0)}
 
 
-def test_errors_name_the_file_or_the_option():
-    with pytest.raises(RequestError, match=r"^my\.yaml: training\.epoch: unknown key"):
-        ComparisonPlan(tree={**FILE, "training": {"epoch": 1}}, source="my.yaml").make_configs()
+def test_errors_name_the_file_or_the_option(tmp_path):
+    path = write_yaml(tmp_path, {**FILE, "training": {"epoch": 1}})
+    with pytest.raises(RequestError, match=r"my\.yaml: training\.epoch: unknown key"):
+        ComparisonPlan(config_path=path).make_configs()
     plan = ComparisonPlan(overrides=[BBC], models=["mlp"], seeds=[-1])
     with pytest.raises(RequestError, match=r"^--seed -1: seed: "):
         plan.make_configs()
@@ -113,7 +126,8 @@ def test_errors_name_the_file_or_the_option():
         plan.make_configs()
 
 
-def test_empty_configuration_file_is_a_file_without_a_model():
+def test_empty_configuration_file_is_a_file_without_a_model(tmp_path):
     dataset = Override("dataset.name", "bbc", "--dataset bbc")
+    path = write_yaml(tmp_path, {})
     with pytest.raises(RequestError, match="no model given"):
-        ComparisonPlan(tree={}, overrides=[dataset]).make_configs()
+        ComparisonPlan(config_path=path, overrides=[dataset]).make_configs()

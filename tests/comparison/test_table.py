@@ -72,7 +72,7 @@ def test_reference_can_be_chosen_and_must_have_a_run(tmp_path):
     runs = write_runs(tmp_path, {"cnn": 0.9, "mlp": 0.5})
     rows, _ = tabulate_runs(runs, reference="mlp")
     assert (rows["mlp"]["verdict"], rows["cnn"]["verdict"]) == ("reference", "better")
-    with pytest.raises(RunError, match="the reference 'lstm' has no finished run"):
+    with pytest.raises(RunError, match="no finished run of the reference model 'lstm'"):
         tabulate_runs(runs, reference="lstm")
 
 

@@ -1,9 +1,13 @@
+import pickle
 import re
+import shutil
 
 import pytest
+from support import PLUGINS, write_csv
 
+from textclf import registry
 from textclf.config.loading import SMOKE, Override, parse_override
-from textclf.config.resolve import MAX_SHOWN, resolve
+from textclf.config.resolve import MAX_SHOWN, PackedConfig, load_config, resolve
 from textclf.errors import RequestError
 
 CNN = {"dataset": {"name": "bbc"}, "model": {"name": "cnn"}}
@@ -27,6 +31,7 @@ def test_defaults_are_the_reuters_recipe():
     }
     assert config.model.model_dump() == {
         "name": "cnn",
+        "code": None,
         "embedding_dim": 128,
         "dropout": 0.2,
         "filters": 256,
@@ -165,3 +170,60 @@ def test_missing_name_is_reported_also_if_another_key_of_the_section_is_given():
         "no dataset given"
     )
     assert refuse({"dataset": {"name": "bbc"}, "model": {"units": 5}}).startswith("no model given")
+
+
+def test_another_name_drops_the_digest_of_the_file_that_was_named(tmp_path):
+    paths = [write_csv(tmp_path / f"{n}.csv", [("a text", n), ("another", "x")]) for n in "ab"]
+    trees = [
+        resolve({**CNN, "dataset": {"name": str(path)}}).model_dump(mode="json") for path in paths
+    ]
+    override = Override("dataset.name", str(paths[1]), "--dataset b.csv")
+    assert trees[0]["dataset"]["digest"] != trees[1]["dataset"]["digest"]
+    assert resolve(trees[0], [override]).model_dump(mode="json") == trees[1]
+
+
+def test_configuration_file_is_named_in_messages(tmp_path):
+    path = tmp_path / "my.yaml"
+    path.write_text("dataset: {name: bbc}\nmodel: {name: cnn, unit: 3}\n")
+    with pytest.raises(RequestError, match=r"my\.yaml: model\.unit: unknown key 'unit'"):
+        load_config(path)
+    path.write_text("dataset: {name: bbc}\nmodel: {name: cnn, units: 3}\nseed: 5\n")
+    config = load_config(str(path), [Override("seed", 7, "--seed 7")])
+    assert (config.model.units, config.seed) == (3, 7)
+
+
+def load_plugins(folder):
+    named = {"dataset": folder / "words.py", "model": folder / "average.py"}
+    overrides = [Override(f"{key}.name", str(path), key) for key, path in named.items()]
+    return load_config(None, [*overrides, Override("model.embedding_dim", 3, "test")])
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_configuration_is_unpacked_where_its_python_files_do_not_exist(plugins, forget):
+    config = load_plugins(plugins)
+    packed = pickle.loads(pickle.dumps(PackedConfig.of(config)))
+    assert packed.code == {
+        str(plugins / name): (PLUGINS / name).read_bytes() for name in ("words.py", "average.py")
+    }
+    shutil.rmtree(plugins)
+    forget()
+    unpacked = packed.unpack()
+    assert unpacked.model_dump() == config.model_dump()
+    assert unpacked.fingerprint == config.fingerprint
+    assert registry.load_module("models", unpacked.model.name, unpacked.model.code).build
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_tensorflow_starts_before_a_file_that_imports_it_is_unpacked(plugins, forget, monkeypatch):
+    packed = PackedConfig.of(load_plugins(plugins))
+    forget()
+    n_executed = []
+    monkeypatch.setattr(
+        "textclf.runtime.backend.import_tensorflow",
+        lambda: n_executed.append(len(registry._loaded)),
+    )
+    packed.unpack()
+    assert n_executed[0] == 0
+    n_executed.clear()
+    PackedConfig.of(resolve(CNN)).unpack()
+    assert n_executed == []  # It is not needed yet.

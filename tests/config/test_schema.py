@@ -30,7 +30,7 @@ def change(tree, key, value):
 
 
 def list_keys(schema):
-    return set(schema.model_fields) - {"name"}
+    return set(schema.model_fields) - {"name", "code"}  # `code` belongs to plug-ins.
 
 
 def find_config(kind, name):
@@ -47,6 +47,41 @@ def test_fingerprint_has_ten_hexadecimal_digits():
 
 def test_fingerprint_ignores_the_seed():
     assert resolve({**CNN, "seed": 7}).fingerprint == resolve(CNN).fingerprint
+
+
+def make(model, **options):
+    config = resolve(CNN)
+    return config.model_copy(update={"model": model, **options})
+
+
+class PluginConfig(ModelConfig):
+    units: int = 3
+
+
+def test_code_is_part_of_the_fingerprint():
+    model = PluginConfig(name="/a/average.py", code="1")
+    before = make(model).fingerprint
+    assert make(model.model_copy(update={"code": "2"})).fingerprint != before
+    assert make(model.model_copy(update={"name": "/b/average.py"})).fingerprint == before
+    assert make(model.model_copy(update={"name": "/a/mean.py"})).fingerprint != before
+    assert make(model.model_copy(update={"units": 4})).fingerprint != before
+
+
+def test_every_key_of_code_that_is_not_built_in_is_hashed_also_with_its_default():
+    """Its schema is not always known, so that its defaults are not either."""
+    given = {"name": "/a/average.py", "code": "1", "units": 3}
+    unchecked = pydantic.create_model("Unchecked", __base__=ModelConfig, units=(int, ...))
+    assert make(PluginConfig(**given)).fingerprint == make(unchecked(**given)).fingerprint
+    built_in = {**given, "code": None}
+    assert make(PluginConfig(**built_in)).fingerprint != make(unchecked(**built_in)).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "file_code"),
+    [("/a/b.py", "12", "12"), ("average", "my-package 1.0", None), ("cnn", None, None)],
+)
+def test_only_the_code_of_a_file_is_its_checksum(name, code, file_code):
+    assert ModelConfig(name=name, code=code).file_code == file_code
 
 
 RESOURCES = {"cpus": 3, "gpus": 0.5, "memory": 7.0}
@@ -292,7 +327,7 @@ def _list_own_defaults(prefix, schema, base=None):
     defaults = {
         f"{prefix}.{key}": field.get_default(call_default_factory=True)
         for key, field in schema.model_fields.items()
-        if not field.is_required()
+        if not field.is_required() and key != "code"
     }
     return {
         key: value

@@ -1,15 +1,19 @@
 """Loading by name: texts are read only if they are needed."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from support import ROWS, load, write_csv
+from support import PLUGINS, ROWS, collect, load, write_csv
 
+import textclf
+from textclf.config.loading import Override
 from textclf.config.resolve import resolve
 from textclf.data.loading import describe_source, load_dataset, load_label_names
 from textclf.data.overlap import Overlap
 from textclf.datasets import bbc
+from textclf.errors import DataError
 from textclf.storage.cache import list_entries
 
 
@@ -126,3 +130,130 @@ def test_every_source_is_described_alike(tmp_path):
         assert set(described) == {"download", "source", "license", "citation"}
         assert all(described.values())
     assert describe_source(config)["source"] == str(path)
+
+
+def configure_file(path, code, **options):
+    """Write a dataset file, and return its section of a configuration."""
+    path.write_text(code)
+    values = {"dataset.name": str(path), **{f"dataset.{k}": v for k, v in options.items()}}
+    overrides = [Override(key, value, key) for key, value in values.items()]
+    return resolve({"model": {"name": "majority"}}, overrides).dataset
+
+
+WORDS = (PLUGINS / "words.py").read_text()
+
+
+uses_files = pytest.mark.usefixtures("forget", "tensorflow")
+
+
+@uses_files
+def test_python_file_is_loaded_with_its_own_keys(tmp_path):
+    config = configure_file(tmp_path / "words.py", WORDS, n_texts=10, test_fraction=0.5)
+    dataset = load_dataset(config)
+    assert [len(split) for split in dataset.splits.values()] == [6, 4, 10]
+    assert dataset.label_names == load_label_names(config) == ("fruit", "tool")
+    assert ("apple and apple 0", "fruit") in collect(dataset)
+    limited = load_dataset(config.model_copy(update={"limit": 4}))
+    assert [len(split) for split in limited.splits.values()] == [4, 4, 4]
+
+
+@uses_files
+def test_leaked_texts_of_a_python_file_are_dropped(tmp_path):
+    code = """
+rows = [(f"text {i}", "ab"[i % 2]) for i in range(20)]
+def load(config):
+    return {"train": rows, "test": rows[:4]}
+"""
+    config = configure_file(tmp_path / "leaky.py", code, drop_leaked=True)
+    for dropped in (True, False):
+        dataset = load_dataset(config.model_copy(update={"drop_leaked": dropped}))
+        assert len(dataset.test) == 4
+        assert bool(set(dataset.train.texts) & set(dataset.test.texts)) is not dropped
+
+
+@uses_files
+def test_python_file_is_read_again_for_each_load_and_not_cached(tmp_path):
+    source = tmp_path / "source.txt"
+    code = f"""
+def load(config):
+    with open({str(source)!r}) as file:
+        for line in file:
+            yield tuple(line.strip().split(";"))
+"""
+    config = configure_file(tmp_path / "lines.py", code)
+    digests = []
+    for word in ("old", "new"):
+        source.write_text("".join(f"{word} text {i};{'ab'[i % 2]}\n" for i in range(12)))
+        dataset = load_dataset(config)
+        assert all(text.startswith(word) for text, _ in collect(dataset))
+        digests.append(dataset.digest)
+    assert digests[0] != digests[1]
+    assert list_entries() == []
+    source.unlink()
+    with pytest.raises(DataError) as info:
+        load_dataset(config)
+    path = tmp_path / "lines.py"
+    assert str(info.value) == (f"{path} cannot read its data: {source}: No such file or directory")
+
+
+@uses_files
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        ("ConnectionError('no network')", "no network"),
+        ("TimeoutError", "TimeoutError"),
+        ("OSError(28, 'No space left on device')", "No space left on device"),
+    ],
+)
+def test_error_of_the_system_in_a_python_file_is_one_line(tmp_path, error, reason):
+    code = f"def load(config):\n    raise {error}\n    yield"
+    config = configure_file(tmp_path / "mine.py", code)
+    with pytest.raises(DataError) as info:
+        load_dataset(config)
+    assert str(info.value) == f"{tmp_path / 'mine.py'} cannot read its data: {reason}"
+
+
+@uses_files
+def test_python_file_may_return_a_dataset_of_its_own(tmp_path):
+    code = """
+import numpy as np
+import textclf
+
+def load(config):
+    splits = [
+        textclf.Split.from_lists([f"{name} {i}" for i in range(n)], np.arange(n) % 2)
+        for name, n in (("train", 6), ("validation", 4), ("test", 2))
+    ]
+    return textclf.TextDataset("mine", ("yes", "no"), *splits, vocabulary=("train", "test"))
+"""
+    dataset = load_dataset(configure_file(tmp_path / "mine.py", code))
+    assert [len(split) for split in dataset.splits.values()] == [6, 4, 2]
+    assert (dataset.label_names, dataset.vocabulary) == (("yes", "no"), ("train", "test"))
+    assert list(dataset.test.texts) == ["test 0", "test 1"]
+
+
+@uses_files
+def test_dataset_of_a_package_is_loaded_like_a_file(install):
+    install({"words.py": WORDS}, {"datasets": {"words": "my_package.words"}})
+    config = resolve({"dataset": {"name": "words", "n_texts": 6}, "model": {"name": "majority"}})
+    dataset = load_dataset(config.dataset)
+    assert sum(len(split) for split in dataset.splits.values()) == 12
+    assert dataset.name == "words"
+
+
+@uses_files
+def test_source_of_a_python_file_is_described(tmp_path):
+    code = 'ABOUT = {"license": "CC0", "source": "https://example.org"}\ndef load(config): ...'
+    assert describe_source(configure_file(tmp_path / "mine.py", code)) == {
+        "download": "not stated",
+        "source": "https://example.org",
+        "license": "CC0",
+        "citation": "not stated",
+    }
+
+
+def test_bug_of_a_dataset_file_is_one_line_with_its_line(tmp_path, forget):
+    path = tmp_path / "broken.py"
+    path.write_text("def load(config):\n    yield 'text', {}['label']\n")
+    with pytest.raises(DataError, match=rf"^{re.escape(str(path))} line 2: KeyError: 'label'$"):
+        textclf.load_dataset(path)

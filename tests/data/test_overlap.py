@@ -1,9 +1,10 @@
 import pytest
-from support import make_dataset, make_overlapping_dataset
+from support import make_overlapping_dataset
 
 from textclf.data.dataset import Split, TextDataset
 from textclf.data.overlap import Overlap, drop_leaked, hash_texts, select_subsets
 from textclf.errors import DataError
+from textclf.testing import make_dataset
 
 
 @pytest.fixture

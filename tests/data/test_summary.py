@@ -1,9 +1,10 @@
 import pytest
-from support import make_overlapping_dataset, make_split
+from support import make_overlapping_dataset
 
 from textclf.config.resolve import resolve
 from textclf.data.dataset import Split, TextDataset
 from textclf.data.summary import N_NAMED, count_labels, describe_dataset, list_warnings
+from textclf.testing import make_split
 
 
 def test_labels_are_counted_in_each_split():

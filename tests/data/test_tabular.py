@@ -3,12 +3,15 @@
 import json
 from collections import Counter
 
+import numpy as np
 import pytest
 from support import ROWS, collect, load, write_csv
 
+from textclf.config.schema import DatasetConfig, SplitConfig
 from textclf.data.overlap import Overlap
-from textclf.data.tabular import sort_labels
-from textclf.errors import DataError, RequestError
+from textclf.data.tabular import sort_labels, split_rows
+from textclf.errors import DataError, LimitError, RequestError
+from textclf.storage.cache import list_entries
 
 
 def test_columns_are_found_by_usual_names_or_as_the_other_one(tmp_path):
@@ -88,3 +91,133 @@ def test_fractions_of_validation_and_test(tmp_path):
         load(path, test_fraction=0.5, validation_fraction=0.5)
     dataset = load(path, test_fraction=0.3, validation_fraction=0.1)
     assert [len(split) for split in dataset.splits.values()] == [12, 2, 6]
+
+
+CONFIG = SplitConfig(name="/a/mine.py", code="1")
+
+
+def sizes(dataset):
+    return [len(split) for split in dataset.splits.values()]
+
+
+def generate(rows=ROWS):
+    yield from rows
+
+
+@pytest.mark.parametrize("rows", [ROWS, tuple(ROWS), [list(row) for row in ROWS], generate()])
+def test_rows_of_a_python_file_are_split(rows):
+    dataset = split_rows(rows, CONFIG)
+    assert collect(dataset) == sorted(ROWS)
+    assert (dataset.name, dataset.label_names) == ("mine.py", ("bad", "good"))
+    assert sizes(dataset) == [12, 4, 4]
+
+
+def test_rows_of_a_python_file_are_not_cached(tmp_path, monkeypatch):
+    monkeypatch.setenv("TEXTCLF_CACHE_DIR", str(tmp_path))
+    split_rows(ROWS, CONFIG)
+    assert list_entries() == []
+
+
+def test_fractions_of_a_python_file():
+    config = SplitConfig(name="mine.py", validation_fraction=0.1, test_fraction=0.3)
+    assert sizes(split_rows(ROWS, config)) == [12, 2, 6]
+    assert sizes(split_rows(ROWS, DatasetConfig(name="mine.py"))) == [12, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("train", "validation", "test"), [20, 4, 6]),
+        (("training", "val", "test"), [20, 4, 6]),
+        (("train", "dev", "test"), [20, 4, 6]),
+        (("train", "validation"), [16, 4, 4]),
+        (("train", None, "test"), [16, 4, 6]),
+        (("train",), [12, 4, 4]),
+    ],
+)
+def test_splits_of_a_python_file(names, expected):
+    held_out = [(f"held out {i}", ("good", "bad")[i % 2]) for i in range(10)]
+    parts = (generate(), held_out[:4], held_out[4:])
+    dataset = split_rows({n: p for n, p in zip(names, parts, strict=False) if n}, CONFIG)
+    assert sizes(dataset) == expected
+    if len(names) == 3:
+        assert list(dataset.test.texts) == [text for text, _ in held_out[4:]]
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (np.array([1, 0, 10]), ("0", "1", "10")),
+        (np.array([1, 0, 1], np.int8), ("0", "1")),
+        (np.array([True, False, True]), ("false", "true")),
+        (np.array([0.5, 2.0, 0.5]), ("0.5", "2.0")),
+        (np.array(["b", "a", "b"]), ("a", "b")),
+        ([3, 1, 2], ("1", "2", "3")),
+        ([" a ", "b", "a"], ("a", "b")),
+    ],
+)
+def test_labels_of_a_python_file_may_be_numbers_also_of_numpy(labels, names):
+    rows = [(f"text {i}", labels[i % 3]) for i in range(30)]
+    dataset = split_rows(rows, CONFIG)
+    assert dataset.label_names == names
+    named = {
+        text: dataset.label_names[label]
+        for split in dataset.splits.values()
+        for text, label in zip(split.texts, split.labels, strict=True)
+    }
+    assert named["text 0"] == {"1": "1", "True": "true"}.get(str(labels[0]), str(labels[0]).strip())
+
+
+@pytest.mark.parametrize(
+    ("loaded", "message"),
+    [
+        (None, "mine.py: expected rows of a text and a label, got NoneType"),
+        (5, "mine.py: expected rows of a text and a label, got int"),
+        ("text", "mine.py: expected rows of a text and a label, got str"),
+        ({"train": None}, "mine.py: train: expected rows of a text and a label, got NoneType"),
+        (["text"], "mine.py example 1: expected a text and a label, got 'text'"),
+        (
+            [ROWS[0], ("text", "good", 3)],
+            "mine.py example 2: expected a text and a label, got ('text', 'good', 3)",
+        ),
+        ([{"text": "a"}], "mine.py example 1: expected a text and a label, got {'text': 'a'}"),
+        ([(3, "good")], "mine.py example 1: the text is 3, not a string"),
+        ([("text", None)], "mine.py example 1: the label is empty"),
+        ([("text", " ")], "mine.py example 1: the label is empty"),
+        (
+            [("text", ["a", "b"])],
+            "mine.py example 1: the label is ['a', 'b'], not a string or number",
+        ),
+        ([("text", float("nan"))], "mine.py example 1: the label is nan, not a string or"),
+        ([("\ud800", "a")], "mine.py example 1: a lone surrogate is not valid text"),
+        ([], "mine.py has no rows; at least two labels are needed"),
+        (ROWS[:1], "mine.py has only one label, 'good'; at least two labels are needed"),
+        (ROWS[:2], "mine.py: 2 examples with 2 labels leave the validation split empty; add"),
+        (
+            {"train": ROWS, "tset": ROWS},
+            "/a/mine.py: unknown split 'tset': did you mean 'test'? Choose from dev, test, train",
+        ),
+        ({3: ROWS}, "/a/mine.py: unknown split '3': choose from dev"),
+        ({"train": ROWS, "all": ROWS}, "/a/mine.py: unknown split 'all': "),
+        ({"test": ROWS, "dev": ROWS}, "/a/mine.py: no split named 'train' among test, dev"),
+        (
+            {"train": ROWS, "val": ROWS, "dev": ROWS},
+            "/a/mine.py: two of train, val, dev name the same split",
+        ),
+        (
+            [(f"text {i}", i) for i in range(1_001)],
+            "mine.py has more than 1,000 labels",
+        ),
+    ],
+)
+def test_what_a_python_file_returns_is_checked(loaded, message):
+    with pytest.raises(DataError) as info:
+        split_rows(loaded, CONFIG)
+    assert str(info.value).startswith(message)
+    assert "\n" not in str(info.value)
+
+
+def test_text_of_a_python_file_has_the_usual_limit(monkeypatch):
+    monkeypatch.setenv("TEXTCLF_MAX_TEXT_MB", "0.001")
+    with pytest.raises(LimitError, match=r"^mine\.py example 2: the text is larger than"):
+        split_rows([ROWS[0], ("x" * 1001, "good")], CONFIG)

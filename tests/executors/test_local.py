@@ -52,6 +52,21 @@ def test_processes_give_the_results_of_one_and_a_failure_stops_no_other_run(cli,
             assert (one.path / name).read_bytes() == (two.path / name).read_bytes()
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("tensorflow")
+def test_python_files_are_executed_in_processes_where_they_do_not_exist(cli, tmp_path, plugins):
+    for name in ("bayes.py", "words.py"):
+        with (plugins / name).open("a") as file:
+            file.write("\nimport pathlib\npathlib.Path(__file__).unlink(missing_ok=True)\n")
+    arguments = ["compare", "--dataset", "plugins/words.py", "--model", "plugins/bayes.py"]
+    result = cli(*arguments, "--jobs", "2", "--format", "json")
+    assert result.code == 0, result.err
+    assert {row["model"] for row in result.json} == {"bayes.py", "majority", "tfidf-svc"}
+    assert not (plugins / "bayes.py").exists()
+    [run] = (tmp_path / "runs" / "words.py" / "bayes.py").glob("*/*")
+    assert (run / "model.py").read_text().startswith('"""Naive Bayes')
+
+
 @pytest.mark.parametrize(
     ("key", "value", "problem"),
     [
@@ -183,10 +198,12 @@ def terminate(folder, *, reaches_all):
     return {path: len(found.rows) for path, found in checkpoints.items() if found}
 
 
+@pytest.mark.slow
 def test_sigterm_lets_workers_complete_their_step(tmp_path):
     assert terminate(tmp_path, reaches_all=False)
 
 
+@pytest.mark.slow
 def test_workers_leave_sigterm_to_their_parent_and_the_runs_resume(cli, tmp_path):
     # As from a supervisor, which sends it to all processes of a service.
     n_epochs = terminate(tmp_path, reaches_all=True)

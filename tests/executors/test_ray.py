@@ -4,6 +4,8 @@ A real Ray is started in other processes, where it leaves no threads behind.
 """
 
 import os
+import pickle
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,13 +16,14 @@ import pytest
 
 from textclf.comparison.plan import ComparisonPlan
 from textclf.config.loading import Override
-from textclf.config.resolve import resolve
+from textclf.config.resolve import PackedConfig, resolve
 from textclf.errors import DataError, LimitError, RequestError
 from textclf.executors import _ray_cluster as cluster
 from textclf.executors import _ray_worker as worker
 from textclf.executors import ray as executor
 from textclf.experiment.run import RunContext
 from textclf.runs.directory import RunDirectory
+from textclf.runs.transfer import unpack_run
 from textclf.runtime.progress import LogMessage, Reporter
 
 ARGUMENTS = ["compare", "--dataset", "bbc", "--smoke", "--executor", "ray"]
@@ -33,7 +36,7 @@ def make_config(**sections):
 def make_job(tmp_path, **options):
     """Return a job for a machine that does not share the driver's disk."""
     fields = {
-        "config": make_config(),
+        "packed": PackedConfig.of(make_config()),
         "root": tmp_path,
         "marker": tmp_path / "none",
         "context": {"device": "cpu"},
@@ -110,6 +113,31 @@ def test_a_machine_that_cannot_read_the_dataset_asks_for_inputs(tmp_path, monkey
     job = make_job(tmp_path, marker=marker, environment={"KERAS_HOME": "x"})
     assert worker.run_job(job, log_queue) == worker.JobResult(needs_inputs=True)
     assert os.environ["KERAS_HOME"] == "x"
+
+
+def test_a_job_carries_the_python_files_of_its_configuration(
+    tmp_path, plugins, forget, tensorflow, monkeypatch
+):
+    """On a machine without the disk of the driver, with the dataset from Ray's object store."""
+    pytest.importorskip("ray", reason="the extra ray is not installed")
+    names = {"dataset.name": plugins / "words.py", "model.name": plugins / "bayes.py"}
+    config = resolve({}, [Override(key, str(path), key) for key, path in names.items()])
+    inputs = worker.JobInputs(executor._pack_for_transfer(config), {})
+    job = make_job(tmp_path / "driver", packed=PackedConfig.of(config), inputs=inputs)
+    job = pickle.loads(pickle.dumps(job))
+    shutil.rmtree(plugins)
+    forget()
+    monkeypatch.setattr("ray.get", lambda reference: reference)
+    monkeypatch.setattr(signal, "signal", lambda *args: None)
+    put = type("Put", (), {"remote": lambda *messages: None})
+    result = worker.run_job(job, type("LogQueue", (), {"put": put}))
+    assert result.error is None
+    assert {"model.py", "dataset.py", "model.skops", "evaluation.json"} <= set(result.files)
+    run = RunDirectory(tmp_path / "received")
+    run.path.mkdir()
+    unpack_run(run, result.files)
+    assert run.read_result().fingerprint == config.fingerprint
+    assert run.read_config(trust_code=True).model_dump() == config.model_dump()
 
 
 @pytest.mark.parametrize("interrupted", ["unpack_run", "run_here"])
@@ -198,7 +226,7 @@ def test_resources_that_no_machine_has_are_refused_or_waited_for(monkeypatch, ca
 DRIVER = """
 import os
 from pathlib import Path
-from textclf.config.resolve import resolve
+from textclf.config.resolve import PackedConfig, resolve
 from textclf.errors import TextclfError
 from textclf.executors import ray as executor
 from textclf.executors._base import ExecutorConfig
@@ -209,13 +237,15 @@ from textclf.runtime.progress import LogMessage, Reporter
 root = Path("root").absolute()
 
 def work(job, log_queue):
-    seed = job.config.seed
+    seed = job.packed.tree["seed"]
     with (root / f"tries-{seed}").open("a") as file:
         file.write("again " if job.is_retry else "first ")
     n_tries = len((root / f"tries-{seed}").read_text().split())
-    log_queue.put.remote(LogMessage(f"try {n_tries} of {seed}"))
+    sent = log_queue.put.remote(LogMessage(f"try {n_tries} of {seed}"))
+    import ray
+    if seed == 5:  # The message must have arrived when the run ends.
+        ray.get(sent)
     if seed == 0:
-        import ray
         ray.kill(log_queue, no_restart=False)
     if seed == 1 or (seed == 2 and n_tries == 1):
         os.kill(os.getpid(), 9)
@@ -272,16 +302,16 @@ from textclf.runtime.progress import Reporter
 root = Path("root").absolute()
 
 def work(job, log_queue):
-    (root / f"begun-{job.config.seed}").touch()
+    (root / f"begun-{job.packed.tree['seed']}").touch()
     try:
         while not (root / "begun-1").exists():
             time.sleep(0.01)
-        if job.config.seed == 1:
+        if job.packed.tree["seed"] == 1:
             return JobResult(DataError("no such dataset"))
         while True:
             time.sleep(0.01)
     except KeyboardInterrupt:
-        (root / f"interrupted-{job.config.seed}").touch()
+        (root / f"interrupted-{job.packed.tree['seed']}").touch()
         return JobResult()
 
 config = resolve({"dataset": {"name": "bbc"}, "model": {"name": "majority"}})
@@ -329,7 +359,7 @@ main()
 """
 
 
-@pytest.mark.skipif(not os.environ.get("CI"), reason="takes half a minute: runs where CI is set")
+@pytest.mark.slow
 def test_without_a_shared_disk_files_are_sent_back_and_an_interrupted_run_resumes(tmp_path):
     rows = "text,label\n" + "".join(f"{word} text {i},{word}\n" for i in range(40) for word in "ab")
     (tmp_path / "own.csv").write_text(rows)

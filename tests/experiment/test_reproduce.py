@@ -64,3 +64,16 @@ def test_changed_configuration_is_refused(cli, run):
     answer = reproduce(cli, run)
     assert answer.code == 3
     assert "training.learning_rate 0.001, now 0.002" in answer.error_line
+
+
+@pytest.mark.parametrize("name", ["scaled", "bayes"])
+def test_moved_run_is_reproduced_with_its_copies_of_python_files(
+    cli, code_runs, tmp_path, forget, name
+):
+    run = RunDirectory(shutil.copytree(code_runs[name], tmp_path / "moved"))
+    refused = reproduce(cli, run)
+    assert refused.code == 2
+    assert "words.py is Python code, which is executed only if you name it" in refused.error_line
+    answer = reproduce(cli, run, "--trust-code", "--format", "json")
+    assert answer.code == 0, answer.err
+    assert [row["difference"] for row in answer.json] == [0] * 5

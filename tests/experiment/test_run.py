@@ -1,13 +1,14 @@
 """Running one experiment: finished and resumed runs, and the dataset that it loads."""
 
 import pytest
-from support import make_dataset, write_run
+from support import write_run
 
 from textclf.config.resolve import resolve
 from textclf.errors import RunError
 from textclf.experiment.run import RunContext, run_experiment
 from textclf.runs.directory import RunDirectory
 from textclf.runtime.progress import ForwardingReporter
+from textclf.testing import make_dataset
 
 
 @pytest.fixture

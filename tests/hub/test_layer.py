@@ -12,12 +12,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from support import make_dataset
 
 from textclf.errors import EmbeddingError
 from textclf.hub.layer import HubEmbedding
 from textclf.models._build import build_model
 from textclf.runtime import backend
+from textclf.testing import make_dataset
 from textclf.text.classifier import TextClassifier
 from textclf.text.encode_dataset import encode_dataset
 

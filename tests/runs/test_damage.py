@@ -55,7 +55,8 @@ def test_reformatted_meta_json_is_not_damage(run):
     assert "it has changed since it was written" in run.find_damage()[0]
 
 
-FINISHED = [name for name in FILES if name not in {"checkpoint.npz", "model.skops"}]
+ABSENT = {"checkpoint.npz", "dataset.py", "model.py", "model.skops"}
+FINISHED = [name for name in FILES if name not in ABSENT]
 
 
 @pytest.mark.parametrize("name", FINISHED)
@@ -203,3 +204,23 @@ def test_damaged_checkpoint_is_one_line(tmp_path):
         pairs = zip(ours, [*whole.variables, *whole.best_weights], strict=True)
         assert found.rows == whole.rows
         assert all(np.array_equal(one, other) for one, other in pairs)
+
+
+@pytest.mark.parametrize("name", ["model.py", "dataset.py"])
+def test_damage_to_the_copy_of_a_python_file_is_found(cli, code_runs, tmp_path, name):
+    run = RunDirectory(shutil.copytree(code_runs["average"], tmp_path / "runs" / "copy"))
+    assert cli("runs", "check", run.path).code == 0
+    path = run.path / name
+    content = path.read_bytes()
+    for description, changed in damage(name, content):
+        path.write_bytes(changed)
+        assert run.find_damage() == [f"{name} has changed since it was written"], description
+    path.unlink()
+    result = cli("runs", "check", run.path, "--format", "json")
+    assert result.code == 3
+    assert [row["problem"] for row in result.json] == [f"{name} is missing"]
+
+
+def test_python_file_that_does_not_belong_to_a_run_is_found(run):
+    (run.path / "model.py").write_text("")
+    assert run.find_damage() == ["model.py belongs to another run"]

@@ -2,12 +2,16 @@
 
 import errno
 import json
+import shutil
 
 import numpy as np
 import pytest
+from support import PLUGINS
 
+from textclf import registry
+from textclf.config.loading import Override
 from textclf.config.resolve import resolve
-from textclf.errors import RunError
+from textclf.errors import RequestError, RunError
 from textclf.runs import directory
 from textclf.runs.directory import FILES, RunDirectory
 from textclf.storage import files
@@ -23,7 +27,8 @@ def test_path_is_dataset_model_fingerprint_seed(tmp_path):
 
 def test_a_finished_run_has_exactly_the_documented_files(smoke_run):
     found = {path.name for path in smoke_run.iterdir()}
-    assert found == set(FILES) - {"checkpoint.npz", "model.skops"} | {".lock"}
+    absent = {"checkpoint.npz", "dataset.py", "model.py", "model.skops"}
+    assert found == set(FILES) - absent | {".lock"}
 
 
 def test_history_csv_has_one_row_per_epoch(smoke_run):
@@ -203,3 +208,123 @@ def test_a_half_removed_run_is_found_and_does_not_look_finished(run, monkeypatch
         assert run.is_finished == (n_removed == 0)
         assert [found.path for found in RunDirectory.list_below(run.path)] == [run.path]
     assert removed == names[:-1]
+
+
+def test_history_is_read_as_it_was_written(smoke_run, code_runs):
+    rows = RunDirectory(smoke_run).read_history()
+    lines = (smoke_run / "history.csv").read_text().splitlines()[1:]
+    assert [row.epoch for row in rows] == [1, 2, 3]
+    assert [row.val_accuracy for row in rows] == [float(line.split(",")[4]) for line in lines]
+    assert RunDirectory(code_runs["bayes"]).read_history() == []
+
+
+CODE_FILES = {"dataset.py": "words.py", "model.py": "scaled.py"}
+
+
+@pytest.fixture
+def moved(code_runs, tmp_path, forget):
+    """A copy of a run whose Python files do not exist, in a process that has not executed them."""
+    return RunDirectory(shutil.copytree(code_runs["scaled"], tmp_path / "moved"))
+
+
+def test_run_has_copies_of_its_python_files_with_their_checksums(moved):
+    checksums = moved.read_meta()["checksums"]
+    tree = moved.read_config().model_dump()
+    for name, original in CODE_FILES.items():
+        content = (PLUGINS / original).read_bytes()
+        assert (moved.path / name).read_bytes() == content
+        assert checksums[name] == registry.hash_code(content)
+        assert tree[name.removesuffix(".py")]["code"] == registry.hash_code(content)
+    assert not (moved.path / "checkpoint.npz").exists()
+
+
+def test_moved_run_is_read_without_executing_its_python_files(moved):
+    config = moved.read_config()
+    assert config.fingerprint == moved.read_result().fingerprint
+    assert config.dataset.validation_fraction == 0.25
+    assert registry._loaded == {}
+    moved.check(config, force=False)
+    with pytest.raises(RequestError, match=r"words\.py is Python code, which is executed only if"):
+        registry.load_module("datasets", config.dataset.name, config.dataset.code)
+
+
+def test_copies_are_executed_if_the_run_is_trusted(moved):
+    config = moved.read_config(trust_code=True)
+    module = registry.load_module("datasets", config.dataset.name, config.dataset.code)
+    assert module.__file__ == str(moved.path / "dataset.py")
+    assert type(config.dataset) is module.Config
+    assert config.fingerprint == moved.read_result().fingerprint
+    assert moved.read_model(trust_code=True).label_names == ("fruit", "tool")
+
+
+@pytest.mark.parametrize("name", CODE_FILES)
+def test_copy_with_other_content_is_not_executed(moved, name):
+    path = moved.path / name
+    path.write_text(f"open({str(moved.path / 'executed')!r}, 'w').close()")
+    for _ in ("before", "after its checksum was changed too"):
+        with pytest.raises(RunError) as info:
+            moved.read_config(trust_code=True)
+        assert (
+            f"{path} is damaged (ValueError: it is not the file that the run was trained with)"
+            in (str(info.value))
+        )
+        moved.finish(moved.read_result(), moved.read_meta())
+    assert not (moved.path / "executed").exists()
+
+
+@pytest.mark.parametrize("name", CODE_FILES)
+def test_run_without_a_copy_needs_the_original(moved, name):
+    (moved.path / name).unlink()
+    with pytest.raises(RunError, match=rf"cannot read .*{CODE_FILES[name]}: No such file or dir"):
+        moved.read_config(trust_code=True)
+    assert moved.read_config().fingerprint  # Reading it needs neither.
+
+
+def test_original_is_used_if_the_copy_is_missing(tmp_path, plugins, forget):
+    config = resolve(
+        {"dataset": {"name": "bbc"}},
+        [Override("model.name", str(plugins / "average.py"), "--model")],
+    )
+    run = RunDirectory(tmp_path / "run")
+    with run.lock():
+        run.prepare(config, force=False)
+    (run.path / "model.py").unlink()
+    forget()
+    assert run.read_config(trust_code=True).model.embedding_dim == 8
+    forget()
+    (plugins / "average.py").write_text("raise SystemExit")
+    with pytest.raises(RunError, match=r"average\.py has changed since the configuration was made"):
+        run.read_config(trust_code=True)
+
+
+@pytest.mark.parametrize("killed_in", ["write_text", "read_code"])
+def test_killed_process_leaves_a_run_that_resumes(tmp_path, plugins, monkeypatch, killed_in):
+    config = resolve(
+        {"dataset": {"name": "bbc"}},
+        [Override("model.name", str(plugins / "average.py"), "--model")],
+    )
+    run = RunDirectory(tmp_path / "run")
+
+    def kill(*arguments):
+        raise KeyboardInterrupt
+
+    with run.lock():
+        monkeypatch.setattr(f"textclf.runs.directory.{killed_in}", kill)
+        with pytest.raises(KeyboardInterrupt):
+            run.prepare(config, force=False)
+        monkeypatch.undo()
+        run.check(config, force=False)
+        run.prepare(config, force=False)
+    assert (run.path / "model.py").read_bytes() == (plugins / "average.py").read_bytes()
+
+
+def test_force_replaces_the_copies_of_another_run(moved, plugins):
+    override = Override("model.name", str(plugins / "average.py"), "--model")
+    config = resolve({"dataset": {"name": "bbc"}}, [override])
+    with pytest.raises(RunError, match="contains a run of another configuration"):
+        moved.check(config, force=False)
+    moved.check(config, force=True)
+    moved.prepare(config, force=True)
+    assert (moved.path / "model.py").read_bytes() == (plugins / "average.py").read_bytes()
+    assert not (moved.path / "dataset.py").exists()
+    assert moved.read_config().fingerprint == config.fingerprint

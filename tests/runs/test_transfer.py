@@ -31,3 +31,16 @@ def test_a_packed_run_is_written_completely_with_its_result_last(smoke_run, tmp_
     transfer.unpack_run(there, files)
     assert there.find_damage() == []
     assert transfer.pack_run(there) == files
+
+
+def test_copies_of_python_files_are_transferred(code_runs, tmp_path, forget):
+    files = transfer.pack_run(RunDirectory(code_runs["scaled"]))
+    assert {"model.py", "dataset.py"} <= set(files)
+    there = RunDirectory(tmp_path / "run")
+    there.path.mkdir()
+    transfer.unpack_run(there, files)
+    assert there.find_damage() == []
+    assert there.read_model(trust_code=True).label_names == ("fruit", "tool")
+    del files["model.py"]
+    transfer.unpack_run(there, files)
+    assert there.find_damage() == ["model.py is missing"]

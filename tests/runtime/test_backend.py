@@ -95,3 +95,36 @@ def test_messages_at_the_start_are_shown_after_an_error_only(monkeypatch, capfd)
     with pytest.raises(ImportError):
         fail()
     assert capfd.readouterr().err == "the reason\n"
+
+
+def test_keras_on_another_backend_is_refused(monkeypatch):
+    keras = SimpleNamespace(config=SimpleNamespace(backend=lambda: "jax"))
+    monkeypatch.setitem(sys.modules, "keras", keras)
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    for start in (backend.import_tensorflow, backend.start):
+        with pytest.raises(RequestError) as info:
+            start()
+        assert str(info.value) == (
+            "Keras runs on jax in this process; set KERAS_BACKEND=tensorflow before it is imported"
+        )
+    assert "KERAS_BACKEND" not in os.environ
+
+
+def test_keras_is_imported_on_tensorflow(tensorflow, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    backend.import_tensorflow()  # Keras is imported already, and runs on TensorFlow.
+    assert os.environ["KERAS_BACKEND"] == "tensorflow"
+
+
+def test_tensorflow_that_has_started_with_other_threads_is_refused(tensorflow):
+    import tensorflow as tf
+
+    assert int(tf.constant(1) + 1) == 2  # It has started.
+    threads = tf.config.threading.get_intra_op_parallelism_threads() + 3
+    with pytest.raises(RequestError) as info:
+        backend.start("cpu", threads=threads)
+    assert str(info.value) == (
+        "TensorFlow has already started in this process, and cannot change to device cpu with"
+        f" {threads} threads; start a new process"
+    )
+    assert backend.start("cpu") == "cpu"

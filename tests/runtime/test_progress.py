@@ -74,11 +74,12 @@ def test_without_a_terminal_each_epoch_is_one_line(capsys, clock):
             callback.on_train_batch_end(9, {"loss": 0.5})
             clock.now += 2.5
             callback.on_epoch_end(epoch, logs)
-    metrics = "loss 0.5000  accuracy 0.7500  val_loss 0.6250  val_accuracy 0.5000"
+    metrics = "loss 0.5000 (val 0.6250)  accuracy 0.7500 (val 0.5000)"
     assert list_lines(capsys) == [
-        f"epoch 2/4  {metrics}  2.5 s, 5 s left",
-        f"epoch 3/4  {metrics}  2.5 s, 2 s left",
+        f"epoch 2/4  {metrics}  5 s left",
+        f"epoch 3/4  {metrics}  2 s left",
     ]
+    assert len(f"epoch 10/10  {metrics}  999 s left") <= 80
 
 
 def test_phases_are_printed_and_their_seconds_kept(capsys, clock):

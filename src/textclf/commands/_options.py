@@ -10,13 +10,19 @@ import click
 
 from textclf.registry import list_names
 from textclf.runtime.backend import DEVICES
-from textclf.tables import FORMATS, Column, format_table, terminal_width, wrap_text
+from textclf.tables import (
+    FORMATS,
+    Column,
+    escape_control,
+    format_table,
+    terminal_width,
+    wrap_text,
+)
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from textclf.config.loading import Override
-    from textclf.config.schema import ExperimentConfig
     from textclf.runtime.progress import Reporter
 
 
@@ -97,6 +103,14 @@ force_option = click.option(
 )
 
 
+trust_code_option = click.option(
+    "--trust-code",
+    is_flag=True,
+    help="Execute Python files that the run or the configuration names; use only if you trust"
+    " their source.",
+)
+
+
 def _bundle(*options: Any) -> Callable[[Any], Any]:
     """Return a decorator that adds several options to a command."""
 
@@ -139,6 +153,7 @@ config_options = _bundle(
         default=None,
         help="Drop training examples whose text also appears in validation or test.",
     ),
+    trust_code_option,
 )
 
 
@@ -207,27 +222,17 @@ def make_overrides(
     return [*overrides, *map(parse_override, assignments)]
 
 
+def list_options(assignments: Sequence[str], **named: Any) -> list[str]:
+    """Return options as the user gave them, for the next command; ``named`` may be None."""
+    given = [(option, value) for option, value in named.items() if value is not None]
+    options = [word for option, value in given for word in (f"--{option.replace('_', '-')}", value)]
+    return [*options, *(word for value in assignments for word in ("--set", value))]
+
+
 def refuse_conflicts(flag: str, key: str, assignments: Sequence[str]) -> None:
     """Raise a usage error if an option and ``--set`` give the same key."""
     if any(assignment.startswith(f"{key}=") for assignment in assignments):
         raise click.UsageError(f"give either {flag} or --set {key}")
-
-
-def make_config(
-    config_path: Path | None, assignments: Sequence[str], *, smoke: bool, **named: Any
-) -> "ExperimentConfig":
-    """Return the configuration that options describe; ``named`` are those of `OPTION_KEYS`."""
-    from textclf.config.loading import read_yaml
-    from textclf.config.resolve import resolve
-
-    overrides = make_overrides(assignments, smoke=smoke, **named)
-    tree = read_yaml(config_path) if config_path else {}
-    return resolve(tree, overrides, source=str(config_path or "configuration"))
-
-
-def make_dataset_config(name: str, assignments: Sequence[str], **named: Any) -> "ExperimentConfig":
-    """Return a configuration for a command that reads a dataset and trains nothing."""
-    return make_config(None, assignments, smoke=False, dataset=name, model="majority", **named)
 
 
 def format_command() -> str:
@@ -263,6 +268,13 @@ def print_comparison(
 def print_table(rows: Sequence[Any], columns: Sequence[Column], style: str) -> None:
     """Print rows to standard output."""
     click.echo(format_table(rows, columns, style, width=terminal_width()))
+
+
+def print_next(*arguments: object, style: str = "table", quiet: bool = False) -> None:
+    """Print the command that is useful next, below a table for people."""
+    if style == "table" and not quiet:
+        command = shlex.join(["textclf", *map(str, arguments)])
+        click.echo(f"next: {escape_control(command)}", err=True)
 
 
 def print_text(text: str) -> None:

@@ -11,7 +11,9 @@ from textclf.commands._options import (
     PATH,
     dataset_options,
     format_option,
-    make_dataset_config,
+    list_options,
+    make_overrides,
+    print_next,
     print_table,
     quiet_option,
 )
@@ -30,7 +32,7 @@ from textclf.tables import terminal_width
 )
 @quiet_option
 @format_option
-def command(name: str, output: Path | None, quiet: bool, style: str, **config_values: Any) -> None:
+def command(name: str, output: Path | None, quiet: bool, style: str, **named: Any) -> None:
     """Find duplicates, leaked texts and label issues in a dataset.
 
     Prints the number of examples with each finding, and a few of them. CSV contains one row per
@@ -39,20 +41,13 @@ def command(name: str, output: Path | None, quiet: bool, style: str, **config_va
     \b
     Example: textclf audit bbc --output audit.md
     """
-    from textclf.audit.audit import audit
-    from textclf.audit.report import ITEM_COLUMNS, check_output, format_report, write_report
-    from textclf.data.loading import load_dataset
-    from textclf.runtime import backend
-    from textclf.runtime.progress import Phases, Reporter
+    from textclf import api
+    from textclf.auditing.report import ITEM_COLUMNS, check_output, format_report, write_report
+    from textclf.runtime.progress import Reporter
 
     if output:
         check_output(output)
-    config = make_dataset_config(name, **config_values)
-    phases = Phases(Reporter(quiet=quiet))
-    with phases("start", f"loading {name}"):
-        backend.import_tensorflow()
-        dataset = load_dataset(config.dataset)
-    found = audit(dataset, config, phases=phases)
+    found = api.audit(name, overrides=make_overrides(**named), quiet=quiet)
     if output:
         write_report(found, output)
     if style == "json":
@@ -62,4 +57,10 @@ def command(name: str, output: Path | None, quiet: bool, style: str, **config_va
     else:
         click.echo(format_report(found, style, width=terminal_width()))
     if output:
-        phases.reporter.info(f"see {output}")
+        Reporter(quiet=quiet).info(f"see {output}")
+        leaked = any(item.finding == "leaked" for item in found.items)
+        options = [*list_options(**named), *["--drop-leaked"] * leaked]
+        print_next("compare", "--dataset", name, *options, style=style, quiet=quiet)
+    else:
+        options = [*list_options(**named), "--output", "audit.md"]
+        print_next("audit", name, *options, style=style, quiet=quiet)

@@ -4,7 +4,7 @@ import datetime
 
 import click
 
-from textclf.commands._options import format_option, print_table
+from textclf.commands._options import format_option, print_next, print_table
 from textclf.tables import Column, format_number
 
 COLUMNS = (
@@ -51,6 +51,7 @@ def show(style: str) -> None:
     if not rows:
         click.echo(f"the cache is empty: {entries_folder()}", err=True)
     print_table(rows, COLUMNS, style)
+    print_next("cache", "clear", style=style)
 
 
 @command.command(name="clear")
@@ -64,3 +65,4 @@ def clear() -> None:
     from textclf.storage.limits import MEGABYTE
 
     click.echo(f"{clear_entries() / MEGABYTE:,.1f} MB removed from {entries_folder()}")
+    print_next("cache", "list")

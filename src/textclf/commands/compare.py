@@ -20,14 +20,15 @@ from textclf.commands._options import (
     format_option,
     make_overrides,
     print_comparison,
+    print_next,
     quiet_option,
     refuse_conflicts,
     run_root_option,
 )
 
 if TYPE_CHECKING:
+    from textclf.api import Comparison
     from textclf.comparison.gate import Gate
-    from textclf.comparison.plan import ComparisonPlan
     from textclf.runtime.progress import Reporter
 
 
@@ -44,8 +45,8 @@ if TYPE_CHECKING:
     "models",
     type=MODEL,
     multiple=True,
-    metavar="NAME",
-    help="Model to compare; repeatable.  [default: all, or that of --config]",
+    metavar="NAME|FILE",
+    help="Model to compare, or a Python file; repeatable.  [default: all, or that of --config]",
 )
 @click.option("--seeds", "n_seeds", type=click.IntRange(1), help="Run seeds 1 to N.", metavar="N")
 @click.option("--seed", "seeds", type=int, multiple=True, help="Seed to run; repeatable.")
@@ -105,27 +106,44 @@ def command(
     Example: textclf compare --dataset bbc --model mlp --model cnn --seeds 3
     """
     from textclf import api
-    from textclf.executors._base import ExecutorConfig
-    from textclf.experiment.run import RunContext
     from textclf.runtime.progress import Reporter
 
     reporter = Reporter(quiet=quiet)
     gate = _read_gate(gate_path, max_drop, alpha, reporter)
     if dataset is None and options["config_path"] is None:
         _refuse_run_options({"seeds": n_seeds, "seed": seeds, **options})
-        comparison = api.compare(paths or (run_root,), reporter, models=models, reference=reference)
+        what: dict[str, Any] = {}
     else:
         if paths:
             raise click.UsageError("give either RUN or --dataset, which finds its runs")
-        executor = ExecutorConfig(*map(options.pop, ("executor", "jobs", "ray_address")))
-        plan = _make_plan(models, n_seeds, seeds, dataset, **options)
-        context = RunContext(reporter, device, command=format_command())
-        comparison = api.run_comparison(plan, run_root, context, executor, reference=reference)
+        what = _describe_runs(models, n_seeds, seeds, dataset, **options)
+    comparison = api.compare(
+        paths,
+        models=models,
+        reference=reference,
+        run_root=run_root,
+        device=device,
+        quiet=quiet,
+        command=format_command(),
+        **what,
+    )
     print_comparison(comparison.rows, comparison.notes, style, reporter, chosen=columns)
     if comparison.failures:
         sys.exit(1)
     if gate:
         gate.check(comparison.models, reporter, named=models)
+    print_next(*_suggest(comparison), style=style, quiet=quiet)
+
+
+def _suggest(comparison: "Comparison") -> list[object]:
+    """Return the command that shows where the two best models of a test set differ."""
+    from textclf.comparison.model_results import group_by_test_set
+
+    for group in group_by_test_set(comparison.models):
+        if len(group) > 1:
+            best, second = sorted(group, key=lambda model: -model.accuracy)[:2]
+            return ["diff", best.runs[0].path, second.runs[0].path]
+    return ["evaluate", comparison.models[0].runs[0].path]
 
 
 def _read_gate(
@@ -155,7 +173,7 @@ def _refuse_run_options(options: dict[str, Any]) -> None:
             raise click.UsageError(f"{flag} needs --dataset or --config, which say what to run")
 
 
-def _make_plan(
+def _describe_runs(
     models: Sequence[str],
     n_seeds: int | None,
     seeds: Sequence[int],
@@ -163,22 +181,26 @@ def _make_plan(
     *,
     config_path: Path | None,
     assignments: Sequence[str],
+    executor: str,
+    jobs: Any,
+    ray_address: str | None,
+    trust_code: bool,
     **named: Any,
-) -> "ComparisonPlan":
-    """Return the runs that the options describe."""
-    from textclf.comparison.plan import ComparisonPlan
-    from textclf.config.loading import read_yaml
-
+) -> dict[str, Any]:
+    """Return the arguments of `api.compare` that say what is run, and how."""
     if n_seeds and seeds:
         raise click.UsageError("give either --seeds or --seed")
     seeds = range(1, n_seeds + 1) if n_seeds else seeds
     for flag, key, given in (("--model", "model.name", models), ("--seed", "seed", seeds)):
         if given:
             refuse_conflicts(flag, key, assignments)
-    return ComparisonPlan(
-        tree=read_yaml(config_path) if config_path else None,
-        source=str(config_path or "configuration"),
-        overrides=make_overrides(assignments, dataset=dataset, **named),
-        models=models,
-        seeds=seeds,
-    )
+    return {
+        "config": config_path,
+        "overrides": make_overrides(assignments, dataset=dataset, **named),
+        "dataset": dataset,
+        "seeds": seeds,
+        "executor": executor,
+        "jobs": jobs,
+        "ray_address": ray_address,
+        "trust_code": trust_code,
+    }

@@ -10,8 +10,10 @@ from textclf.commands._options import (
     SUMMARY_COLUMNS,
     dataset_options,
     format_option,
+    list_options,
     list_summaries,
-    make_dataset_config,
+    make_overrides,
+    print_next,
     print_table,
     print_text,
 )
@@ -21,7 +23,7 @@ from textclf.commands._options import (
 @click.argument("name", type=DATASET, metavar="[NAME|PATH]", required=False)
 @dataset_options
 @format_option
-def command(name: str | None, style: str, **config_values: Any) -> None:
+def command(name: str | None, style: str, **named: Any) -> None:
     """List the datasets, or describe one.
 
     With NAME or PATH, load the dataset and show its source, splits, labels and first texts.
@@ -30,14 +32,16 @@ def command(name: str | None, style: str, **config_values: Any) -> None:
     Example: textclf datasets bbc
     """
     if name is None:
-        if any(config_values.values()):
+        if any(named.values()):
             raise click.UsageError("options need NAME, the dataset to load")
         print_table(list_summaries("datasets"), SUMMARY_COLUMNS, style)
+        print_next("datasets", "bbc", style=style)
         return
 
+    from textclf.api import make_dataset_config
     from textclf.data.summary import LABEL_COLUMNS, describe_dataset
 
-    document = describe_dataset(make_dataset_config(name, **config_values).dataset)
+    document = describe_dataset(make_dataset_config(name, make_overrides(**named)).dataset)
     if style == "json":
         click.echo(json.dumps(document, indent=2))
         return
@@ -48,6 +52,7 @@ def command(name: str | None, style: str, **config_values: Any) -> None:
         print_text(f"examples: {sizes}")
         click.echo()
         for sample in document["samples"]:
-            print_text(f"{sample['label']}: {' '.join(sample['text'].split())} ...")
+            print_text(f"{sample['label']}: {sample['text']}")
             click.echo()
     print_table(document["labels"], LABEL_COLUMNS, style)
+    print_next("audit", name, *list_options(**named), style=style)

@@ -5,7 +5,14 @@ from pathlib import Path
 
 import click
 
-from textclf.commands._options import PATH, format_option, print_table, print_text
+from textclf.commands._options import (
+    PATH,
+    format_option,
+    print_next,
+    print_table,
+    print_text,
+    trust_code_option,
+)
 from textclf.tables import Column, format_number, format_p_value, format_start
 
 LABEL_COLUMNS = (
@@ -34,8 +41,9 @@ EXAMPLE_COLUMNS = (
     default=5,
     help="Number of examples to show for each run.",
 )
+@trust_code_option
 @format_option
-def command(path_a: Path, path_b: Path, top: int, style: str) -> None:
+def command(path_a: Path, path_b: Path, top: int, trust_code: bool, style: str) -> None:
     """Show the examples that only one of two runs predicts correctly.
 
     Prints how many test examples both, one or neither run predicts correctly, in total and for each
@@ -48,7 +56,8 @@ def command(path_a: Path, path_b: Path, top: int, style: str) -> None:
     from textclf.comparison.diff import describe_difference
     from textclf.runs.search import find_finished_run
 
-    document = describe_difference(find_finished_run(path_a), find_finished_run(path_b), top=top)
+    run_a, run_b = find_finished_run(path_a), find_finished_run(path_b)
+    document = describe_difference(run_a, run_b, top=top, trust_code=trust_code)
     if style == "json":
         click.echo(json.dumps(document, indent=2))
         return
@@ -66,3 +75,4 @@ def command(path_a: Path, path_b: Path, top: int, style: str) -> None:
             print_table(document[side], EXAMPLE_COLUMNS, style)
         else:
             click.echo("none" if top else "not shown (--top 0)")
+    print_next("evaluate", path_a, style=style)

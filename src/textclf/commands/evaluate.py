@@ -10,8 +10,10 @@ from textclf.commands._options import (
     PATH,
     device_option,
     format_option,
+    print_next,
     print_table,
     quiet_option,
+    trust_code_option,
 )
 
 
@@ -23,10 +25,13 @@ from textclf.commands._options import (
     default="test",
     help="Split to evaluate.",
 )
+@trust_code_option
 @device_option
 @quiet_option
 @format_option
-def command(run_path: Path, split: str, device: str, quiet: bool, style: str) -> None:
+def command(
+    run_path: Path, split: str, trust_code: bool, device: str, quiet: bool, style: str
+) -> None:
     """Evaluate the saved model of a run again, from raw text.
 
     Prints the metrics, the scores of each label and, for validation and test, the accuracy without
@@ -36,6 +41,7 @@ def command(run_path: Path, split: str, device: str, quiet: bool, style: str) ->
     \b
     Example: textclf evaluate runs/bbc/mlp --split validation
     """
+    from textclf import api
     from textclf.evaluation.summary import (
         CLASS_COLUMNS,
         METRIC_COLUMNS,
@@ -43,25 +49,19 @@ def command(run_path: Path, split: str, device: str, quiet: bool, style: str) ->
         list_classes,
         list_metrics,
     )
-    from textclf.experiment.evaluate import evaluate_run
-    from textclf.runs.search import find_finished_run
-    from textclf.runtime import backend
-    from textclf.runtime.progress import Reporter
 
-    reporter = Reporter(quiet=quiet)
-    run = find_finished_run(run_path)
-    reporter.info(f"starting TensorFlow for {run.path}")
-    backend.start(device)
-    evaluation, clean = evaluate_run(run, split=split, reporter=reporter)
-    clean_rows = [asdict(row) for row in clean]
+    evaluation = api.evaluate(
+        run_path, split=split, device=device, trust_code=trust_code, quiet=quiet
+    )
+    document = asdict(evaluation)
     if style == "json":
-        document = {"split": split, **asdict(evaluation), "subset_accuracy": clean_rows}
         click.echo(json.dumps(document, indent=2))
         return
     if style != "csv":
         print_table(list_metrics(evaluation), METRIC_COLUMNS, style)
         click.echo()
-        if clean_rows:
-            print_table(clean_rows, SUBSET_COLUMNS, style)
+        if document["subset_accuracy"]:
+            print_table(document["subset_accuracy"], SUBSET_COLUMNS, style)
             click.echo()
     print_table(list_classes(evaluation), CLASS_COLUMNS, style)
+    print_next("compare", run_path, style=style, quiet=quiet)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from textclf.commands._options import PATH, format_option, print_table, print_text
+from textclf.commands._options import PATH, format_option, print_next, print_table, print_text
 from textclf.tables import Column, format_flag, format_number
 
 COLUMNS = (
@@ -93,3 +93,5 @@ def _print_embedding(embedding: dict[str, Any], style: str) -> None:
             print_text(f"{column.title}: {column.cell(embedding)}")
     else:
         print_table([embedding], COLUMNS, style)
+    setting = f"model.handle={embedding['handle']}"
+    print_next("train", "--model", "hub", "--dataset", "bbc", "--set", setting, style=style)

@@ -1,6 +1,7 @@
 """List the models, or describe one."""
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +13,8 @@ from textclf.commands._options import (
     config_options,
     format_option,
     list_summaries,
-    make_config,
+    make_overrides,
+    print_next,
     print_table,
     print_text,
 )
@@ -30,7 +32,7 @@ LAYER_COLUMNS = (
 
 
 @click.command(name="models")
-@click.argument("name", type=MODEL, metavar="[NAME]", required=False)
+@click.argument("name", type=MODEL, metavar="[NAME|FILE]", required=False)
 @click.option(
     "--dataset",
     type=DATASET,
@@ -39,7 +41,14 @@ LAYER_COLUMNS = (
 )
 @config_options
 @format_option
-def command(name: str | None, style: str, dataset: str | None, **config_values: Any) -> None:
+def command(
+    name: str | None,
+    style: str,
+    dataset: str | None,
+    config_path: Path | None,
+    trust_code: bool,
+    **named: Any,
+) -> None:
     """List the models, or describe one.
 
     With NAME, build the model and list its layers and parameters.
@@ -48,21 +57,27 @@ def command(name: str | None, style: str, dataset: str | None, **config_values: 
     Example: textclf models cnn --dataset imdb --set model.filters=64
     """
     if name is None:
-        if dataset or any(config_values.values()):
+        if dataset or config_path or any(named.values()):
             raise click.UsageError("options need NAME, the model to build")
         print_table(list_summaries("models"), SUMMARY_COLUMNS, style)
+        print_next("models", "cnn", style=style)
         return
-    if not config_values["config_path"]:
+    if not config_path:
         dataset = dataset or "reuters"
-    config = make_config(**config_values, model=name, dataset=dataset)
 
+    from textclf.config.resolve import load_config
     from textclf.runtime import backend
+
+    overrides = make_overrides(**named, model=name, dataset=dataset)
+    config = load_config(config_path, overrides, trust_code=trust_code)
 
     backend.start("cpu")
     document = describe_model(config)
     if style == "json":
         click.echo(json.dumps(document, indent=2))
         return
+    if style == "table":
+        print_text(f"summary: {document['summary']}")
     if document["layers"]:
         print_table(document["layers"], LAYER_COLUMNS, style)
     if style == "table":
@@ -72,6 +87,8 @@ def command(name: str | None, style: str, dataset: str | None, **config_values: 
             print_text(f"parameters: {document['n_parameters']:,}")
     if document["note"]:
         click.echo(f"not built: {document['note']}", err=True)
+        return
+    print_next("train", "--model", name, "--dataset", config.dataset.name, style=style)
 
 
 def describe_model(config: "ExperimentConfig") -> dict[str, Any]:
@@ -83,19 +100,18 @@ def describe_model(config: "ExperimentConfig") -> dict[str, Any]:
     from textclf.models._build import build_model, find_fit
     from textclf.registry import describe
 
-    name = config.model.name
     document: dict[str, Any] = {
-        "model": name,
+        "model": config.model.name,
         "dataset": config.dataset.name,
-        "summary": describe("models", name),
+        "summary": describe("models", config.model.name, config.model.code),
         "hyperparameters": config.model.model_dump(
-            mode="json", exclude={"name"}, exclude_none=True
+            mode="json", exclude={"name", "code"}, exclude_none=True
         ),
         "n_parameters": None,
         "layers": [],
         "note": None,
     }
-    if find_fit(name):
+    if find_fit(config.model):
         return document
     try:
         model = build_model(config, n_labels=len(load_label_names(config.dataset)))

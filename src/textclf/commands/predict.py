@@ -8,7 +8,14 @@ from typing import Any, BinaryIO
 
 import click
 
-from textclf.commands._options import PATH, device_option, format_option, print_table
+from textclf.commands._options import (
+    PATH,
+    device_option,
+    format_option,
+    print_next,
+    print_table,
+    trust_code_option,
+)
 from textclf.errors import RequestError
 from textclf.storage import limits
 from textclf.tables import Column, format_number, format_start
@@ -27,9 +34,12 @@ COLUMNS = (
 @click.argument("run_path", metavar="RUN", type=PATH)
 @click.argument("texts", metavar="TEXT...", nargs=-1, required=True)
 @click.option("--top", type=click.IntRange(1), default=1, help="Number of labels per text.")
+@trust_code_option
 @device_option
 @format_option
-def command(run_path: Path, texts: tuple[str, ...], top: int, device: str, style: str) -> None:
+def command(
+    run_path: Path, texts: tuple[str, ...], top: int, trust_code: bool, device: str, style: str
+) -> None:
     """Classify texts with the saved model of a run.
 
     Prints the most probable labels of each TEXT. If the only TEXT is -, reads standard input, one
@@ -38,14 +48,16 @@ def command(run_path: Path, texts: tuple[str, ...], top: int, device: str, style
     \b
     Example: textclf predict runs/bbc/mlp "Shares fell as oil prices rose" --top 2
     """
-    from textclf.runs.search import find_finished_run
+    from textclf import api
     from textclf.runtime import backend
 
     lines = read_lines(sys.stdin.buffer) if texts == ("-",) else decode_arguments(texts)
-    run = find_finished_run(run_path)
+    run = api.load_run(run_path, trust_code=trust_code)
     check_texts(lines)
-    backend.start(device)
-    print_table(predict_rows(run.read_model(), lines, top=top), COLUMNS, style)
+    if run.directory.has_network:  # scikit-learn's models need no TensorFlow, which starts slowly.
+        backend.start(device)
+    print_table(predict_rows(run.model, lines, top=top), COLUMNS, style)
+    print_next("evaluate", run_path, style=style)
 
 
 def read_lines(stream: BinaryIO) -> list[str]:

@@ -9,8 +9,10 @@ from textclf.commands._options import (
     device_option,
     format_command,
     format_option,
+    print_next,
     print_table,
     quiet_option,
+    trust_code_option,
 )
 from textclf.tables import Column, format_number
 
@@ -30,10 +32,13 @@ COLUMNS = (
     default=0.02,
     help="Allowed difference of each metric if the machine or the versions differ.",
 )
+@trust_code_option
 @device_option
 @quiet_option
 @format_option
-def command(run_path: Path, tolerance: float, device: str, quiet: bool, style: str) -> None:
+def command(
+    run_path: Path, tolerance: float, trust_code: bool, device: str, quiet: bool, style: str
+) -> None:
     """Train a run again, and fail unless the result is the same.
 
     On the same machine with the same versions, the result must be identical. Otherwise, prints what
@@ -49,5 +54,7 @@ def command(run_path: Path, tolerance: float, device: str, quiet: bool, style: s
     from textclf.runtime.progress import Reporter
 
     context = RunContext(Reporter(quiet=quiet), device, command=format_command())
-    rows = reproduce(find_finished_run(run_path), context, tolerance=tolerance)
+    run = find_finished_run(run_path)
+    rows = reproduce(run, context, tolerance=tolerance, trust_code=trust_code)
     print_table(rows, COLUMNS, style)
+    print_next("runs", "check", run.path, style=style, quiet=quiet)

@@ -10,6 +10,7 @@ import click
 from textclf.commands._options import (
     PATH,
     format_option,
+    print_next,
     print_table,
     run_filter_options,
     run_root_option,
@@ -22,12 +23,16 @@ if TYPE_CHECKING:
     from textclf.runs.directory import RunDirectory
 
 LIST_COLUMNS = (
-    Column("run", "run"),
+    Column("run", "run", shrinks_to=30),
     Column("state", "state"),
     Column("accuracy", "accuracy", format_number(4), numeric=True),
     Column("finished", "finished", lambda time: time[:16].replace("T", " ")),
 )
-CHECK_COLUMNS = (Column("run", "run"), Column("state", "state"), Column("problem", "problem"))
+CHECK_COLUMNS = (
+    Column("run", "run", shrinks_to=30),
+    Column("state", "state"),
+    Column("problem", "problem", shrinks_to=30),
+)
 
 
 @click.group(name="runs")
@@ -58,8 +63,10 @@ def show(paths: tuple[Path, ...], run_root: Path, style: str, **filters: Any) ->
 
     rows = [row for _, row in find_described(paths or (run_root,), **filters)]
     if not rows:
-        click.echo("no run matches", err=True)
-    print_table(rows, LIST_COLUMNS, style)
+        click.echo("no runs match", err=True)
+    if rows or style != "table":
+        print_table(rows, LIST_COLUMNS, style)
+        print_next("runs", "check", *paths or [run_root], style=style)
 
 
 @command.command(name="check")
@@ -87,6 +94,7 @@ def check(paths: tuple[Path, ...], run_root: Path, style: str) -> None:
             f"damaged: {len(damaged)} of {runs}; train again with the same options and --force, or"
             " restore the files"
         )
+    print_next("runs", "list", style=style)
 
 
 def check_runs(runs: "Iterable[RunDirectory]") -> list[dict[str, Any]]:
@@ -139,12 +147,13 @@ def remove(paths: tuple[Path, ...], yes: bool, run_root: Path, **filters: Any) -
             raise RequestError(f"{path} is a symbolic link; give the folder that it leads to")
     runs = [run for run, _ in find_described(paths or (run_root,), **filters)]
     if not runs:
-        click.echo("no run matches", err=True)
+        click.echo("no runs match", err=True)
     elif yes or confirm(runs):
         n_removed = remove_runs(runs, (run_root, *paths))
         click.echo(f"{format_count(n_removed, 'run')} removed")
         if n_removed < len(runs):
             raise RunError(f"not removed: {len(runs) - n_removed} of {len(runs)}")
+        print_next("runs", "list")
 
 
 def confirm(runs: "Sequence[RunDirectory]") -> bool:
@@ -159,7 +168,7 @@ def confirm(runs: "Sequence[RunDirectory]") -> bool:
     megabytes = sum(run.n_bytes for run in runs) / MEGABYTE
     what = f"{format_count(len(runs), 'run')} ({megabytes:,.1f} MB)"
     if not (sys.stdin and sys.stdin.isatty()):
-        raise RequestError(f"give --yes to remove {what} without being asked in a terminal")
+        raise RequestError(f"cannot ask without a terminal: give --yes to remove {what}")
     for run in runs:
         click.echo(escape_control(str(run.path)), err=True)
     return click.confirm(f"remove {what}?", err=True)
@@ -182,7 +191,7 @@ def remove_runs(runs: "Sequence[RunDirectory]", roots: "Sequence[Path]") -> int:
             continue
         n_removed += 1
         for path in others:
-            click.echo(escape_control(f"stays, because textclf did not write it: {path}"), err=True)
+            click.echo(escape_control(f"kept, because textclf did not write it: {path}"), err=True)
         remove_empty_parents(run.path, roots)
     return n_removed
 

@@ -1,7 +1,7 @@
 """Train and evaluate one model on one dataset."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,17 +15,27 @@ from textclf.commands._options import (
     force_option,
     format_command,
     format_option,
-    make_config,
+    make_overrides,
     print_comparison,
+    print_next,
     quiet_option,
     run_root_option,
 )
+
+if TYPE_CHECKING:
+    from textclf.config.schema import ExperimentConfig
+    from textclf.runs.directory import RunDirectory
 
 COMMANDLINE = click.core.ParameterSource.COMMANDLINE
 
 
 @click.command(name="train")
-@click.option("--model", type=MODEL, metavar="NAME", help="Model to train; see `textclf models`.")
+@click.option(
+    "--model",
+    type=MODEL,
+    metavar="NAME|FILE",
+    help="Model to train, or a Python file; see `textclf models`.",
+)
 @click.option(
     "--dataset",
     type=DATASET,
@@ -43,19 +53,25 @@ COMMANDLINE = click.core.ParameterSource.COMMANDLINE
 @device_option
 @click.option("--tensorboard", is_flag=True, help="Write TensorBoard event files.")
 @force_option
+@click.option(
+    "--dry-run", is_flag=True, help="Print the configuration and the run directory; train nothing."
+)
 @quiet_option
 @format_option
 @columns_option
 def command(
+    config_path: Path | None,
     run_dir: Path | None,
     run_root: Path,
     device: str,
     tensorboard: bool,
     force: bool,
+    trust_code: bool,
+    dry_run: bool,
     quiet: bool,
     style: str,
     columns: tuple[str, ...],
-    **config_values: Any,
+    **named: Any,
 ) -> None:
     """Train and evaluate one model on one dataset.
 
@@ -65,23 +81,47 @@ def command(
     \b
     Example: textclf train --model cnn --dataset reuters --seed 1
     """
-    from textclf.experiment.run import RunContext, run_experiment
-    from textclf.runs.directory import RunDirectory
+    from textclf import api
+    from textclf.config.resolve import load_config
     from textclf.runtime.progress import Reporter
 
     if run_dir and click.get_current_context().get_parameter_source("run_root") == COMMANDLINE:
         raise click.UsageError("give either --run-dir or --run-root")
-    config = make_config(**config_values)
-    run = RunDirectory(run_dir) if run_dir else RunDirectory.of(config, run_root)
-    reporter = Reporter(quiet=quiet)
-    context = RunContext(
-        reporter, device, tensorboard=tensorboard, force=force, command=format_command()
+    overrides = make_overrides(**named)
+    if dry_run:
+        config = load_config(config_path, overrides, trust_code=trust_code)
+        _describe(config, api.locate_run(config, run_dir=run_dir, run_root=run_root), force=force)
+        return
+    run = api.train(
+        config=config_path,
+        overrides=overrides,
+        run_dir=run_dir,
+        run_root=run_root,
+        device=device,
+        tensorboard=tensorboard,
+        force=force,
+        trust_code=trust_code,
+        quiet=quiet,
+        command=format_command(),
     )
-    result = run_experiment(config, run, context)
-    # Imported after training, which needs the memory.
-    from textclf.comparison.model_results import group_by_configuration
-    from textclf.comparison.table import tabulate
-
-    rows, notes = tabulate(group_by_configuration([(run, result)]))
-    print_comparison(rows, notes, style, reporter, chosen=columns)
+    comparison = api.compare(run)
+    reporter = Reporter(quiet=quiet)
+    print_comparison(comparison.rows, comparison.notes, style, reporter, chosen=columns)
     reporter.info(f"see {run.path}")
+    print_next("predict", run.path, "a text to classify", style=style, quiet=quiet)
+
+
+def _describe(config: "ExperimentConfig", run: "RunDirectory", *, force: bool) -> None:
+    """Print a configuration as YAML, and where and how it would be run."""
+    if run.path.is_dir():
+        run.check(config, force=force)
+    click.echo(config.to_yaml(), nl=False)
+    if not run.is_begun:
+        state = "new"
+    elif force:
+        state = "would be replaced"
+    elif run.is_finished:
+        state = "finished; nothing would be trained"
+    else:
+        state = "unfinished; training would resume"
+    click.echo(f"run directory: {run.path} ({state})", err=True)

@@ -13,13 +13,16 @@ from textclf.runs.directory import RunDirectory
 from textclf.runs.result import Result
 
 
-def describe_difference(run_a: RunDirectory, run_b: RunDirectory, *, top: int) -> dict[str, Any]:
+def describe_difference(
+    run_a: RunDirectory, run_b: RunDirectory, *, top: int, trust_code: bool = False
+) -> dict[str, Any]:
     """Compare two finished runs example by example.
 
     Args:
         run_a: First run.
         run_b: Second run.
         top: Examples of each kind to include, the most confident predictions first.
+        trust_code: Whether to execute the Python file of the dataset, if it has one.
 
     Returns:
         ``mcnemar``: how many examples ``both``, ``only_a``, ``only_b`` and ``neither`` predicted
@@ -31,7 +34,7 @@ def describe_difference(run_a: RunDirectory, run_b: RunDirectory, *, top: int) -
     """
     results = run_a.read_result(), run_b.read_result()
     check_comparable(*results)
-    dataset = load_dataset(run_a.read_config().dataset)
+    dataset = load_dataset(run_a.read_config(trust_code=trust_code).dataset)
     run_a.check_dataset(dataset.digest)
     predicted_a, predicted_b = (
         _PredictedLabels(run, result, dataset)

@@ -1,14 +1,14 @@
 """Decides which runs a comparison needs: models, seeds and baseline models."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 from textclf.config.loading import Override
-from textclf.config.resolve import resolve
+from textclf.config.resolve import load_config, resolve
 from textclf.config.schema import ExperimentConfig
 from textclf.models._build import BASELINES
-from textclf.registry import list_names
+from textclf.registry import list_built_in
 
 
 @dataclass(frozen=True)
@@ -16,28 +16,28 @@ class ComparisonPlan:
     """The runs that a comparison needs.
 
     Attributes:
-        tree: Content of a configuration file; None without one.
-        source: Name of the file, for messages.
+        config_path: Configuration file; None without one.
         overrides: Values that override the file in every run, such as the dataset.
         models: Models to run; if empty, the model of the file, or every network without a file.
         seeds: Seeds to run; if empty, the seed of the configuration.
+        trust_code: Whether to execute Python files that the file names.
     """
 
-    tree: Mapping[str, Any] | None = None
-    source: str = "configuration"
+    config_path: Path | None = None
     overrides: Sequence[Override] = ()
     models: Sequence[str] = ()
     seeds: Sequence[int] = ()
+    trust_code: bool = False
 
     @property
     def names_models(self) -> bool:
         """Whether the user named the models; otherwise a network that cannot run is left out."""
-        return bool(self.models) or self.tree is not None
+        return bool(self.models) or self.config_path is not None
 
     def make_configs(self) -> list[ExperimentConfig]:
         """Return one configuration for each model and seed, baseline models last."""
-        networks = [name for name in list_names("models") if name not in BASELINES]
-        default_models: list[str | None] = [None] if self.tree is not None else [*networks]
+        networks = [name for name in list_built_in("models") if name not in BASELINES]
+        default_models: list[str | None] = [None] if self.config_path else [*networks]
         models = list(dict.fromkeys(self.models)) or default_models
         seeds: list[int | None] = list(dict.fromkeys(self.seeds)) or [None]
         configs = [self._resolve(model, seed) for model in models for seed in seeds]
@@ -64,4 +64,5 @@ class ComparisonPlan:
             )
             if value is not None
         ]
-        return resolve(dict(self.tree or {}), [*chosen, *self.overrides], source=self.source)
+        overrides = [*chosen, *self.overrides]
+        return load_config(self.config_path, overrides, trust_code=self.trust_code)

@@ -39,7 +39,9 @@ def tabulate(
         RunError: The reference has no run.
     """
     if reference and all(model.first.model != reference for model in models):
-        raise RunError(f"the reference '{reference}' has no finished run to compare with")
+        raise RunError(
+            f"no finished run of the reference model '{reference}'; train it, or choose another"
+        )
     rows: list[Row] = []
     notes: list[str] = []
     groups = group_by_test_set(models)

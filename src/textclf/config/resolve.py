@@ -8,29 +8,39 @@ import functools
 import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from textclf.config.loading import Override, Tree
+from textclf.config.loading import Override, Tree, read_yaml
+from textclf.config.plugin import CodePolicy, Plugin, execute_file, find_plugin
 from textclf.config.schema import (
-    DatasetConfig,
     ExperimentConfig,
-    ModelConfig,
     ResourcesConfig,
     Section,
     TextConfig,
     TrainingConfig,
 )
 from textclf.errors import RequestError, format_unknown
-from textclf.registry import load_module
+from textclf.registry import read_code
+
+PLUGIN_SECTIONS = ("dataset", "model")
+"""Sections whose name chooses a module."""
+
+DERIVED_KEYS = {"code", "digest"}
+"""Keys of these sections that are set from what their name refers to."""
 
 MAX_SHOWN = 60
 """Characters of a value that a message shows."""
 
 
 def resolve(
-    tree: Tree | None = None, overrides: Sequence[Override] = (), *, source: str = "configuration"
+    tree: Tree | None = None,
+    overrides: Sequence[Override] = (),
+    *,
+    source: str = "configuration",
+    code: CodePolicy = "named",
 ) -> ExperimentConfig:
     """Merge defaults, a configuration tree and overrides into a checked configuration.
 
@@ -38,9 +48,11 @@ def resolve(
         tree: Content of a configuration file.
         overrides: Values that override the tree; the last one of a key wins.
         source: Name of the file, for messages.
+        code: Which Python files are executed.
 
     Raises:
-        RequestError: A key or a name is unknown, a name is missing, or a value is out of range.
+        RequestError: A key or a name is unknown, a name is missing, a value is out of range, or
+            code is named that must not be executed.
     """
     origins = _Origins(overrides, source)
     given = _apply(tree or {}, origins)
@@ -48,14 +60,12 @@ def resolve(
         if key not in ExperimentConfig.model_fields:
             problem = format_unknown("key", str(key), ExperimentConfig.model_fields)
             raise RequestError(f"{origins.find(key)}: {problem}")
-    dataset = load_module("datasets", _get_name("dataset", given, origins))
-    model = load_module("models", _get_name("model", given, origins))
-    defaults = (getattr(module, "DEFAULTS", {}) for module in (dataset, model))
-    merged = functools.reduce(_merge, (*defaults, given))
+    dataset, model = (_find_plugin(section, given, origins, code) for section in PLUGIN_SECTIONS)
+    merged = functools.reduce(_merge, (dataset.defaults, model.defaults, given))
     schemas: dict[str, type[Section]] = {
-        "dataset": getattr(dataset, "Config", DatasetConfig),
+        "dataset": dataset.schema,
         "text": TextConfig,
-        "model": getattr(model, "Config", ModelConfig),
+        "model": model.schema,
         "training": TrainingConfig,
         "resources": ResourcesConfig,
     }
@@ -63,12 +73,56 @@ def resolve(
         name: _validate(schema, name, merged.get(name, {}), origins)
         for name, schema in schemas.items()
     }
-    if hasattr(model, "fit"):  # Such a model uses neither section, so they must not be hashed.
+    if not model.is_network:  # Such a model uses neither section, so they must not be hashed.
         checked |= {"text": TextConfig(), "training": TrainingConfig()}
     if "seed" in merged:
         checked["seed"] = merged["seed"]
     config: ExperimentConfig = _validate(ExperimentConfig, "", checked, origins)
     return config
+
+
+def load_config(
+    path: str | Path | None, overrides: Sequence[Override] = (), *, trust_code: bool = False
+) -> ExperimentConfig:
+    """Resolve a configuration file, if there is one, with overrides.
+
+    Args:
+        path: YAML file.
+        overrides: Values that override it; the last one of a key wins.
+        trust_code: Whether to execute Python files that the file names.
+
+    Raises:
+        RequestError: The file cannot be read, or `resolve` refuses its content.
+    """
+    tree = read_yaml(Path(path)) if path else {}
+    code: CodePolicy = "trust" if trust_code else "named"
+    return resolve(tree, overrides, source=str(path or "configuration"), code=code)
+
+
+@dataclass(frozen=True)
+class PackedConfig:
+    """A configuration for another process, which may not have the Python files that it names.
+
+    Attributes:
+        tree: The resolved configuration.
+        code: Path and content of each Python file.
+    """
+
+    tree: Tree
+    code: Mapping[str, bytes]
+
+    @classmethod
+    def of(cls, config: ExperimentConfig) -> "PackedConfig":
+        """Pack a configuration."""
+        named = (config.dataset, config.model)
+        files = {section.name: read_code(code) for section in named if (code := section.file_code)}
+        return cls(config.model_dump(mode="json"), files)
+
+    def unpack(self) -> ExperimentConfig:
+        """Execute the Python files, and return the configuration."""
+        for path, content in self.code.items():
+            execute_file(content, Path(path))
+        return resolve(self.tree)
 
 
 @dataclass(frozen=True)
@@ -83,11 +137,19 @@ class _Origins:
         options = [o.origin for o in self.overrides if f"{o.key}.".startswith(f"{key}.")]
         return options[-1] if options else self.source
 
+    def is_override(self, key: str) -> bool:
+        """Return whether the user set ``key`` on the command line."""
+        return any(override.key == key for override in self.overrides)
+
 
 def _apply(tree: Tree, origins: _Origins) -> Tree:
     """Return a copy of a tree with the overrides applied; null sections are left out."""
     given = {key: value for key, value in tree.items() if value is not None}
     for override in origins.overrides:
+        section, _, key = override.key.partition(".")
+        if key == "name" and isinstance(given.get(section), dict):
+            # These describe what was named before.
+            given[section] = {k: v for k, v in given[section].items() if k not in DERIVED_KEYS}
         _set(given, override)
     for section, value in given.items():
         is_section = section in ExperimentConfig.model_fields and section != "seed"
@@ -129,6 +191,21 @@ def _get_name(section: str, tree: Tree, origins: _Origins) -> str:
         problem = f"expected '{{name: NAME}}', got {_shorten(value)}"
         raise RequestError(f"{origins.find(section)}: {section}: {problem}")
     return str(value["name"])
+
+
+def _find_plugin(section: str, tree: Tree, origins: _Origins, policy: CodePolicy) -> Plugin:
+    """Find what a section names, and set the section's name and code."""
+    key = f"{section}.code" if origins.is_override(f"{section}.code") else f"{section}.name"
+    plugin = find_plugin(
+        f"{section}s",
+        _get_name(section, tree, origins),
+        tree[section].get("code"),
+        policy=policy,
+        is_named=origins.is_override(f"{section}.name"),
+        origin=origins.find(key),
+    )
+    tree[section] = {**tree[section], "name": plugin.name, "code": plugin.code}
+    return plugin
 
 
 def _validate(schema: type[Section], section: str, value: Any, origins: _Origins) -> Any:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import (
@@ -14,7 +14,10 @@ from pydantic import (
     SerializeAsAny,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
+
+from textclf.registry import shorten_name
 
 Count = Annotated[int, Field(gt=0, le=1_000_000)]
 """A positive number of something, bounded so that a typo is refused."""
@@ -42,11 +45,41 @@ class Section(BaseModel):
         return value
 
 
-class DatasetConfig(Section):
+class NamedSection(Section):
+    """A section whose name chooses a module, which may add keys."""
+
+    name: str
+    code: str | None = Field(
+        default=None,
+        description="SHA-256 of the Python file, or the package and its version, that defines what"
+        " is named; null if it is built in; set automatically",
+    )
+
+    @model_validator(mode="after")
+    def _refuse_sets(self) -> Self:
+        # Their order, and so the fingerprint, would differ between processes.
+        for key in type(self).model_fields:
+            if isinstance(getattr(self, key), set | frozenset):
+                raise ValueError(f"{key} should be a tuple, because a set has no order")
+        return self
+
+    @property
+    def file_code(self) -> str | None:
+        """SHA-256 of the Python file that defines what is named; None if it is not a file."""
+        return self.code if self.name.endswith(".py") else None
+
+    @property
+    def short_name(self) -> str:
+        """The name for paths and tables."""
+        return shorten_name(self.name)
+
+
+class DatasetConfig(NamedSection):
     """The dataset and how many of its examples are used; a dataset may add keys."""
 
     name: str = Field(
-        description="a dataset from `textclf datasets`, a file or folder, `tfds:NAME` or `hf:PATH`"
+        description="a dataset from `textclf datasets`, a file or folder, a Python file,"
+        " `tfds:NAME` or `hf:PATH`"
     )
     limit: Count | None = Field(
         default=None, description="maximum number of examples per split, stratified by label"
@@ -56,10 +89,20 @@ class DatasetConfig(Section):
         description="drop training examples whose text also appears in validation or test",
     )
 
-    @property
-    def short_name(self) -> str:
-        """The dataset's name without colons and slashes, for paths and tables."""
-        return self.name.replace(":", "-").replace("/", "-")
+
+class SplitConfig(DatasetConfig):
+    """How a dataset without official splits is split."""
+
+    validation_fraction: Fraction = Field(
+        default=0.2,
+        description="fraction of the training split, or of all examples without splits,"
+        " that becomes the validation split if there is none",
+    )
+    test_fraction: Fraction = Field(
+        default=0.2,
+        description="fraction of the training split, or of all examples without splits,"
+        " that becomes the test split if there is none",
+    )
 
 
 class TextConfig(Section):
@@ -77,10 +120,10 @@ class TextConfig(Section):
     )
 
 
-class ModelConfig(Section):
+class ModelConfig(NamedSection):
     """The model; each model adds the hyperparameters of its layers."""
 
-    name: str = Field(description="a model from `textclf models`")
+    name: str = Field(description="a model from `textclf models`, or a Python file")
 
 
 class TrainingConfig(Section):
@@ -193,13 +236,21 @@ class ExperimentConfig(Section):
         """Ten hexadecimal digits of a hash of everything that decides the result except the seed.
 
         Only values that differ from the defaults of the schema are hashed, so that a new key
-        with a default changes no fingerprint.
+        with a default changes no fingerprint. The keys of code that is not built in are all
+        hashed, because its defaults change only with the code, which is hashed too.
         """
         tree = self.model_dump(mode="json", exclude={"seed", "resources"}, exclude_defaults=True)
-        tree["dataset"]["name"] = self.dataset.short_name  # A file may be moved.
+        for key, section in (("dataset", self.dataset), ("model", self.model)):
+            if section.code:
+                tree[key] = section.model_dump(mode="json")
+            tree[key]["name"] = section.short_name  # A file may be moved.
         content = json.dumps([RESULTS_VERSION, tree], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:10]
 
     def to_yaml(self) -> str:
         """Return YAML that resolves to the same configuration."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        tree = self.model_dump(mode="json")
+        for section in ("dataset", "model"):
+            if tree[section]["code"] is None:
+                del tree[section]["code"]
+        return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)

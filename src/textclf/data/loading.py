@@ -1,11 +1,13 @@
 """Loads a dataset by name, reading its texts only if they are needed.
 
-A dataset module (``textclf/datasets``, ``textclf/sources``) has a docstring whose first line is its
-summary, and defines
+A dataset module (in ``textclf/datasets``, ``textclf/sources``, a package or a Python file) has a
+docstring whose first line is its summary, and defines
 
-- ``ABOUT``, or ``about(config)`` if it serves many datasets: download, source, license, citation;
-- ``label_names(config)``: the names of label 0, 1, ...;
-- ``load(config)``: the `TextDataset`;
+- ``load(config)``: the `TextDataset`; or, if it is not built in, rows of a text and the name of its
+  label, or a mapping from ``train``, ``validation`` and ``test`` to such rows;
+- optionally ``ABOUT``, or ``about(config)`` if it serves many datasets: download, source, license,
+  citation;
+- optionally ``label_names(config)``: the names of label 0, 1, ..., without loading the texts;
 - optionally ``Config``, a `DatasetConfig` with more keys;
 - optionally ``DEFAULTS``, default values of other sections of the configuration;
 - optionally ``source_digest(config)``: a digest of its files that is known without reading the
@@ -15,13 +17,16 @@ summary, and defines
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import ModuleType
 
 from textclf.config.schema import DatasetConfig
 from textclf.data.dataset import LazyTexts, TextDataset
 from textclf.data.overlap import drop_leaked
 from textclf.data.packing import pack_dataset, unpack_dataset
 from textclf.data.splitting import limit_splits
-from textclf.registry import load_module
+from textclf.data.tabular import split_rows
+from textclf.errors import DataError, format_reason
+from textclf.registry import guard_code, load_module
 from textclf.storage.cache import cached
 
 
@@ -34,7 +39,7 @@ def load_dataset(config: DatasetConfig) -> TextDataset:
     Raises:
         DataError: The dataset cannot be found, downloaded or read.
     """
-    module = load_module("datasets", config.name)
+    module = _find_module(config)
     source = module.source_digest(config) if hasattr(module, "source_digest") else None
     reader = _DatasetReader(config)
     if source is None:
@@ -56,7 +61,7 @@ class _DatasetReader:
 
     @functools.cached_property
     def dataset(self) -> TextDataset:
-        dataset: TextDataset = load_module("datasets", self.config.name).load(self.config)
+        dataset = _read(self.config)
         if self.config.drop_leaked:
             dataset = drop_leaked(dataset)
         return limit_splits(dataset, self.config.limit)
@@ -65,14 +70,41 @@ class _DatasetReader:
         return self.dataset.splits[split].texts
 
 
+def _find_module(config: DatasetConfig) -> ModuleType:
+    return load_module("datasets", config.name, config.code)
+
+
+def _read(config: DatasetConfig) -> TextDataset:
+    """Return the whole dataset; code that is not built in may return rows instead."""
+    if config.code is None:
+        dataset: TextDataset = _find_module(config).load(config)
+        return dataset
+    module = _find_module(config)
+    try:
+        with guard_code(module, DataError):
+            loaded = module.load(config)
+            return loaded if isinstance(loaded, TextDataset) else split_rows(loaded, config)
+    except OSError as error:
+        reason = ": ".join(filter(None, [error.filename, format_reason(error)]))
+        raise DataError(f"{config.name} cannot read its data: {reason}") from error
+
+
 def load_label_names(config: DatasetConfig) -> tuple[str, ...]:
-    """Return the names of label 0, 1, ... without loading the texts."""
-    names: tuple[str, ...] = load_module("datasets", config.name).label_names(config)
+    """Return the names of label 0, 1, ..., if possible without loading the texts."""
+    module = _find_module(config)
+    names: tuple[str, ...] = (
+        module.label_names(config)
+        if hasattr(module, "label_names")
+        else load_dataset(config).label_names
+    )
     return names
 
 
 def describe_source(config: DatasetConfig) -> dict[str, str]:
     """Return where a dataset comes from: ``download``, ``source``, ``license``, ``citation``."""
-    module = load_module("datasets", config.name)
-    about: dict[str, str] = module.about(config) if hasattr(module, "about") else module.ABOUT
-    return about
+    module = _find_module(config)
+    unknown = dict.fromkeys(("download", "source", "license", "citation"), "not stated")
+    about: dict[str, str] = (
+        module.about(config) if hasattr(module, "about") else getattr(module, "ABOUT", {})
+    )
+    return {**unknown, **about}

@@ -8,7 +8,7 @@ from textclf.config.schema import DatasetConfig
 from textclf.data.dataset import TextDataset
 from textclf.data.loading import describe_source, load_dataset
 from textclf.registry import describe
-from textclf.tables import Column, format_number
+from textclf.tables import Column, format_number, format_start
 
 FEW_EXAMPLES = 10
 """Labels with fewer training examples are named in a warning."""
@@ -62,13 +62,13 @@ def describe_dataset(config: DatasetConfig) -> dict[str, Any]:
     samples = zip(dataset.train.texts[:N_SAMPLES], dataset.train.labels, strict=False)
     return {
         "name": config.name,
-        "summary": describe("datasets", config.name),
+        "summary": describe("datasets", config.name, config.code),
         **describe_source(config),
         "n_examples": {name: len(split) for name, split in dataset.splits.items()},
         "digest": dataset.digest,
         "labels": count_labels(dataset),
         "samples": [
-            {"label": dataset.label_names[label], "text": text[:SAMPLE_CHARACTERS]}
+            {"label": dataset.label_names[label], "text": format_start(SAMPLE_CHARACTERS)(text)}
             for text, label in samples
         ],
     }

@@ -8,14 +8,14 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from textclf.config.schema import DatasetConfig, Fraction
+from textclf.config.schema import DatasetConfig, SplitConfig
 from textclf.data.dataset import Split, TextDataset
 from textclf.data.file_formats import Row, check_row
 from textclf.data.overlap import hash_texts
 from textclf.data.packing import Arrays, pack_split, unpack_split
 from textclf.data.splitting import split_stratified
 from textclf.data.text_store import StoredTexts
-from textclf.errors import DataError, RequestError
+from textclf.errors import DataError, RequestError, format_unknown
 from textclf.storage.cache import CacheEntry, cached
 
 Part = Literal["all", "train", "validation", "test"]
@@ -51,7 +51,7 @@ MAX_LABELS = 1_000
 """A column with more values is probably not the label."""
 
 
-class TableConfig(DatasetConfig):
+class TableConfig(SplitConfig):
     """Which columns of a table are read, and how it is split if it has no splits."""
 
     text_column: str | None = Field(
@@ -61,16 +61,6 @@ class TableConfig(DatasetConfig):
     label_column: str | None = Field(
         default=None,
         description="column that contains the label; by default found by its usual names",
-    )
-    validation_fraction: Fraction = Field(
-        default=0.2,
-        description="fraction of the training split, or of all examples without splits,"
-        " that becomes the validation split if there is none",
-    )
-    test_fraction: Fraction = Field(
-        default=0.2,
-        description="fraction of the training split, or of all examples without splits,"
-        " that becomes the test split if there is none",
     )
 
 
@@ -181,7 +171,7 @@ def load_rows(
     name: str,
     key: Mapping[str, Any],
     parts: Mapping[Part, ReadRows],
-    config: TableConfig,
+    config: SplitConfig,
     *,
     label_names: Sequence[str] | None = None,
 ) -> TextDataset:
@@ -199,6 +189,46 @@ def load_rows(
         DataError: The rows cannot be read, are too few, or have fewer than two labels.
     """
     entry = cached("texts", {**key, "parts": list(parts)}, lambda: _pack(name, parts, label_names))
+    return _unpack(name, entry, parts, config)
+
+
+def split_rows(loaded: Any, config: DatasetConfig) -> TextDataset:
+    """Turn what a dataset that is not built in returned into a dataset, without caching it.
+
+    Args:
+        loaded: Rows of a text and a label, or a mapping from official splits to rows.
+        config: Its section; a `SplitConfig` has the fractions of the splits that do not exist.
+
+    Raises:
+        DataError: The rows are not pairs of a text and a label, or too few, or a split has an
+            unknown name.
+    """
+    fractions = config if isinstance(config, SplitConfig) else SplitConfig(name=config.name)
+    is_split = isinstance(loaded, Mapping)
+    splits = loaded if is_split else {"all": loaded}
+    if unknown := [name for name in splits if is_split and name not in PARTS]:
+        raise DataError(f"{config.name}: {format_unknown('split', str(unknown[0]), PARTS)}")
+    if not {"train", "all"} & {PARTS.get(name, "all") for name in splits}:
+        raise DataError(f"{config.name}: no split named 'train' among {', '.join(splits)}")
+    parts: dict[Part, ReadRows] = {
+        PARTS.get(split, "all"): partial(
+            _check_rows, rows, f"{config.short_name}: {split}" if is_split else config.short_name
+        )
+        for split, rows in splits.items()
+    }
+    if len(parts) < len(splits):
+        raise DataError(f"{config.name}: two of {', '.join(splits)} name the same split")
+    return _unpack(config.short_name, _pack(config.short_name, parts, None), parts, fractions)
+
+
+def _unpack(
+    name: str, entry: CacheEntry, parts: Iterable[Part], config: SplitConfig
+) -> TextDataset:
+    """Return the dataset of packed rows.
+
+    Raises:
+        DataError: There are too few rows, or fewer than two labels.
+    """
     names = tuple(entry.facts["label_names"])
     if len(names) < 2:
         given = f"only one label, {names[0]!r}" if names else "no rows"
@@ -213,6 +243,19 @@ def load_rows(
                 " texts), or set dataset.validation_fraction and dataset.test_fraction"
             )
     return TextDataset(name, names, splits["train"], splits["validation"], splits["test"])
+
+
+def _check_rows(rows: Any, origin: str) -> Iterator[Row]:
+    """Yield rows after checking them."""
+    if not isinstance(rows, Iterable) or isinstance(rows, str | bytes):
+        raise DataError(f"{origin}: expected rows of a text and a label, got {type(rows).__name__}")
+    for number, row in enumerate(rows, start=1):
+        position = f"{origin} example {number}"
+        if not isinstance(row, tuple | list) or len(row) != 2:
+            raise DataError(f"{position}: expected a text and a label, got {repr(row)[:60]}")
+        text, label = row
+        # A number of NumPy or pandas.
+        yield check_row(text, label.item() if hasattr(label, "item") else label, position)
 
 
 def sort_labels(names: Iterable[str]) -> list[str]:
@@ -258,7 +301,7 @@ def _read_split(rows: Iterable[Row], numbers: dict[str, int], name: str) -> Spli
     return Split.from_lists(StoredTexts.write(read_texts()), labels)
 
 
-def _split(parts: Mapping[Part, Split], config: TableConfig) -> dict[str, Split]:
+def _split(parts: Mapping[Part, Split], config: SplitConfig) -> dict[str, Split]:
     """Return three splits: official ones, and stratified fractions for those that are missing."""
     validation = 0.0 if "validation" in parts else config.validation_fraction
     test = 0.0 if "test" in parts else config.test_fraction

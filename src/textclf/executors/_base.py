@@ -101,7 +101,7 @@ def run_all(
 
 def format_run_name(config: ExperimentConfig) -> str:
     """Return the name of a run in the messages of a comparison."""
-    return f"{config.model.name} seed {config.seed}"
+    return f"{config.model.short_name} seed {config.seed}"
 
 
 def run_here(config: ExperimentConfig, root: Path, context: RunContext) -> TextclfError | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from textclf import __version__
+from textclf.config.resolve import PackedConfig
 from textclf.config.schema import DatasetConfig, ExperimentConfig
 from textclf.data.dataset import TextDataset
 from textclf.data.loading import load_dataset
@@ -44,7 +45,7 @@ class Job:
     """A run to execute.
 
     Attributes:
-        config: Configuration to run.
+        packed: Configuration to run.
         root: Root of the run directories on the driver's disk.
         marker: File in the root; a machine that sees it shares the driver's disk.
         context: Fields of `RunContext` other than the reporter and the loader.
@@ -54,7 +55,7 @@ class Job:
         version: Version of textclf on the driver.
     """
 
-    config: ExperimentConfig
+    packed: PackedConfig
     root: Path
     marker: Path
     context: Mapping[str, Any]
@@ -107,14 +108,14 @@ def run_job(job: Job, log_queue: Any) -> JobResult:
                 f" {job.version}; install the same version on all machines"
             )
         )
-    is_shared = job.marker.is_file()
+    config, is_shared = job.packed.unpack(), job.marker.is_file()
     if not (is_shared or job.inputs):
         return JobResult(needs_inputs=True)
     if is_shared:
         os.environ.update(job.environment)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # It may have been ignored.
     context = RunContext(
-        ForwardingReporter(_make_sender(job, log_queue)),
+        ForwardingReporter(_make_sender(config, log_queue)),
         **job.context,
         load=_find_loader(job),
         lock_timeout_seconds=LOCK_TIMEOUT_SECONDS if job.is_retry else 0,
@@ -124,12 +125,12 @@ def run_job(job: Job, log_queue: Any) -> JobResult:
         if not is_shared:
             folder = tempfile.TemporaryDirectory(dir=spool_folder(), ignore_cleanup_errors=True)
             root = Path(stack.enter_context(folder))
-        return _run(job, root, context, is_shared=is_shared)
+        return _run(job, config, root, context, is_shared=is_shared)
 
 
-def _make_sender(job: Job, log_queue: Any) -> Callable[[LogMessage], None]:
+def _make_sender(config: ExperimentConfig, log_queue: Any) -> Callable[[LogMessage], None]:
     def send(message: LogMessage) -> None:
-        text = f"{format_run_name(job.config)}: {message.text}"
+        text = f"{format_run_name(config)}: {message.text}"
         sent = log_queue.put.remote(replace(message, text=text))
         if message.is_warning:  # It must have arrived when the job ends.
             import ray
@@ -139,8 +140,10 @@ def _make_sender(job: Job, log_queue: Any) -> Callable[[LogMessage], None]:
     return send
 
 
-def _run(job: Job, root: Path, context: RunContext, *, is_shared: bool) -> JobResult:
-    run, error = RunDirectory.of(job.config, root), None
+def _run(
+    job: Job, config: ExperimentConfig, root: Path, context: RunContext, *, is_shared: bool
+) -> JobResult:
+    run, error = RunDirectory.of(config, root), None
     try:
         if job.inputs and not is_shared:
             with run.lock():
@@ -149,7 +152,7 @@ def _run(job: Job, root: Path, context: RunContext, *, is_shared: bool) -> JobRe
         return JobResult()  # The driver has more than was unpacked.
     # After an interrupt, the files so far are returned.
     with contextlib.suppress(KeyboardInterrupt):
-        error = run_here(job.config, root, context)
+        error = run_here(config, root, context)
     if isinstance(error, DataError) and not job.inputs:
         return JobResult(needs_inputs=True)  # The driver may have the dataset.
     return JobResult(error, None if is_shared else pack_run(run))

@@ -14,12 +14,14 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from textclf.config.resolve import PackedConfig
 from textclf.config.schema import ExperimentConfig
 from textclf.errors import TextclfError, format_count
 from textclf.executors._base import (
     STEP_TIMEOUT_SECONDS,
     ExecutorConfig,
     Failure,
+    attempt,
     format_run_name,
     make_failure,
     run_here,
@@ -118,7 +120,7 @@ class _Worker:
 
     def begin(self, config: ExperimentConfig) -> None:
         """Send a configuration to run; OSError if the process has died."""
-        self.connection.send(config)
+        self.connection.send(PackedConfig.of(config))
         self.config = config
 
     def receive(self) -> LogMessage | _RunEnded | _StartFailed:
@@ -292,4 +294,9 @@ def _work(connection: Connection, root: Path, fields: dict[str, Any]) -> None:
         if parent := multiprocessing.parent_process():
             _obey(parent)
         while True:
-            connection.send(_RunEnded(run_here(connection.recv(), root, context)))
+            packed: PackedConfig = connection.recv()
+            config = attempt(packed.unpack, context.reporter)
+            if isinstance(config, ExperimentConfig):
+                connection.send(_RunEnded(run_here(config, root, context)))
+            else:
+                connection.send(_RunEnded(config))

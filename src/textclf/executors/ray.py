@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from textclf.config.resolve import PackedConfig
 from textclf.config.schema import ExperimentConfig
 from textclf.data.loading import load_dataset
 from textclf.data.packing import pack_dataset
@@ -147,7 +148,7 @@ class _Dispatcher:
         except TextclfError as error:
             return make_failure(run.config, error)
         job = Job(
-            config=run.config,
+            packed=PackedConfig.of(run.config),
             root=self.root.absolute(),
             marker=self.marker,
             context={

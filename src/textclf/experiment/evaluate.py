@@ -1,5 +1,6 @@
 """Evaluates predictions, and evaluates the saved model of a finished run again."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,25 +20,38 @@ def evaluate_predictions(dataset: TextDataset, split: Split, probabilities: Any)
     return evaluate(split.labels, probabilities, dataset.label_names, majority_label=majority_label)
 
 
+@dataclass(frozen=True)
+class SplitEvaluation(Evaluation):
+    """The evaluation of a saved model on a split.
+
+    Attributes:
+        split: ``train``, ``validation`` or ``test``.
+        subset_accuracy: Unless the split is ``train``, the accuracy with and without texts that
+            appear in another split or under several labels.
+    """
+
+    split: str
+    subset_accuracy: list[SubsetAccuracy]
+
+
 def evaluate_run(
-    run: RunDirectory, *, split: str, reporter: Reporter
-) -> tuple[Evaluation, list[SubsetAccuracy]]:
+    run: RunDirectory, *, split: str, reporter: Reporter, trust_code: bool = False
+) -> SplitEvaluation:
     """Evaluate the saved model of a finished run, from raw text.
 
     Args:
         run: Finished run.
         split: ``train``, ``validation`` or ``test``.
         reporter: Prints progress.
-
-    Returns:
-        The evaluation; and, unless the split is ``train``, the accuracy with and without texts
-        that appear in another split or under several labels.
+        trust_code: Whether to execute the Python files of the run, if its dataset or its model
+            needs them.
 
     Raises:
+        RequestError: The dataset needs a Python file that is not trusted.
         RunError: The run is not finished or damaged, or its dataset has changed.
     """
-    classifier = run.read_model()
-    config = run.read_config().dataset
+    classifier = run.read_model(trust_code=trust_code)
+    config = run.read_config(trust_code=trust_code).dataset
     reporter.info(f"loading {config.name}")
     dataset = load_dataset(config)
     run.check_dataset(dataset.digest)
@@ -59,4 +73,4 @@ def evaluate_run(
             run.note_test_evaluation()
         except RunError as error:  # The run may be read-only.
             reporter.info(f"this test evaluation is not counted: {error}")
-    return evaluation, clean
+    return SplitEvaluation(**vars(evaluation), split=split, subset_accuracy=clean)

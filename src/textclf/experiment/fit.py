@@ -12,7 +12,7 @@ from textclf.config.schema import ExperimentConfig
 from textclf.data.dataset import Split, TextDataset
 from textclf.errors import RequestError, TextclfError
 from textclf.evaluation.calibration import fit_scale
-from textclf.models._build import BuiltModel, build_model, find_fit
+from textclf.models._build import BuiltModel, build_model, find_fit, fit_model
 from textclf.models._sklearn import SklearnClassifier, decide
 from textclf.runs.directory import RunDirectory
 from textclf.runtime import backend
@@ -47,9 +47,9 @@ def build(config: ExperimentConfig, dataset: TextDataset, *, phases: Phases) -> 
     Raises:
         TextclfError: The network cannot be built as configured.
     """
-    if find_fit(config.model.name):
+    if find_fit(config.model):
         return None
-    with _explaining_memory_errors(), phases("build", f"building {config.model.name}"):
+    with _explaining_memory_errors(), phases("build", f"building {config.model.short_name}"):
         backend.set_seed(config.seed)
         strategy = backend.find_strategy(config.training.strategy)
         with strategy.scope():
@@ -82,10 +82,8 @@ def fit(
     """
     if model is not None:
         return _fit_network(config, dataset, model, run, phases=phases, tensorboard=tensorboard)
-    fit_model = find_fit(config.model.name)
-    assert fit_model is not None  # noqa: S101 - for the type checker
-    with phases("train", f"fitting {config.model.name} on {len(dataset.train):,} examples"):
-        classifier = fit_model(config.model, dataset, seed=config.seed)
+    with phases("train", f"fitting {config.model.short_name} on {len(dataset.train):,} examples"):
+        classifier = fit_model(config, dataset)
         _calibrate(classifier, dataset.validation)
     with phases("predict", f"predicting {len(dataset.test):,} test examples"):
         probabilities = classifier.predict_texts(dataset.test.texts)
@@ -160,7 +158,8 @@ def _check_mirrored(
     """Refuse what Keras cannot split evenly over devices, and text, which stays on one device."""
     key, batch_size = "training.strategy mirrored", config.training.batch_size
     if model.takes == "text":
-        raise RequestError(f"{key}: {config.model.name} takes raw text, which stays on one device")
+        name = config.model.short_name
+        raise RequestError(f"{key}: {name} takes raw text, which stays on one device")
     if n_devices == 1:
         raise RequestError(
             f"{key}: there is only one device; leave it out, or, with --executor ray,"

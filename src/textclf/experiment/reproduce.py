@@ -14,7 +14,9 @@ from textclf.runtime import backend
 from textclf.runtime.machine import ENVIRONMENT_FIELDS, count_processors
 
 
-def reproduce(run: RunDirectory, context: RunContext, *, tolerance: float) -> list[dict[str, Any]]:
+def reproduce(
+    run: RunDirectory, context: RunContext, *, tolerance: float, trust_code: bool = False
+) -> list[dict[str, Any]]:
     """Train the configuration of a finished run again, in a temporary folder.
 
     Args:
@@ -22,15 +24,18 @@ def reproduce(run: RunDirectory, context: RunContext, *, tolerance: float) -> li
         context: How to execute it.
         tolerance: Allowed difference of a metric if the machine or the versions differ; otherwise
             metrics must be equal.
+        trust_code: Whether to execute the Python files of the run, if it has some.
 
     Returns:
         A row for each metric: ``metric``, ``stored``, ``reproduced``, ``difference``.
 
     Raises:
         GateError: The configuration or the dataset has changed, or a metric differs.
+        RequestError: The run has Python files that are not trusted.
     """
     stored, meta = run.read_result(), run.read_meta()
-    config = run.read_config(verify=False)  # Its changes are listed below.
+    # Its changes are listed below.
+    config = run.read_config(verify=False, trust_code=trust_code)
     # A resumed run may have reserved other resources.
     trees = [meta.get("config", {}), config.model_dump(mode="json")]
     decisive = [{key: tree[key] for key in tree if key != "resources"} for tree in trees]

@@ -172,7 +172,7 @@ def _plot(
 ) -> "dict[str, Figure]":
     from textclf.evaluation import plots
 
-    title = f"{config.model.name} on {config.dataset.short_name}, seed {config.seed}"
+    title = f"{config.model.short_name} on {config.dataset.short_name}, seed {config.seed}"
     bins = calibration_bins(dataset.test.labels, fitted.probabilities)
     error = evaluation.metrics["expected_calibration_error"]
     accuracy = f"{title}: test accuracy {evaluation.metrics['accuracy']:.1%}"
@@ -193,7 +193,7 @@ def _summarize(
     n_epochs = len(history.rows) if history else 0
     return Result(
         dataset=config.dataset.short_name,
-        model=config.model.name,
+        model=config.model.short_name,
         fingerprint=config.fingerprint,
         seed=config.seed,
         split="test",

@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-FITTED_ATTRIBUTES = ("coef_", "intercept_", "class_prior_")
+FITTED_ATTRIBUTES = (
+    *("coef_", "intercept_"),  # Linear models.
+    *("feature_log_prob_", "class_log_prior_"),  # Naive Bayes.
+    "class_prior_",  # DummyClassifier.
+)
 
 
 class SklearnClassifier:
@@ -63,11 +67,11 @@ class SklearnClassifier:
         skops.io.dump(content, path)
 
     @classmethod
-    def load(cls, path: Path) -> "SklearnClassifier":
-        """Read a classifier; skops refuses types that are not scikit-learn's own."""
+    def load(cls, path: Path, *, trusted: Sequence[str] = ()) -> "SklearnClassifier":
+        """Read a classifier; skops refuses types that are neither scikit-learn's nor trusted."""
         import skops.io
 
-        content = skops.io.load(path, trusted=[])
+        content = skops.io.load(path, trusted=list(trusted))
         return cls(content["pipeline"], content["label_names"], scale=content["scale"])
 
 

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from textclf.config.loading import read_yaml
+from textclf.config.plugin import execute_file
 from textclf.config.resolve import resolve
 from textclf.config.schema import ExperimentConfig
 from textclf.errors import LimitError, RequestError, RunError, VersionError
-from textclf.models._sklearn import SklearnClassifier
+from textclf.registry import find_packages, hash_code, read_code
 from textclf.runs.model_file import load_model
 from textclf.runs.result import Predictions, Result
 from textclf.storage.arrays import open_npz
@@ -43,8 +44,9 @@ from textclf.storage.files import (
     write_atomically,
     write_text,
 )
-from textclf.training.checkpoint import read_checkpoint, write_checkpoint
-from textclf.training.history import Checkpoint
+from textclf.storage.limits import TEXT
+from textclf.training.checkpoint import read_checkpoint, read_history, write_checkpoint
+from textclf.training.history import Checkpoint, EpochRow
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,6 +55,8 @@ FILES = (
     "evaluation.json",  # First, so that a half-removed run does not look finished.
     "checkpoint.npz",
     "config.yaml",
+    "dataset.py",
+    "model.py",
     "meta.json",
     "history.csv",
     "history.png",
@@ -62,6 +66,9 @@ FILES = (
     "confusion.png",
     "calibration.png",
 )
+
+CODE_FILES = {"dataset": "dataset.py", "model": "model.py"}
+"""Copies of the Python files that sections of the configuration name."""
 
 FINAL_FILES = tuple(
     name for name in FILES if name not in {"evaluation.json", "checkpoint.npz", "meta.json"}
@@ -78,7 +85,7 @@ class RunDirectory:
     @classmethod
     def of(cls, config: ExperimentConfig, root: Path) -> "RunDirectory":
         """Return the directory of a configuration's run below ``root``."""
-        folder = root / config.dataset.short_name / config.model.name / config.fingerprint
+        folder = root / config.dataset.short_name / config.model.short_name / config.fingerprint
         return cls(folder / f"seed-{config.seed}")
 
     @classmethod
@@ -102,6 +109,11 @@ class RunDirectory:
     def is_finished(self) -> bool:
         """Whether the run has finished."""
         return (self.path / "evaluation.json").is_file()
+
+    @property
+    def has_network(self) -> bool:
+        """Whether the model is a network, not one of scikit-learn."""
+        return not (self.path / "model.skops").is_file()
 
     @property
     def finish_time(self) -> datetime.datetime:
@@ -150,26 +162,48 @@ class RunDirectory:
             remove_leftovers(self.path / name)
         if force:
             shutil.rmtree(self.tensorboard_path, ignore_errors=True)
+        # First, so that a killed process leaves a run that resumes.
         if force or not (self.path / "config.yaml").is_file():
             write_text(self.path / "config.yaml", config.to_yaml())
+        for section, name in CODE_FILES.items():
+            code, path = getattr(config, section).file_code, self.path / name
+            if code and not path.is_file():
+                with write_atomically(path) as temporary:
+                    temporary.write_bytes(read_code(code))
 
-    def read_config(self, *, verify: bool = True) -> ExperimentConfig:
+    def read_config(self, *, verify: bool = True, trust_code: bool = False) -> ExperimentConfig:
         """Read the configuration.
 
         Args:
             verify: Whether to compare the file of a finished run with its checksum.
+            trust_code: Whether to execute the Python files of the run, so that its dataset can be
+                loaded and its model built; otherwise their sections are not checked.
 
         Raises:
             RunError: The file is missing or damaged, or has changed.
         """
+        if trust_code:
+            unchecked = self.read_config(verify=verify)
+            for section in CODE_FILES:
+                self._execute_code(section, unchecked)
         with self._reading("config.yaml", verify=verify) as path:
             try:
                 tree = read_yaml(path)
                 if "seed" not in tree:  # The last key; defaults would silently replace it.
                     raise RequestError(f"{path} is cut off: it has no seed")
-                return resolve(tree, source=str(path))
+                return resolve(tree, source=str(path), code="trust" if trust_code else "skip")
             except RequestError as error:
                 raise RunError(f"{error}; {self._remedy('config.yaml')}") from error
+
+    def _execute_code(self, section: str, config: ExperimentConfig) -> None:
+        """Execute the copy of the Python file that a section of a configuration names."""
+        code, name = getattr(config, section).file_code, CODE_FILES[section]
+        if code and (self.path / name).is_file():
+            with self._reading(name, verify=False) as path:
+                content = TEXT.read(path)
+                if hash_code(content) != code:
+                    raise ValueError("it is not the file that the run was trained with")
+            execute_file(content, path)
 
     def write_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Write what training needs to resume, and the history so far."""
@@ -183,22 +217,37 @@ class RunDirectory:
         with reading(path, self._train_again):
             return read_checkpoint(path)
 
+    def read_history(self) -> list[EpochRow]:
+        """Read the epochs of a run; empty if its model has none, RunError if damaged."""
+        if not (self.path / "history.csv").is_file():
+            return []
+        with self._reading("history.csv") as path:
+            return read_history(path)
+
     def write_model(self, classifier: Any) -> None:
         """Write the model that takes raw text, a `TextClassifier` or a `SklearnClassifier`."""
         with write_atomically(self.path / f"model{classifier.file_suffix}") as temporary:
             classifier.save(temporary)
 
-    def read_model(self) -> Any:
+    def read_model(self, *, trust_code: bool = False) -> Any:
         """Load the model that takes raw text, without running Python code from the file.
+
+        Args:
+            trust_code: Whether to execute the Python file of the model, or to import its package,
+                and to load classes that it defines.
 
         Raises:
             RunError: The file is missing or damaged, or is refused.
         """
-        if (self.path / "model.skops").is_file():
-            with self._reading("model.skops") as path:
-                return SklearnClassifier.load(path)
-        with self._reading("model.keras") as path:
-            return load_model(path)
+        packages: list[str] = []
+        if trust_code:
+            config = self.read_config()
+            self._execute_code("model", config)
+            model = config.model
+            packages = find_packages("models", model.name, model.code)
+        name = "model.keras" if self.has_network else "model.skops"
+        with self._reading(name) as path:
+            return load_model(path, packages=packages)
 
     def write_predictions(self, predictions: Predictions) -> None:
         """Write the predictions on the test split."""

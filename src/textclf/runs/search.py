@@ -5,9 +5,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from textclf.config.schema import DatasetConfig
 from textclf.errors import LimitError, RunError, TextclfError, VersionError, format_count
-from textclf.registry import check_name
+from textclf.registry import check_name, is_code, shorten_name
 from textclf.runs.directory import RunDirectory
 from textclf.runs.result import Result
 from textclf.runtime.progress import Reporter
@@ -48,9 +47,9 @@ def read_finished(
         RequestError: A model does not exist.
         RunError: No run is found, or a run that is named is not finished.
     """
-    for model in models:
-        check_name("models", model)
     runs = find_runs(paths)
+    names = [shorten_name(model) for model in models]
+    found: set[str] = set()
     finished: dict[tuple[str, int], tuple[RunDirectory, Result]] = {}
     for run in runs:
         try:
@@ -60,11 +59,15 @@ def read_finished(
                 raise
             reporter.info(f"left out: {error}")
             continue
-        if models and result.model not in models:
+        found.add(result.model)
+        if models and result.model not in names:
             continue
         # The same run twice would count as two seeds without any variance.
         if finished.setdefault((result.fingerprint, result.seed), (run, result))[0] is not run:
             reporter.info(f"left out: {run.path} repeats the configuration and seed of another run")
+    for model in models:
+        if shorten_name(model) not in found and not is_code("models", model):
+            check_name("models", model)
     if not finished:
         of_models = "of these models " if models else ""
         raise RunError(f"no finished run {of_models}among {format_count(len(runs), 'run')}")
@@ -103,14 +106,19 @@ def find_described(
     Raises:
         RunError: A path does not exist or contains no run.
     """
-    short_name = DatasetConfig(name=dataset).short_name if dataset else None
+    models, datasets = (_list_short_names(name) for name in (model, dataset))
     return [
         (run, row)
         for run, row in ((run, describe_run(run)) for run in find_runs(paths))
-        if model in {None, row["model"]}
-        and short_name in {None, row["dataset"]}
+        if (not model or row["model"] in models)
+        and (not dataset or row["dataset"] in datasets)
         and not (unfinished and run.is_finished)
     ]
+
+
+def _list_short_names(name: str | None) -> set[str]:
+    """Return how a run may call what the user names, perhaps by its path."""
+    return {shorten_name(name), Path(name).name} if name else set()
 
 
 def describe_run(run: RunDirectory) -> dict[str, Any]:
@@ -136,6 +144,6 @@ def describe_run(run: RunDirectory) -> dict[str, Any]:
         row["state"] = "damaged"
     with contextlib.suppress(TextclfError):
         config = run.read_config(verify=False)
-        names = {"dataset": config.dataset.short_name, "model": config.model.name}
+        names = {"dataset": config.dataset.short_name, "model": config.model.short_name}
         return row | names | {"seed": config.seed}
     return row

@@ -25,25 +25,33 @@ def start(device: str = "auto", *, threads: int | None = None) -> str:
         The chosen device, such as ``cpu`` or ``gpu: NVIDIA H100``.
 
     Raises:
-        RequestError: A GPU is required and TensorFlow finds none.
+        RequestError: A GPU is required and TensorFlow finds none, or TensorFlow has already started
+            with other threads or devices.
     """
     import_tensorflow()
     import tensorflow as tf
 
-    if threads:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(threads)
     gpus = tf.config.list_physical_devices("GPU")
     # The same seed gives the same weights, bit for bit on the CPU.
     tf.config.experimental.enable_op_determinism()
-    if device == "cpu":
-        tf.config.set_visible_devices([], "GPU")
-    elif gpus:
-        for gpu in gpus:
-            tf.config.experimental.set_memory_growth(gpu, True)
+    try:
+        if threads:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
+        if device == "cpu":
+            tf.config.set_visible_devices([], "GPU")
+    except RuntimeError as error:
+        raise RequestError(
+            f"TensorFlow has already started in this process, and cannot change to device {device}"
+            f" with {threads or 'all'} threads; start a new process"
+        ) from error
+    if device != "cpu" and gpus:
+        with contextlib.suppress(RuntimeError):  # It has already started, in a notebook.
+            for gpu in gpus:
+                tf.config.experimental.set_memory_growth(gpu, True)
         details = tf.config.experimental.get_device_details(gpus[0])
         return f"gpu: {details.get('device_name', gpus[0].name)}"
-    elif device == "gpu":
+    if device == "gpu":
         raise RequestError(
             "--device gpu: TensorFlow finds no GPU; use --device cpu, or install"
             " 'tensorflow[and-cuda]' and an NVIDIA driver"
@@ -71,7 +79,17 @@ def find_strategy(name: str | None) -> Any:
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow without the messages that it prints at the start."""
+    """Import TensorFlow without the messages that it prints at the start.
+
+    Raises:
+        RequestError: Keras runs on another backend in this process.
+    """
+    keras = sys.modules.get("keras")
+    if keras is not None and keras.config.backend() != "tensorflow":
+        raise RequestError(
+            f"Keras runs on {keras.config.backend()} in this process; set KERAS_BACKEND=tensorflow"
+            " before it is imported"
+        )
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _quiet_start():

@@ -107,15 +107,14 @@ class _TrainingDisplay:
         self.epochs = epochs
         self.steps = steps
         self.n_begun = 0
-        self.started = self.epoch_started = time.monotonic()
+        self.started = time.monotonic()
         self.task = bar.add_task(
             "training", total=None, epoch=1, epochs=epochs, step=0, steps=steps, metrics=""
         )
 
     def begin_epoch(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras's signature
-        self.epoch_started = time.monotonic()
         if self.n_begun == 0:
-            self.started = self.epoch_started
+            self.started = time.monotonic()
             self.bar.update(self.task, total=(self.epochs - epoch) * self.steps)
         self.n_begun += 1
         self.bar.update(self.task, epoch=epoch + 1)
@@ -125,17 +124,21 @@ class _TrainingDisplay:
         self.bar.update(self.task, completed=done, step=step + 1, metrics=_format_metrics(logs))
 
     def end_epoch(self, epoch: int, logs: dict[str, float]) -> None:
-        now = time.monotonic()
-        left = (self.epochs - epoch - 1) * (now - self.started) / self.n_begun
+        elapsed = time.monotonic() - self.started
+        left = (self.epochs - epoch - 1) * elapsed / self.n_begun
         self.reporter.info(
-            f"epoch {epoch + 1}/{self.epochs}  {_format_metrics(logs)}"
-            f"  {now - self.epoch_started:.1f} s, {left:.0f} s left"
+            f"epoch {epoch + 1}/{self.epochs}  {_format_metrics(logs)}  {left:.0f} s left"
         )
 
 
 def _format_metrics(logs: dict[str, float]) -> str:
-    names = ("loss", "accuracy", "val_loss", "val_accuracy")
-    return "  ".join(f"{name} {logs[name]:.4f}" for name in names if name in logs)
+    """Format loss and accuracy, with those of the validation split if they are known."""
+
+    def show(name: str) -> str:
+        validation = f" (val {logs[f'val_{name}']:.4f})" if f"val_{name}" in logs else ""
+        return f"{name} {logs[name]:.4f}{validation}"
+
+    return "  ".join(show(name) for name in ("loss", "accuracy") if name in logs)
 
 
 class Phases:

@@ -28,6 +28,15 @@ def write_checkpoint(path: Path, history_path: Path, checkpoint: Checkpoint) -> 
         write_npz(temporary, {"head": np.array(head), **arrays})
 
 
+def read_history(path: Path) -> list[EpochRow]:
+    """Read the CSV of a history; raises one of `files.DAMAGE_ERRORS` if it is damaged."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return [
+            EpochRow(epoch=int(row.pop("epoch")), **{key: float(row[key]) for key in row})
+            for row in csv.DictReader(file)
+        ]
+
+
 def read_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint; raises one of `files.DAMAGE_ERRORS` if it is damaged."""
     with open_npz(path) as arrays:

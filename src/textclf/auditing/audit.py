@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from textclf.audit.label_issues import cross_validate, find_label_issues
+from textclf.auditing.label_issues import cross_validate, find_label_issues
 from textclf.config.schema import ExperimentConfig
 from textclf.data.dataset import IntArray, TextDataset
 from textclf.data.overlap import Overlap
@@ -14,7 +14,7 @@ from textclf.data.summary import count_labels
 from textclf.runtime.progress import Phases
 
 if TYPE_CHECKING:
-    from textclf.audit.near_duplicates import ShingledTexts
+    from textclf.auditing.near_duplicates import ShingledTexts
 
 SCHEMA_VERSION = 2
 """Raised when a field of the JSON document changes its name or meaning."""
@@ -101,7 +101,7 @@ def audit(dataset: TextDataset, config: ExperimentConfig, *, phases: Phases) -> 
         config: Its ``text.sequence_length`` is added to the lengths of `Audit.truncation`.
         phases: Reports progress.
     """
-    from textclf.audit.near_duplicates import ShingledTexts
+    from textclf.auditing.near_duplicates import ShingledTexts
 
     examples = AllExamples(dataset)
     n_texts = len(examples.texts)
@@ -182,7 +182,7 @@ def find_duplicates(examples: AllExamples, overlap: Overlap) -> Iterator[Item]:
 def _find_near_duplicates(
     examples: AllExamples, overlap: Overlap, shingled: "ShingledTexts"
 ) -> Iterator[Item]:
-    from textclf.audit.near_duplicates import find_near_duplicates
+    from textclf.auditing.near_duplicates import find_near_duplicates
 
     for found in find_near_duplicates(shingled.shingles, overlap.keys):
         yield examples.make_item(

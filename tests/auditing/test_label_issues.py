@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from support import WORDS
 
-from textclf.audit.label_issues import cross_validate, find_label_issues
+from textclf.auditing.label_issues import cross_validate, find_label_issues
+from textclf.testing import WORDS
 
 
 def test_exchanged_labels_are_found():

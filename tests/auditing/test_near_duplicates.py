@@ -4,7 +4,7 @@ import random
 import pytest
 from support import load_script
 
-from textclf.audit.near_duplicates import (
+from textclf.auditing.near_duplicates import (
     MIN_SIMILARITY,
     ShingledTexts,
     find_near_duplicates,

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from support import OVERLAPPING
 
-from textclf.audit.audit import FINDINGS, Item, audit
-from textclf.audit.report import format_report
+from textclf.auditing.audit import FINDINGS, Item, audit
+from textclf.auditing.report import format_report
 from textclf.config.resolve import resolve
 from textclf.runtime.progress import Phases, Reporter
 

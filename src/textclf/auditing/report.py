@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from textclf.audit.audit import FINDINGS, Audit, Item
+from textclf.auditing.audit import FINDINGS, Audit, Item
 from textclf.data.summary import LABEL_COLUMNS, SPLIT_COLUMNS
 from textclf.errors import RequestError
 from textclf.storage.files import write_text

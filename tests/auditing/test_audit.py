@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from support import OVERLAPPING, ROOT, make_overlapping_dataset
 
-from textclf.audit.audit import (
+from textclf.auditing.audit import (
     FINDINGS,
     AllExamples,
     Audit,

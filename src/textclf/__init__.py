@@ -11,8 +11,6 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from textclf.api import (
-        Comparison,
-        Run,
         audit,
         compare,
         evaluate,
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
         load_run,
         train,
     )
+    from textclf.comparison.comparison import Comparison
     from textclf.config.schema import DatasetConfig, ModelConfig, SplitConfig, TextConfig
     from textclf.data.dataset import Split, TextDataset
     from textclf.errors import (
@@ -34,8 +33,10 @@ if TYPE_CHECKING:
         VersionError,
     )
     from textclf.models._sklearn import SklearnClassifier
+    from textclf.runs.run import Run
 
 _HOMES = {
+    "comparison.comparison": ["Comparison"],
     "config.schema": ["DatasetConfig", "ModelConfig", "SplitConfig", "TextConfig"],
     "data.dataset": ["Split", "TextDataset"],
     "errors": [
@@ -43,6 +44,7 @@ _HOMES = {
         *("RequestError", "RunError", "TextclfError", "VersionError"),
     ],
     "models._sklearn": ["SklearnClassifier"],
+    "runs.run": ["Run"],
 }
 """Modules of the public names that are not in ``api``."""
 

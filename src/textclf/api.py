@@ -1,43 +1,29 @@
 """The Python API, which the commands call too; ``docs/api.md`` shows it in use."""
 
-import functools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-import numpy.typing as npt
-
 from textclf.auditing import audit as auditing
-from textclf.comparison.model_results import (
-    ModelResults,
-    check_comparable,
-    group_by_configuration,
-)
+from textclf.comparison.comparison import Comparison, leave_out
 from textclf.comparison.plan import ComparisonPlan
-from textclf.comparison.report import complete_row, format_comparison
-from textclf.comparison.table import tabulate
 from textclf.config.loading import SMOKE, Override
 from textclf.config.resolve import load_config
 from textclf.config.schema import ExperimentConfig
 from textclf.data import loading
 from textclf.data.dataset import TextDataset
-from textclf.errors import EmbeddingError, RequestError, format_unknown
-from textclf.evaluation.metrics import Evaluation
-from textclf.executors._base import ExecutorConfig, Failure, format_run_name, run_all
+from textclf.errors import RequestError, format_unknown
+from textclf.executors._base import ExecutorConfig, run_all
 from textclf.experiment.evaluate import SplitEvaluation, evaluate_run
 from textclf.experiment.run import RunContext, run_experiment
 from textclf.registry import shorten_name
 from textclf.runs import model_file
 from textclf.runs.directory import RunDirectory
-from textclf.runs.result import Predictions, Result
+from textclf.runs.run import Run
 from textclf.runs.search import find_finished_run, read_finished
 from textclf.runtime import backend
 from textclf.runtime.progress import Phases, Reporter
 from textclf.storage.files import reading
-from textclf.tables import terminal_width
-from textclf.training.history import EpochRow
 
 PathLike = str | Path
 
@@ -45,111 +31,6 @@ SPLITS = ("train", "validation", "test")
 
 Overrides = Mapping[str, Any] | Sequence[Override]
 """Values by their keys in a configuration, such as ``{"training.epochs": 3}``."""
-
-
-class Run:
-    """A finished run, whose files are read when they are first needed.
-
-    Args:
-        path: Run directory.
-        trust_code: Whether its Python files may be executed; see ``docs/plugins.md``.
-
-    Example:
-        >>> run = textclf.load_run("runs/bbc/cnn")
-        >>> run.predict(["Shares fell as oil prices rose"])
-        ['business']
-    """
-
-    def __init__(self, path: PathLike, *, trust_code: bool = False) -> None:
-        self.directory = RunDirectory(Path(path))
-        self.trust_code = trust_code
-
-    def __repr__(self) -> str:
-        return f"Run({str(self.path)!r})"
-
-    @property
-    def path(self) -> Path:
-        """The run directory."""
-        return self.directory.path
-
-    @functools.cached_property
-    def config(self) -> ExperimentConfig:
-        """The configuration."""
-        return self.directory.read_config(trust_code=self.trust_code)
-
-    @functools.cached_property
-    def result(self) -> Result:
-        """The content of ``evaluation.json``."""
-        return self.directory.read_result()
-
-    @property
-    def evaluation(self) -> Evaluation:
-        """The evaluation of the test split."""
-        return self.result.evaluation
-
-    @functools.cached_property
-    def history(self) -> list[EpochRow]:
-        """The epochs, with the loss and the accuracy of each; empty for a scikit-learn model."""
-        return self.directory.read_history()
-
-    @functools.cached_property
-    def predictions(self) -> Predictions:
-        """The predictions on the test split."""
-        return self.directory.read_predictions()
-
-    @functools.cached_property
-    def model(self) -> Any:
-        """The classifier of raw text, a `TextClassifier` (a keras.Model) or `SklearnClassifier`."""
-        return self.directory.read_model(trust_code=self.trust_code)
-
-    @property
-    def label_names(self) -> tuple[str, ...]:
-        """The names of label 0, 1, ..."""
-        return tuple(scores.name for scores in self.evaluation.per_class)
-
-    def predict_proba(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Return the probability of each label, <float32>[texts, labels]."""
-        if isinstance(texts, str):
-            raise RequestError("expected a list of texts, got one text: write [text]")
-        listed = list(texts)
-        for text in listed:
-            if not isinstance(text, str):
-                raise RequestError(f"expected texts, got {type(text).__name__}: {text!r:.40}")
-        if not listed:
-            return np.empty((0, len(self.label_names)), np.float32)
-        probabilities: npt.NDArray[np.float32] = self.model.predict_texts(listed)
-        return probabilities
-
-    def predict(self, texts: Sequence[str]) -> list[str]:
-        """Return the name of the most probable label of each text."""
-        return [self.label_names[label] for label in self.predict_proba(texts).argmax(axis=1)]
-
-
-@dataclass(frozen=True, repr=False)
-class Comparison:
-    """A comparison of runs, which a notebook displays as a table.
-
-    Attributes:
-        rows: One per configuration, those that failed last; ``docs/results.md`` has the keys.
-        notes: Sentences that explain the table.
-        models: The finished configurations.
-        failures: The runs that failed.
-    """
-
-    rows: list[dict[str, Any]]
-    notes: list[str]
-    models: list[ModelResults]
-    failures: list[Failure]
-
-    def __repr__(self) -> str:
-        return format_comparison(self.rows, self.notes, "table", width=terminal_width())
-
-    def _repr_html_(self) -> str:
-        return format_comparison(self.rows, self.notes, "html")
-
-    def to_markdown(self) -> str:
-        """Return the table with all columns, and the notes."""
-        return format_comparison(self.rows, self.notes, "markdown")
 
 
 def train(
@@ -295,8 +176,8 @@ def compare(
     where = ExecutorConfig(executor, jobs, ray_address)
     finished, failures = run_all(plan.make_configs(), Path(run_root), context, where)
     if not plan.names_models:
-        failures = _leave_out(failures, reporter)
-    return _tabulate(finished, failures, reporter, reference=reference, is_strict=False)
+        failures = leave_out(failures, reporter)
+    return Comparison.of(finished, failures, reporter, reference=reference)
 
 
 def evaluate(
@@ -462,44 +343,4 @@ def _compare_finished(
     runs = read_finished(paths, reporter, models=models)
     # In a folder, each test set is compared separately; runs that are named must be comparable.
     is_strict = all(RunDirectory(path).is_begun for path in paths)
-    return _tabulate(runs, [], reporter, reference=reference, is_strict=is_strict)
-
-
-def _leave_out(failures: Sequence[Failure], reporter: Reporter) -> list[Failure]:
-    """Leave out models whose text embedding is not available and that the user did not name."""
-    left_out = [failure for failure in failures if isinstance(failure.error, EmbeddingError)]
-    # Every seed fails for the same reason.
-    for message in dict.fromkeys(f"{f.config.model.short_name}: {f.error}" for f in left_out):
-        reporter.info(f"left out: {message}")
-    return [failure for failure in failures if not isinstance(failure.error, EmbeddingError)]
-
-
-def _tabulate(
-    runs: Sequence[tuple[RunDirectory, Result]],
-    failures: list[Failure],
-    reporter: Reporter,
-    *,
-    reference: str | None,
-    is_strict: bool,
-) -> Comparison:
-    models = []
-    if runs:
-        models = group_by_configuration(runs, leave_out=None if is_strict else reporter.info)
-    if is_strict:
-        for model in models[1:]:
-            check_comparable(models[0].first, model.first)
-    rows, notes = tabulate(models, reference=reference) if models else ([], [])
-    for failure in failures:
-        config, name = failure.config, format_run_name(failure.config)
-        row = complete_row(
-            {
-                "dataset": config.dataset.short_name,
-                "model": config.model.short_name,
-                "fingerprint": config.fingerprint,
-                "seeds": [config.seed],
-                "error": f"failed: {failure.error}",
-            }
-        )
-        rows.append(row)
-        notes.append(f"{name} {row['error']}")
-    return Comparison(rows, notes, models, failures)
+    return Comparison.of(runs, [], reporter, reference=reference, is_strict=is_strict)

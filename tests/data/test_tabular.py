@@ -9,7 +9,7 @@ from support import ROWS, collect, load, write_csv
 
 from textclf.config.schema import DatasetConfig, SplitConfig
 from textclf.data.overlap import Overlap
-from textclf.data.tabular import sort_labels, split_rows
+from textclf.data.rows import sort_labels, split_rows
 from textclf.errors import DataError, LimitError, RequestError
 from textclf.storage.cache import list_entries
 

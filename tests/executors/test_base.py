@@ -10,15 +10,14 @@ from textclf.errors import DataError, LimitError, RequestError, RunError, Textcl
 from textclf.executors import _base
 from textclf.executors._base import (
     ExecutorConfig,
-    Failure,
     attempt,
-    format_run_name,
     make_failure,
     run_all,
     run_here,
 )
 from textclf.experiment.run import RunContext
 from textclf.registry import list_names, load_module
+from textclf.runs.result import Failure
 from textclf.runtime.progress import Reporter
 
 
@@ -99,7 +98,7 @@ def test_a_bug_becomes_a_failure_after_its_traceback(capsys):
 
 
 def test_name_of_a_run_is_its_model_and_seed():
-    assert format_run_name(make_config("cnn", 3)) == "cnn seed 3"
+    assert make_config("cnn", 3).run_name == "cnn seed 3"
 
 
 @pytest.mark.usefixtures("tensorflow")

@@ -13,7 +13,7 @@ import pytest
 
 from textclf.config.resolve import resolve
 from textclf.errors import RequestError
-from textclf.executors import local
+from textclf.executors import _local_worker, local
 from textclf.experiment.run import RunContext
 from textclf.runs.directory import RunDirectory
 from textclf.runtime.machine import count_processors
@@ -97,10 +97,10 @@ def test_a_worker_reports_a_failed_start_of_tensorflow_and_ends(monkeypatch):
 
     monkeypatch.setattr(local.backend, "start", fail)
     parent, child = multiprocessing.Pipe()
-    local._work(child, Path("runs"), {"device": "gpu", "threads": 3})
+    _local_worker.work(child, Path("runs"), {"device": "gpu", "threads": 3})
     assert started == [("gpu", 3)]
     message = parent.recv()
-    assert isinstance(message, local._StartFailed)
+    assert isinstance(message, _local_worker.StartFailed)
     assert str(message.error) == str(error)
     assert not parent.poll()
 
@@ -228,7 +228,7 @@ def test_workers_end_with_their_parent_process(tmp_path):
 
 def make_worker(process, connection, config):
     """Return a worker that is running a configuration, without starting its process."""
-    worker = object.__new__(local._Worker)
+    worker = object.__new__(_local_worker.Worker)
     worker.process, worker.connection, worker.config = process, connection, config
     worker.is_silent = True
     return worker
@@ -254,7 +254,7 @@ def test_the_death_of_a_worker_is_a_failure_with_advice(unread):
     [failure] = make_pool(worker)._listen(Reporter(quiet=True))
     assert (worker.config, failure.config) == (None, config)
     assert str(failure.error) == "its process exited with code 9"
-    killed = str(local._explain_exit(-signal.SIGKILL))
+    killed = str(_local_worker._explain_exit(-signal.SIGKILL))
     assert (
         killed == "its process exited with code -9; it may have run out of memory: try fewer --jobs"
     )
@@ -268,10 +268,10 @@ def test_messages_of_a_worker_are_printed_with_the_name_of_its_run(capsys):
     assert list(pool._listen(Reporter())) == []
     assert capsys.readouterr().err == "mlp seed 42: epoch 1/1\n"
     assert not worker.is_silent  # It has allocated its memory.
-    child.send(local._RunEnded(None))
+    child.send(_local_worker.RunEnded(None))
     assert list(pool._listen(Reporter())) == [None]
     assert worker.config is None
-    child.send(local._StartFailed(RequestError("no GPU")))
+    child.send(_local_worker.StartFailed(RequestError("no GPU")))
     worker.config = make_config()
     with pytest.raises(RequestError, match=r"^no GPU$"):
         list(pool._listen(Reporter()))

@@ -27,7 +27,7 @@ from textclf.commands._options import (
 )
 
 if TYPE_CHECKING:
-    from textclf.api import Comparison
+    from textclf.comparison.comparison import Comparison
     from textclf.comparison.gate import Gate
     from textclf.runtime.progress import Reporter
 

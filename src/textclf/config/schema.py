@@ -247,6 +247,11 @@ class ExperimentConfig(Section):
         content = json.dumps([RESULTS_VERSION, tree], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:10]
 
+    @property
+    def run_name(self) -> str:
+        """The name of the run in the messages of a comparison."""
+        return f"{self.model.short_name} seed {self.seed}"
+
     def to_yaml(self) -> str:
         """Return YAML that resolves to the same configuration."""
         tree = self.model_dump(mode="json")

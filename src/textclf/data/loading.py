@@ -23,8 +23,8 @@ from textclf.config.schema import DatasetConfig
 from textclf.data.dataset import LazyTexts, TextDataset
 from textclf.data.overlap import drop_leaked
 from textclf.data.packing import pack_dataset, unpack_dataset
+from textclf.data.rows import split_rows
 from textclf.data.splitting import limit_splits
-from textclf.data.tabular import split_rows
 from textclf.errors import DataError, format_reason
 from textclf.registry import guard_code, load_module
 from textclf.storage.cache import cached

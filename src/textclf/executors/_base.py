@@ -12,7 +12,7 @@ from textclf.errors import DataError, RequestError, TextclfError, format_error
 from textclf.experiment.run import RunContext, run_experiment
 from textclf.registry import load_module
 from textclf.runs.directory import RunDirectory
-from textclf.runs.result import Result
+from textclf.runs.result import Failure, Result
 from textclf.runtime.progress import Reporter
 
 STEP_TIMEOUT_SECONDS = 60
@@ -45,14 +45,6 @@ class ExecutorConfig:
             raise RequestError("--ray-address needs --executor ray")
         if self.ray_address == "":
             raise RequestError("--ray-address is empty: give ray://HOST:10001, or auto")
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A configuration whose run failed, and why."""
-
-    config: ExperimentConfig
-    error: TextclfError
 
 
 def make_failure(config: ExperimentConfig, error: TextclfError) -> Failure:
@@ -97,11 +89,6 @@ def run_all(
             except TextclfError as error:  # Finished earlier, and damaged since.
                 failures.append(Failure(config, error))
     return finished, failures
-
-
-def format_run_name(config: ExperimentConfig) -> str:
-    """Return the name of a run in the messages of a comparison."""
-    return f"{config.model.short_name} seed {config.seed}"
 
 
 def run_here(config: ExperimentConfig, root: Path, context: RunContext) -> TextclfError | None:

@@ -16,7 +16,7 @@ from textclf.data.dataset import TextDataset
 from textclf.data.loading import load_dataset
 from textclf.data.packing import unpack_dataset
 from textclf.errors import DataError, RequestError, TextclfError
-from textclf.executors._base import format_run_name, run_here
+from textclf.executors._base import run_here
 from textclf.experiment.run import RunContext
 from textclf.runs.directory import RunDirectory
 from textclf.runs.transfer import pack_run, unpack_run
@@ -130,7 +130,7 @@ def run_job(job: Job, log_queue: Any) -> JobResult:
 
 def _make_sender(config: ExperimentConfig, log_queue: Any) -> Callable[[LogMessage], None]:
     def send(message: LogMessage) -> None:
-        text = f"{format_run_name(config)}: {message.text}"
+        text = f"{config.run_name}: {message.text}"
         sent = log_queue.put.remote(replace(message, text=text))
         if message.is_warning:  # It must have arrived when the job ends.
             import ray

@@ -1,37 +1,25 @@
 """Executes runs on this machine: one after the other, or several at once in processes."""
 
-import contextlib
-import multiprocessing
-import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+from dataclasses import replace
+from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any
 
-from textclf.config.resolve import PackedConfig
 from textclf.config.schema import ExperimentConfig
-from textclf.errors import TextclfError, format_count
+from textclf.errors import format_count
 from textclf.executors._base import (
     STEP_TIMEOUT_SECONDS,
     ExecutorConfig,
-    Failure,
-    attempt,
-    format_run_name,
     make_failure,
     run_here,
 )
+from textclf.executors._local_worker import RunEnded, StartFailed, Worker, signals_held_back
 from textclf.experiment.run import RunContext
+from textclf.runs.result import Failure
 from textclf.runtime import backend
 from textclf.runtime.machine import count_processors, measure_free_memory
-from textclf.runtime.progress import ForwardingReporter, LogMessage, Reporter
-
-STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
+from textclf.runtime.progress import LogMessage, Reporter
 
 
 def execute(
@@ -83,62 +71,6 @@ def _run_in_processes(
     return failures
 
 
-@dataclass(frozen=True)
-class _RunEnded:
-    """Message of a worker: a run has ended, with its error if it failed."""
-
-    error: TextclfError | None
-
-
-@dataclass(frozen=True)
-class _StartFailed:
-    """Message of a worker: TensorFlow cannot start as asked for, so no run can begin."""
-
-    error: TextclfError
-
-
-class _Worker:
-    """A process that runs one experiment after the other.
-
-    Attributes:
-        config: Configuration that is running; None if the worker is idle.
-        is_silent: Whether it has sent no message, and so has probably not allocated its memory.
-    """
-
-    def __init__(self, root: Path, context: RunContext) -> None:
-        processes = multiprocessing.get_context("spawn")
-        self.connection, child_connection = processes.Pipe()
-        # A reporter cannot be sent to another process.
-        fields = {name: value for name, value in vars(context).items() if name != "reporter"}
-        self.process = processes.Process(
-            target=_work, args=(child_connection, root, fields), daemon=True
-        )
-        self.process.start()
-        child_connection.close()
-        self.config: ExperimentConfig | None = None
-        self.is_silent = True
-
-    def begin(self, config: ExperimentConfig) -> None:
-        """Send a configuration to run; OSError if the process has died."""
-        self.connection.send(PackedConfig.of(config))
-        self.config = config
-
-    def receive(self) -> LogMessage | _RunEnded | _StartFailed:
-        """Receive a message; the death of the process is the end of its run."""
-        try:
-            message: LogMessage | _RunEnded | _StartFailed = self.connection.recv()
-        except (EOFError, OSError):
-            self.process.join()
-            message = _RunEnded(_explain_exit(self.process.exitcode))
-        self.is_silent = False
-        return message
-
-    def interrupt(self) -> None:
-        """Interrupt the run like Ctrl-C."""
-        if self.process.pid and self.process.is_alive():
-            os.kill(self.process.pid, signal.SIGINT)
-
-
 class _WorkerPool:
     """Worker processes, as many as there is room for.
 
@@ -151,10 +83,10 @@ class _WorkerPool:
 
     def __init__(self, root: Path, context: RunContext, jobs: int, memory: int) -> None:
         self.root, self.context, self.jobs, self.memory = root, context, jobs, memory
-        self.workers: list[_Worker] = []
+        self.workers: list[Worker] = []
 
     @property
-    def busy(self) -> list[_Worker]:
+    def busy(self) -> list[Worker]:
         """The workers that are running an experiment."""
         return [worker for worker in self.workers if worker.config]
 
@@ -205,14 +137,14 @@ class _WorkerPool:
         self.workers = busy
         return False
 
-    def _find_idle(self) -> _Worker | None:
+    def _find_idle(self) -> Worker | None:
         """Return an idle worker that is alive; forget those that have died."""
         self.workers = [w for w in self.workers if w.config or w.process.is_alive()]
         return next((worker for worker in self.workers if not worker.config), None)
 
-    def _start_worker(self) -> _Worker:
-        with _signals_held_back():
-            worker = _Worker(self.root, self.context)
+    def _start_worker(self) -> Worker:
+        with signals_held_back():
+            worker = Worker(self.root, self.context)
             self.workers.append(worker)
         return worker
 
@@ -225,78 +157,10 @@ class _WorkerPool:
             assert config is not None  # noqa: S101 - for the type checker
             match worker.receive():
                 case LogMessage() as message:
-                    text = f"{format_run_name(config)}: {message.text}"
+                    text = f"{config.run_name}: {message.text}"
                     reporter.log(replace(message, text=text))
-                case _StartFailed(error):
+                case StartFailed(error):
                     raise error
-                case _RunEnded(error):
+                case RunEnded(error):
                     worker.config = None
                     yield make_failure(config, error) if error else None
-
-
-def _explain_exit(code: int | None) -> TextclfError:
-    hint = "; it may have run out of memory: try fewer --jobs" if code == -signal.SIGKILL else ""
-    return TextclfError(f"its process exited with code {code}{hint}")
-
-
-@contextlib.contextmanager
-def _signals_held_back() -> Iterator[None]:
-    """Hold back Ctrl-C and SIGTERM, also in a process that is started, until it calls `_obey`."""
-    if os.name != "posix":
-        yield
-        return
-    resource_tracker.ensure_running()  # Python starts it with a process, and lets them in again.
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
-
-
-def _obey(parent: BaseProcess) -> None:
-    """Leave Ctrl-C and SIGTERM to the parent, which passes on one interrupt; end when it ends."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, _interrupt_once)
-    threading.Thread(target=_interrupt_when_orphaned, args=(parent.sentinel,), daemon=True).start()
-    if os.name == "posix":
-        os.setpgrp()  # Ctrl-C reaches the group of the parent only.
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
-
-
-def _interrupt_once(number: int, frame: Any) -> None:  # noqa: ARG001 - Python's signature
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The process is about to end.
-    raise KeyboardInterrupt
-
-
-def _interrupt_when_orphaned(parent_sentinel: int) -> None:
-    """Interrupt this process after its step when its parent has ended."""
-    wait([parent_sentinel])
-    os.kill(os.getpid(), signal.SIGINT)
-
-
-def _work(connection: Connection, root: Path, fields: dict[str, Any]) -> None:
-    """Run every configuration that is received, with a `RunContext` of these fields."""
-
-    def send(message: LogMessage) -> None:
-        try:
-            connection.send(message)
-        except OSError as error:  # The parent is gone.
-            raise KeyboardInterrupt from error
-
-    context = RunContext(ForwardingReporter(send), **fields)
-    with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
-        try:
-            backend.start(context.device, threads=context.threads)
-        except TextclfError as error:
-            connection.send(_StartFailed(error))
-            return
-        # Not earlier: TensorFlow may swallow an interrupt while it is imported.
-        if parent := multiprocessing.parent_process():
-            _obey(parent)
-        while True:
-            packed: PackedConfig = connection.recv()
-            config = attempt(packed.unpack, context.reporter)
-            if isinstance(config, ExperimentConfig):
-                connection.send(_RunEnded(run_here(config, root, context)))
-            else:
-                connection.send(_RunEnded(config))

@@ -20,15 +20,14 @@ from textclf.errors import DataError, TextclfError, format_reason
 from textclf.executors._base import (
     STEP_TIMEOUT_SECONDS,
     ExecutorConfig,
-    Failure,
     attempt,
-    format_run_name,
     make_failure,
 )
 from textclf.executors._ray_cluster import check_resources, connected, to_ray_resources
 from textclf.executors._ray_worker import Job, JobInputs, JobResult, LogQueue, run_job
 from textclf.experiment.run import RunContext
 from textclf.runs.directory import RunDirectory
+from textclf.runs.result import Failure
 from textclf.runs.transfer import pack_run, unpack_run
 from textclf.storage.cache import CacheEntry
 from textclf.storage.limits import LIMITS
@@ -166,7 +165,7 @@ class _Dispatcher:
             num_gpus=wanted["GPU"],
             memory=wanted["memory"],
             max_retries=0,  # Losses are counted and reported by this class.
-            name=format_run_name(run.config),
+            name=run.config.run_name,
         )
         self.running[task.remote(job, self.log_queue)] = run
         return None
@@ -243,9 +242,7 @@ class _Dispatcher:
             return JobResult(
                 TextclfError(f"lost {MAX_LOSSES} times with its machine or process ({reason})")
             )
-        self.context.reporter.info(
-            f"{format_run_name(run.config)}: lost; starting again ({reason})"
-        )
+        self.context.reporter.info(f"{run.config.run_name}: lost; starting again ({reason})")
         return None
 
     def _cancel(self) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter
 
-from textclf.errors import VersionError
+from textclf.config.schema import ExperimentConfig
+from textclf.errors import TextclfError, VersionError
 from textclf.evaluation.metrics import METRICS, Evaluation
 
 SCHEMA_VERSION = 2
@@ -80,6 +81,14 @@ class Result:
 def _result_adapter() -> TypeAdapter[Result]:
     """Return the validator of results; building it takes longer than reading a result."""
     return TypeAdapter(Result)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A configuration whose run failed, and why."""
+
+    config: ExperimentConfig
+    error: TextclfError
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from pydantic import Field, model_validator
 
 from textclf.data.dataset import TextDataset
 from textclf.data.file_formats import SUFFIXES, Row, check_row, find_format, read_rows
-from textclf.data.tabular import PARTS, Part, ReadRows, TableConfig, find_columns, load_rows
+from textclf.data.rows import PARTS, Part, ReadRows, load_rows
+from textclf.data.tabular import TableConfig, find_columns
 from textclf.errors import DataError, RequestError, format_reason
 from textclf.storage.checksums import hash_file
 from textclf.storage.limits import TEXT

@@ -1,0 +1,148 @@
+"""A process of this machine that runs one experiment after the other."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from textclf.config.resolve import PackedConfig
+from textclf.config.schema import ExperimentConfig
+from textclf.errors import TextclfError
+from textclf.executors._base import attempt, run_here
+from textclf.experiment.run import RunContext
+from textclf.runtime import backend
+from textclf.runtime.progress import ForwardingReporter, LogMessage
+
+STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
+
+
+@dataclass(frozen=True)
+class RunEnded:
+    """Message of a worker: a run has ended, with its error if it failed."""
+
+    error: TextclfError | None
+
+
+@dataclass(frozen=True)
+class StartFailed:
+    """Message of a worker: TensorFlow cannot start as asked for, so no run can begin."""
+
+    error: TextclfError
+
+
+class Worker:
+    """A process that runs one experiment after the other.
+
+    Attributes:
+        config: Configuration that is running; None if the worker is idle.
+        is_silent: Whether it has sent no message, and so has probably not allocated its memory.
+    """
+
+    def __init__(self, root: Path, context: RunContext) -> None:
+        processes = multiprocessing.get_context("spawn")
+        self.connection, child_connection = processes.Pipe()
+        # A reporter cannot be sent to another process.
+        fields = {name: value for name, value in vars(context).items() if name != "reporter"}
+        self.process = processes.Process(
+            target=work, args=(child_connection, root, fields), daemon=True
+        )
+        self.process.start()
+        child_connection.close()
+        self.config: ExperimentConfig | None = None
+        self.is_silent = True
+
+    def begin(self, config: ExperimentConfig) -> None:
+        """Send a configuration to run; OSError if the process has died."""
+        self.connection.send(PackedConfig.of(config))
+        self.config = config
+
+    def receive(self) -> LogMessage | RunEnded | StartFailed:
+        """Receive a message; the death of the process is the end of its run."""
+        try:
+            message: LogMessage | RunEnded | StartFailed = self.connection.recv()
+        except (EOFError, OSError):
+            self.process.join()
+            message = RunEnded(_explain_exit(self.process.exitcode))
+        self.is_silent = False
+        return message
+
+    def interrupt(self) -> None:
+        """Interrupt the run like Ctrl-C."""
+        if self.process.pid and self.process.is_alive():
+            os.kill(self.process.pid, signal.SIGINT)
+
+
+def _explain_exit(code: int | None) -> TextclfError:
+    hint = "; it may have run out of memory: try fewer --jobs" if code == -signal.SIGKILL else ""
+    return TextclfError(f"its process exited with code {code}{hint}")
+
+
+@contextlib.contextmanager
+def signals_held_back() -> Iterator[None]:
+    """Hold back Ctrl-C and SIGTERM, also in a process that is started, until it calls `_obey`."""
+    if os.name != "posix":
+        yield
+        return
+    resource_tracker.ensure_running()  # Python starts it with a process, and lets them in again.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+
+def _obey(parent: BaseProcess) -> None:
+    """Leave Ctrl-C and SIGTERM to the parent, which passes on one interrupt; end when it ends."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, _interrupt_once)
+    threading.Thread(target=_interrupt_when_orphaned, args=(parent.sentinel,), daemon=True).start()
+    if os.name == "posix":
+        os.setpgrp()  # Ctrl-C reaches the group of the parent only.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+
+def _interrupt_once(number: int, frame: Any) -> None:  # noqa: ARG001 - Python's signature
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The process is about to end.
+    raise KeyboardInterrupt
+
+
+def _interrupt_when_orphaned(parent_sentinel: int) -> None:
+    """Interrupt this process after its step when its parent has ended."""
+    wait([parent_sentinel])
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def work(connection: Connection, root: Path, fields: dict[str, Any]) -> None:
+    """Run every configuration that is received, with a `RunContext` of these fields."""
+
+    def send(message: LogMessage) -> None:
+        try:
+            connection.send(message)
+        except OSError as error:  # The parent is gone.
+            raise KeyboardInterrupt from error
+
+    context = RunContext(ForwardingReporter(send), **fields)
+    with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
+        try:
+            backend.start(context.device, threads=context.threads)
+        except TextclfError as error:
+            connection.send(StartFailed(error))
+            return
+        # Not earlier: TensorFlow may swallow an interrupt while it is imported.
+        if parent := multiprocessing.parent_process():
+            _obey(parent)
+        while True:
+            packed: PackedConfig = connection.recv()
+            config = attempt(packed.unpack, context.reporter)
+            if isinstance(config, ExperimentConfig):
+                connection.send(RunEnded(run_here(config, root, context)))
+            else:
+                connection.send(RunEnded(config))

@@ -11,7 +11,7 @@ import sys
 from importlib.util import find_spec
 
 import pytest
-from support import load_script, skip_if_gpu
+from support import load_script, skip_if_gpu, write_csv
 
 from textclf import cli as program
 
@@ -40,6 +40,11 @@ MISTAKES = {
         2,
         ["--set training.epoch=1: training.epoch: unknown key 'epoch': did you mean 'epochs'?"],
     ),
+    "key of a section": (
+        ["train", "--model", "mlp", "--dataset", "bbc", "--set", "epochs=1"],
+        2,
+        ["--set epochs=1: unknown key 'epochs': did you mean 'training.epochs'? Choose from "],
+    ),
     "unknown column": (
         ["compare", "RUN", "--columns", "model,acuracy"],
         2,
@@ -64,6 +69,41 @@ MISTAKES = {
     "folder without a run": (["compare", "."], 1, ["no run below ."]),
     "missing run root": (["compare"], 1, ["runs does not exist"]),
     "empty text": (["predict", "RUN", "good", " "], 2, ["text 2 of 2 is empty"]),
+    "text that begins with a hyphen": (
+        ["predict", "absent", "-5 degrees"],
+        2,
+        [
+            "unknown option '-5': choose from --device, --format, --help, --top, --trust-code;"
+            " put -- before a text that begins with - (see textclf predict --help)"
+        ],
+    ),
+    "unknown option of predict": (
+        ["predict", "absent", "good", "--tpo", "2"],
+        2,
+        ["unknown option '--tpo': did you mean '--top'?", "; put -- before a text"],
+    ),
+    "dataset without an option": (
+        ["train", "--model", "mlp", "my reviews.csv"],
+        2,
+        ["unexpected argument 'my reviews.csv'; use --dataset 'my reviews.csv' (see textclf tr"],
+    ),
+    "values without options": (
+        ["train", "cnn", "./mine.py", "my.yaml", "bbc"],
+        2,
+        ["'cnn'; use --model cnn --model ./mine.py --config my.yaml --dataset bbc (see"],
+    ),
+    "path with a space": (
+        ["train", "--model", "mlp", "--dataset", "my", "reviews.csv"],
+        2,
+        ["unexpected argument 'reviews.csv'; put a value that contains spaces in quotes (see"],
+    ),
+    "setting without an equals sign": (
+        ["train", "--model", "mlp", "--dataset", "bbc", "--set", "training.epochs", "3"],
+        2,
+        ["--set training.epochs: expected KEY=VALUE, such as training.epochs=3"],
+    ),
+    "dataset as a run": (["compare", "bbc"], 1, ["runs, or train with --dataset bbc"]),
+    "all labels of no dataset": (["datasets", "--all"], 2, ["options need NAME"]),
     "missing text": (["predict", "RUN"], 2, ["TEXT...", "(see textclf predict --help)"]),
     "seeds without a dataset": (["compare", "--seeds", "2"], 2, ["--seeds needs --dataset"]),
     "runs and a dataset": (
@@ -139,6 +179,26 @@ def test_mistake_in_a_configuration_file_names_the_file(cli, tmp_path):
     assert result.code == 2
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--config", "my.yml"], "configuration my.yml: {}; did you mean 'my.yaml'?"),
+        (["models", "./mime.py"], "/mime.py: {}; did you mean '{folder}/mine.py'?"),
+        (["models", "mime"], "unknown model 'mime': did you mean 'mine.py'? Choose from "),
+        (["datasets", "reviws"], "unknown dataset 'reviws': did you mean 'reviews.csv'? Choose"),
+        (["compare", "reviews.csv"], "reviews.csv is a file; give a run directory or a folder of"),
+        (["predict", "reviews.cv", "x"], "does not exist: did you mean 'reviews.csv'? Or give a"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_nearest_file_is_suggested(cli, tmp_path, arguments, message):
+    for name in ("my.yaml", "mine.py", "reviews.csv"):
+        (tmp_path / name).touch()
+    result = cli(*arguments)
+    assert message.format(NO_SUCH_FILE, folder=tmp_path) in result.error_line
+    assert result.out == ""
+
+
 @pytest.mark.usefixtures("plugins", "tensorflow")
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -174,6 +234,81 @@ def test_mistake_with_a_python_file_is_one_line(cli, tmp_path, arguments, messag
     assert result.code == 2
     assert result.out == ""
     assert not (tmp_path / "runs").exists()
+
+
+def run_in_folder(arguments, folder, **options):
+    """Run the program in another process, whose caches are those of this one."""
+    command = [sys.executable, "-m", "textclf", *arguments]
+    return subprocess.run(command, cwd=folder, text=True, check=False, **options)
+
+
+def run_without_reader(arguments, folder, *, errors):
+    """Run the program with a closed pipe as output, and with ``errors`` also for its messages."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        return run_in_folder(
+            arguments, folder, stdout=writer, stderr=writer if errors else subprocess.PIPE
+        )
+    finally:
+        os.close(writer)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows reports a closed pipe otherwise")
+@pytest.mark.parametrize(
+    "arguments", [["datasets"], ["--help"], ["models", "--help"], ["datasets", "a.csv"]], ids=str
+)
+def test_reader_that_closes_the_pipe_is_not_an_error(arguments, tmp_path):
+    write_csv(tmp_path / "a.csv")
+    done = run_without_reader(arguments, tmp_path, errors=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert run_without_reader(arguments, tmp_path, errors=True).returncode == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows reports a closed pipe otherwise")
+def test_error_that_nobody_reads_keeps_its_exit_code(tmp_path):
+    assert run_without_reader(["trian"], tmp_path, errors=True).returncode == 2
+
+
+@pytest.fixture
+def removed_folder(tmp_path, cli):
+    """Change into a folder, and remove it."""
+    folder = tmp_path / "removed"
+    folder.mkdir()
+    os.chdir(folder)  # The fixture `cli` changes back.
+    folder.rmdir()
+
+
+no_removal = pytest.mark.skipif(os.name == "nt", reason="Windows keeps the current folder")
+
+
+@no_removal
+@pytest.mark.usefixtures("removed_folder")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["compare"],
+        ["datasets", "reviews.csv"],
+        ["predict", "runs/bbc/cnn", "good"],
+        ["train", "--config", "my.yaml"],
+        ["compare", "--dataset", "bbc", "--model", "majority"],
+    ],
+    ids=str,
+)
+def test_removed_current_folder_is_the_error(cli, arguments):
+    result = cli(*arguments)
+    assert result.error_line == (
+        "the current folder was removed, or removed and created again: cd to a folder that exists"
+    )
+    assert (result.code, result.out) == (1, "")
+
+
+@no_removal
+@pytest.mark.usefixtures("removed_folder")
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["models"], ["datasets", "bbc"]])
+def test_command_without_files_works_in_a_removed_folder(cli, arguments):
+    result = cli(*arguments)
+    assert (result.code, bool(result.out)) == (0, True)
 
 
 def test_every_format_contains_the_same_values(cli, smoke_run):

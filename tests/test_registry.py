@@ -28,6 +28,29 @@ def execute(code, path=PATH):
     return execute_code(code.encode(), path)
 
 
+@pytest.mark.parametrize(
+    ("kind", "given", "meant"),
+    [
+        ("datasets", "reviews", "reviews.csv"),
+        ("datasets", "Reviws", "reviews.csv"),
+        ("datasets", "imbd", "imdb"),
+        ("models", "./mine", "mine.py"),
+        ("models", "reviews", None),
+        ("models", "x" * 5_000 + "/mine", None),
+        ("executors", "reviews", None),
+    ],
+)
+def test_file_beside_an_unknown_name_is_suggested(tmp_path, monkeypatch, kind, given, meant):
+    monkeypatch.chdir(tmp_path)
+    for name in ("reviews.csv", "mine.py"):
+        Path(name).touch()
+    with pytest.raises(RequestError) as info:
+        registry.check_name(kind, given)
+    hint = f"did you mean '{meant}'? Choose" if meant else "choose"
+    start = f"unknown {kind[:-1]} '{given}': {hint} from "
+    assert str(info.value).startswith(start)
+
+
 def find_modules():
     return {name for name in sys.modules if name.startswith(registry.CODE_PREFIX)}
 

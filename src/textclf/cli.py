@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -33,6 +34,31 @@ class RegistryGroup(click.Group):
             return None  # A shell completes a line, where an error would be in the way.
         command: click.Command = registry.load_module("commands", name).command
         return command
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Parse the options of the group, of which some print a text."""
+        with _exit_at_broken_pipe():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        with _exit_at_broken_pipe():
+            return super().invoke(ctx)
+
+
+@contextlib.contextmanager
+def _exit_at_broken_pipe() -> Iterator[None]:
+    """Exit with 0 if the reader of the output, such as `head`, has closed the pipe.
+
+    `click` would exit with 1.
+    """
+    try:
+        yield
+        if sys.stdout:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_output()
+        raise click.exceptions.Exit(0) from None
 
 
 @click.command(
@@ -92,8 +118,6 @@ def _run(arguments: list[str] | None) -> NoReturn:
     try:
         _escape_unencodable_output()
         code = cli.main(arguments, prog_name="textclf", standalone_mode=False)
-        if sys.stdout:
-            sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(RequestError.exit_code)
@@ -102,18 +126,25 @@ def _run(arguments: list[str] | None) -> NoReturn:
         _fail(f"{error.format_message()} (see {help_command} --help)", RequestError.exit_code)
     except click.ClickException as error:
         _fail(error.format_message(), error.exit_code)
-    except TextclfError as error:
-        _fail(str(error), error.exit_code)
-    except BrokenPipeError:
-        # The reader, such as `head`, has closed the pipe.
-        _discard_output()
-        sys.exit(0)
-    except OSError as error:
-        # A problem of the environment, such as a full disk, not a bug.
-        message = f"{error.filename or 'standard output'}: {format_reason(error)}"
-        _discard_output()
-        _fail(message, TextclfError.exit_code)
+    except (TextclfError, OSError) as error:
+        if isinstance(error, OSError):  # Perhaps of standard output.
+            _discard_output()
+        _fail(*_describe(error))
     sys.exit(code or 0)
+
+
+def _describe(error: TextclfError | OSError) -> tuple[str, int]:
+    """Return the message of an expected error and the exit code."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:  # Then no relative path exists, whatever the error says.
+        message = "the current folder was removed, or removed and created again"
+        return f"{message}: cd to a folder that exists", TextclfError.exit_code
+    if isinstance(error, TextclfError):
+        return str(error), error.exit_code
+    # A problem of the environment, such as a full disk, not a bug.
+    message = f"{error.filename or 'standard output'}: {format_reason(error)}"
+    return message, TextclfError.exit_code
 
 
 def _escape_unencodable_output() -> None:
@@ -131,5 +162,6 @@ def _discard_output() -> None:
 
 def _fail(message: str, code: int) -> NoReturn:
     one_line = message.replace("\r", "\\r").replace("\n", "\\n")
-    click.echo(f"textclf: {escape_control(one_line)}", err=True)
+    with contextlib.suppress(BrokenPipeError):  # The exit code still says that it failed.
+        click.echo(f"textclf: {escape_control(one_line)}", err=True)
     sys.exit(code)

@@ -1,7 +1,9 @@
 """Expected errors: each message is one line, and each class has an exit code."""
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class TextclfError(Exception):
@@ -18,6 +20,10 @@ class RequestError(TextclfError):
 
 class DataError(TextclfError):
     """A dataset cannot be found, downloaded or read."""
+
+
+class DataRequestError(DataError, RequestError):
+    """A dataset cannot be read in the way that is asked for; the exit code is that of requests."""
 
 
 class EmbeddingError(TextclfError):
@@ -51,12 +57,63 @@ ADD_TRUST = "add --trust-code (in Python, trust_code=True)"
 """What to do if code that is not executed is trusted."""
 
 
-def format_unknown(kind: str, given: str, allowed: Iterable[str]) -> str:
-    """Return the message for an unknown name: the nearest allowed name, then all of them."""
+def format_unknown(
+    kind: str, given: str, allowed: Iterable[str], *, elsewhere: Mapping[str, Sequence[str]] = {}
+) -> str:
+    """Return the message for an unknown name: the nearest name, then all allowed ones.
+
+    Args:
+        kind: What it should name, such as ``key``.
+        given: The unknown name.
+        allowed: Allowed names.
+        elsewhere: Other names that may be meant, each with what to write for it, such as
+            ``{"epochs": ["training.epochs"]}``.
+    """
     choices = sorted(allowed)
-    nearest = get_close_matches(given.lower(), choices, n=1)
-    hint = f"did you mean '{nearest[0]}'? Choose" if nearest else "choose"
+    nearest = format_nearest(given, {**elsewhere, **{choice: [choice] for choice in choices}})
+    hint = f"{nearest} Choose" if nearest else "choose"
     return f"unknown {kind} '{given}': {hint} from {', '.join(choices)}"
+
+
+def format_nearest(given: str, names: Mapping[str, Sequence[str]]) -> str:
+    """Return the question whether the name nearest to the given one is meant; empty without one.
+
+    Args:
+        given: The unknown name.
+        names: Names that may be meant, each with what to write for it.
+    """
+    nearest = get_close_matches(given.lower(), names, n=1)
+    meant = " or ".join(f"'{written}'" for name in nearest for written in names[name])
+    return f"did you mean {meant}?" if meant else ""
+
+
+def find_paths_beside(path: Path, pattern: str = "*") -> dict[str, list[str]]:
+    """Return what is in the folder of a path that need not exist, for `format_nearest`.
+
+    Args:
+        path: The path.
+        pattern: Pattern of the names, such as ``*.py``.
+
+    Returns:
+        Paths by their names in lower case without the suffix, which would make all names similar.
+    """
+    found: dict[str, list[str]] = {}
+    with contextlib.suppress(OSError, ValueError):  # The path is too long, or not one.
+        for other in sorted(path.parent.glob(pattern)):
+            found.setdefault(other.stem.lower(), []).append(str(other))
+    return found
+
+
+def format_nearest_path(path: Path) -> str:
+    """Return the question whether the path nearest to one that does not exist is meant.
+
+    It is empty if the path exists, or if nothing is near.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        if not path.exists():
+            missing = next((part for part in (path, *path.parents) if part.parent.is_dir()), path)
+            return format_nearest(missing.stem, find_paths_beside(missing))
+    return ""
 
 
 def format_error(error: BaseException) -> str:

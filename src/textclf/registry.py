@@ -20,7 +20,14 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 
-from textclf.errors import ADD_TRUST, RequestError, TextclfError, format_error, format_unknown
+from textclf.errors import (
+    ADD_TRUST,
+    RequestError,
+    TextclfError,
+    find_paths_beside,
+    format_error,
+    format_unknown,
+)
 
 PLUGIN_KINDS = ("datasets", "models")
 """What installed packages and Python files may add."""
@@ -54,7 +61,10 @@ def check_name(kind: str, name: str) -> None:
     if name not in list_names(kind):
         hints = {"datasets": "./reviews.csv", "models": "./my_model.py"}
         hint = f"; or give a path, such as {hints[kind]}" if kind in hints else ""
-        raise RequestError(format_unknown(kind.removesuffix("s"), name, list_names(kind)) + hint)
+        pattern = "*.py" if kind == "models" else "*"
+        paths = find_paths_beside(Path(name), pattern) if kind in hints else {}
+        problem = format_unknown(kind.removesuffix("s"), name, list_names(kind), elsewhere=paths)
+        raise RequestError(problem + hint)
 
 
 def load_module(kind: str, name: str, code: str | None = None) -> ModuleType:

@@ -2,10 +2,16 @@
 
 import shutil
 
-from support import skip_if_gpu
+import pytest
+from support import skip_if_gpu, write_run
 
-from textclf import registry
+from textclf import api, registry
+from textclf.comparison.comparison import Comparison
+from textclf.config.resolve import resolve
+from textclf.errors import RequestError, RunError
 from textclf.experiment import fit
+from textclf.runs.result import Failure
+from textclf.runtime.progress import Reporter
 
 
 def test_unfinished_run_that_is_named_is_refused(cli, run_copy):
@@ -86,6 +92,28 @@ def test_interrupted_comparison_reuses_finished_runs(cli, tmp_path, monkeypatch)
     assert len(result.json) == 4
     assert result.err.count("already finished") == 1
     assert first.stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize(
+    ("errors", "n_finished", "code"),
+    [
+        ([RequestError, RequestError], 0, 2),
+        ([RequestError, RunError], 0, 1),
+        ([RequestError], 1, 1),
+        ([RunError], 0, 1),
+    ],
+)
+def test_exit_code_is_2_if_all_runs_are_invalid(
+    cli, tmp_path, monkeypatch, errors, n_finished, code
+):
+    config = resolve({"dataset": {"name": "bbc"}, "model": {"name": "cnn"}})
+    failures = [Failure(config, error("too short")) for error in errors]
+    runs = [write_run(tmp_path, "mlp", [True, False, True])] * n_finished
+    comparison = Comparison.of(runs, failures, Reporter(), reference=None)
+    monkeypatch.setattr(api, "compare", lambda *_, **__: comparison)
+    result = cli("compare", "--dataset", "bbc", "--format", "json")
+    assert [row["error"] for row in result.json][n_finished:] == ["failed: too short"] * len(errors)
+    assert result.code == code
 
 
 def test_missing_gpu_is_reported_once(cli, tmp_path):

@@ -37,6 +37,11 @@ def test_invalid_standard_input_is_refused(cli, smoke_run, monkeypatch, content,
     assert message in result.error_line
 
 
+def test_text_that_begins_with_a_hyphen_is_classified_after_two_hyphens(cli, smoke_run):
+    rows = cli("predict", smoke_run, "--format", "json", "--", "-5 degrees", "--top").json
+    assert [row["text"] for row in rows] == ["-5 degrees", "--top"]
+
+
 TEXTS = ["apple and pear", "saw and nail"]
 
 

@@ -87,6 +87,7 @@ def test_set_reaches_into_a_section_that_is_null():
         ({**CNN, "training": 3}, "my.yaml: training: expected keys and values, got 3"),
         ({**CNN, 1: 2}, "my.yaml: unknown key '1': choose from"),
         ({**CNN, True: 2}, "my.yaml: unknown key 'True'"),
+        ({**CNN, "sizes": None}, "my.yaml: unknown key 'sizes': choose from"),
         ({"model": {"name": "cnn"}}, "no dataset given: use --dataset NAME"),
         ({"dataset": {"name": "bbc"}}, "no model given: use --model NAME"),
         ({**CNN, "model": "cnn"}, "my.yaml: model: expected {name: NAME}, got 'cnn'"),
@@ -97,6 +98,55 @@ def test_set_reaches_into_a_section_that_is_null():
 )
 def test_unknown_keys_and_names_are_refused_with_a_suggestion(tree, message):
     assert message in refuse(tree)
+
+
+SECTIONS = "dataset, model, resources, seed, text, training"
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "meant"),
+    [
+        ("cnn", "epochs", "'training.epochs'"),
+        ("cnn", "epoch", "'training.epochs'"),
+        ("cnn", "Epochs", "'training.epochs'"),
+        ("cnn", "units", "'model.units'"),
+        ("tfidf-svc", "min_df", "'model.min_df'"),
+        ("cnn", "name", "'dataset.name' or 'model.name'"),
+        ("cnn", "model.epochs", "'training.epochs'"),
+        ("cnn", "training.units", "'model.units'"),
+        ("cnn", "dataset.num_words", "'text.num_words'"),
+        ("cnn", "training.seed", "'seed'"),
+    ],
+)
+def test_key_of_another_section_is_suggested(model, given, meant):
+    message = refuse({**CNN, "model": {"name": model}}, parse_override(f"{given}=1"))
+    section, _, key = given.rpartition(".")
+    where = f"{given}: " if section else ""
+    start = f"--set {given}=1: {where}unknown key '{key}': did you mean {meant}? Choose from "
+    assert message.startswith(start)
+    assert section or message == start + SECTIONS
+
+
+def test_key_that_the_dataset_adds_is_suggested_also_for_a_file(tmp_path):
+    path = write_csv(tmp_path / "reviews.csv")
+    tree = {**CNN, "dataset": {"name": str(path)}, "text_column": "body"}
+    assert refuse(tree) == (
+        "my.yaml: unknown key 'text_column': did you mean 'dataset.text_column'?"
+        f" Choose from {SECTIONS}"
+    )
+
+
+@pytest.mark.parametrize("model", [None, {"name": "cn"}])
+def test_unknown_key_is_reported_before_an_unknown_model(model):
+    message = refuse({**CNN, "model": model, "epochs": 3})
+    assert message.startswith("my.yaml: unknown key 'epochs': did you mean 'training.epochs'?")
+
+
+def test_keys_that_are_set_automatically_are_not_suggested(tmp_path):
+    tree = {**CNN, "dataset": {"name": str(write_csv(tmp_path / "reviews.csv"))}}
+    assert (
+        refuse({**tree, "digest": "x"}) == f"my.yaml: unknown key 'digest': choose from {SECTIONS}"
+    )
 
 
 @pytest.mark.parametrize(

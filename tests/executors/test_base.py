@@ -6,7 +6,14 @@ import pytest
 from support import write_run
 
 from textclf.config.resolve import resolve
-from textclf.errors import DataError, LimitError, RequestError, RunError, TextclfError
+from textclf.errors import (
+    DataError,
+    DataRequestError,
+    LimitError,
+    RequestError,
+    RunError,
+    TextclfError,
+)
 from textclf.executors import _base
 from textclf.executors._base import (
     ExecutorConfig,
@@ -104,7 +111,12 @@ def test_name_of_a_run_is_its_model_and_seed():
 @pytest.mark.usefixtures("tensorflow")
 @pytest.mark.parametrize(
     ("kind", "expected"),
-    [(DataError, DataError), (LimitError, DataError), (LookupError, TextclfError)],
+    [
+        (DataError, DataError),
+        (LimitError, DataError),
+        (RequestError, DataRequestError),
+        (LookupError, TextclfError),
+    ],
 )
 def test_an_expected_error_of_loading_is_a_data_error(tmp_path, capsys, kind, expected):
     def load(config):
@@ -113,7 +125,8 @@ def test_an_expected_error_of_loading_is_a_data_error(tmp_path, capsys, kind, ex
     context = RunContext(Reporter(quiet=True), "cpu", load=load)
     error = run_here(make_config(), tmp_path, context)
     assert type(error) is expected
-    assert str(error) == ("not here" if expected is DataError else "LookupError: not here")
+    assert str(error) == ("LookupError: not here" if kind is LookupError else "not here")
+    assert error.exit_code == (2 if kind is RequestError else 1)  # As of `train`.
     assert ("Traceback" in capsys.readouterr().err) == (kind is LookupError)
 
 

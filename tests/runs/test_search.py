@@ -1,6 +1,7 @@
 """Finding run directories below the folders that a user names."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 from support import write_run
@@ -35,6 +36,31 @@ def test_folders_without_a_run_are_refused(tmp_path):
         find_runs([tmp_path / "none"])
     with pytest.raises(RunError, match="absent does not exist"):
         find_runs([tmp_path / "absent"])
+
+
+REMEDY = "give a run directory or a folder of runs"
+
+
+def test_path_that_is_not_a_folder_of_runs_is_explained(run, root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = run.path.relative_to(tmp_path)
+    Path("my reviews.csv").touch()
+    messages = {
+        "runs/bbc/mpl": f"runs/bbc/mpl does not exist: did you mean 'runs/bbc/mlp'? Or {REMEDY}",
+        "run/bbc/mlp": f"run/bbc/mlp does not exist: did you mean 'runs'? Or {REMEDY}",
+        "absent": f"absent does not exist; {REMEDY}",
+        "bbc": f"bbc does not exist; {REMEDY}, or train with --dataset bbc",
+        "my reviews.csv": (
+            f"my reviews.csv is a file; {REMEDY}, or train with --dataset 'my reviews.csv'"
+        ),
+        f"{folder}/meta.json": (
+            f"{folder}/meta.json is a file of a run; give the run directory, {folder}"
+        ),
+    }
+    for path, message in messages.items():
+        with pytest.raises(RunError) as info:
+            find_runs([Path(path)])
+        assert str(info.value) == message
 
 
 def test_one_run_must_be_named_if_there_are_several(run, root):

@@ -99,8 +99,9 @@ def command(
     RUN is a run directory or a folder of runs; the default is the run root.
 
     With --dataset or --config, first trains each --model and the baseline models with each seed,
-    unless that run is finished. A failed run is shown as a row, and the exit code is 1. Models are
-    compared with the best one on every test example; see docs/statistics.md.
+    unless that run is finished. A failed run is shown as a row, and the exit code is 1, or 2 if all
+    runs are invalid. Models are compared with the best one on every test example; see
+    docs/statistics.md.
 
     \b
     Example: textclf compare --dataset bbc --model mlp --model cnn --seeds 3
@@ -129,7 +130,8 @@ def command(
     )
     print_comparison(comparison.rows, comparison.notes, style, reporter, chosen=columns)
     if comparison.failures:
-        sys.exit(1)
+        codes = {failure.error.exit_code for failure in comparison.failures}
+        sys.exit(1 if comparison.models else min(codes))
     if gate:
         gate.check(comparison.models, reporter, named=models)
     print_next(*_suggest(comparison), style=style, quiet=quiet)

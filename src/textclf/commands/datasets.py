@@ -1,6 +1,7 @@
 """List the datasets, or describe one."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -17,22 +18,28 @@ from textclf.commands._options import (
     print_table,
     print_text,
 )
+from textclf.errors import format_count
+
+MAX_LABELS = 20
+"""Labels that a table lists, unless all are asked for."""
 
 
 @click.command(name="datasets")
 @click.argument("name", type=DATASET, metavar="[NAME|PATH]", required=False)
 @dataset_options
+@click.option("--all", "show_all", is_flag=True, help="List all labels also in a table.")
 @format_option
-def command(name: str | None, style: str, **named: Any) -> None:
+def command(name: str | None, show_all: bool, style: str, **named: Any) -> None:
     """List the datasets, or describe one.
 
-    With NAME or PATH, load the dataset and show its source, splits, labels and first texts.
+    With NAME or PATH, load the dataset and show its source, splits, labels and first texts. A table
+    lists the 20 most frequent labels, the other formats all.
 
     \b
     Example: textclf datasets bbc
     """
     if name is None:
-        if any(named.values()):
+        if show_all or any(named.values()):
             raise click.UsageError("options need NAME, the dataset to load")
         print_table(list_summaries("datasets"), SUMMARY_COLUMNS, style)
         print_next("datasets", "bbc", style=style)
@@ -54,5 +61,17 @@ def command(name: str | None, style: str, **named: Any) -> None:
         for sample in document["samples"]:
             print_text(f"{sample['label']}: {sample['text']}")
             click.echo()
-    print_table(document["labels"], LABEL_COLUMNS, style)
+    labels = document["labels"]
+    n_hidden = len(labels) - MAX_LABELS
+    if style == "table" and n_hidden > 0 and not show_all:
+        print_table(list_frequent(labels, document["n_examples"]), LABEL_COLUMNS, style)
+        hidden = format_count(n_hidden, "more label")
+        print_text(f"and {hidden} with as many or fewer examples (--all shows them)")
+    else:
+        print_table(labels, LABEL_COLUMNS, style)
     print_next("audit", name, *list_options(**named), style=style)
+
+
+def list_frequent(rows: Iterable[dict[str, Any]], splits: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the rows of the labels with the most examples in all splits, the largest first."""
+    return sorted(rows, key=lambda row: -sum(row[split] for split in splits))[:MAX_LABELS]

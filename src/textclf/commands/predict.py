@@ -16,7 +16,7 @@ from textclf.commands._options import (
     print_table,
     trust_code_option,
 )
-from textclf.errors import RequestError
+from textclf.errors import RequestError, format_unknown
 from textclf.storage import limits
 from textclf.tables import Column, format_number, format_start
 
@@ -30,7 +30,22 @@ COLUMNS = (
 )
 
 
-@click.command(name="predict")
+class TextCommand(click.Command):
+    """A command that takes texts, of which one may begin with a hyphen like an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments; the error for an unknown option says how to give such a text."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            options = [name for parameter in self.get_params(ctx) for name in parameter.opts]
+            long = [name for name in options if name.startswith("--")]
+            problem = format_unknown("option", error.option_name, long)
+            problem += "; put -- before a text that begins with -"
+            raise click.UsageError(problem, ctx) from error
+
+
+@click.command(name="predict", cls=TextCommand)
 @click.argument("run_path", metavar="RUN", type=PATH)
 @click.argument("texts", metavar="TEXT...", nargs=-1, required=True)
 @click.option("--top", type=click.IntRange(1), default=1, help="Number of labels per text.")
@@ -43,7 +58,7 @@ def command(
     """Classify texts with the saved model of a run.
 
     Prints the most probable labels of each TEXT. If the only TEXT is -, reads standard input, one
-    text per line.
+    text per line. Put -- before a TEXT that begins with -.
 
     \b
     Example: textclf predict runs/bbc/mlp "Shares fell as oil prices rose" --top 2

@@ -1,5 +1,6 @@
 """Train and evaluate one model on one dataset."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from textclf.commands._options import (
     quiet_option,
     run_root_option,
 )
+from textclf.registry import list_names
 
 if TYPE_CHECKING:
     from textclf.config.schema import ExperimentConfig
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 COMMANDLINE = click.core.ParameterSource.COMMANDLINE
 
 
-@click.command(name="train")
+@click.command(name="train", context_settings={"allow_extra_args": True})
 @click.option(
     "--model",
     type=MODEL,
@@ -88,6 +90,8 @@ def command(
     if run_dir and click.get_current_context().get_parameter_source("run_root") == COMMANDLINE:
         raise click.UsageError("give either --run-dir or --run-root")
     overrides = make_overrides(**named)
+    if arguments := click.get_current_context().args:
+        raise click.UsageError(_explain_arguments(arguments, named["dataset"]))
     if dry_run:
         config = load_config(config_path, overrides, trust_code=trust_code)
         _describe(config, api.locate_run(config, run_dir=run_dir, run_root=run_root), force=force)
@@ -109,6 +113,21 @@ def command(
     print_comparison(comparison.rows, comparison.notes, style, reporter, chosen=columns)
     reporter.info(f"see {run.path}")
     print_next("predict", run.path, "a text to classify", style=style, quiet=quiet)
+
+
+def _explain_arguments(arguments: list[str], dataset: str | None) -> str:
+    """Return the message for values without an option; perhaps a path contains spaces."""
+    options = " ".join(f"{_find_option(value)} {shlex.quote(value)}" for value in arguments)
+    remedy = "put a value that contains spaces in quotes" if dataset else f"use {options}"
+    return f"unexpected argument '{arguments[0]}'; {remedy}"
+
+
+def _find_option(value: str) -> str:
+    """Return the option that a value is probably meant for."""
+    if value.endswith((".yaml", ".yml")):
+        return "--config"
+    is_model = value.endswith(".py") or value in list_names("models")
+    return "--model" if is_model else "--dataset"
 
 
 def _describe(config: "ExperimentConfig", run: "RunDirectory", *, force: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from textclf.errors import RequestError, format_reason
+from textclf.errors import RequestError, format_nearest_path, format_reason
 from textclf.storage import limits
 
 Tree = dict[str, Any]
@@ -48,7 +48,9 @@ def read_yaml(path: Path) -> Tree:
     try:
         text = limits.TEXT.read(path).decode("utf-8")
     except OSError as error:
-        raise RequestError(f"cannot read configuration {path}: {format_reason(error)}") from error
+        remedy = format_nearest_path(path) or "check the path"
+        problem = f"cannot read configuration {path}: {format_reason(error)}; {remedy}"
+        raise RequestError(problem) from error
     except UnicodeDecodeError as error:
         raise RequestError(f"cannot read configuration {path}: not UTF-8 text") from error
     tree = _parse_yaml(text, str(path))

@@ -19,7 +19,7 @@ from textclf.config.schema import (
     NamedSection,
     SplitConfig,
 )
-from textclf.errors import RequestError, format_reason, format_unknown
+from textclf.errors import RequestError, format_nearest_path, format_reason, format_unknown
 from textclf.registry import (
     execute_code,
     find_distribution,
@@ -127,7 +127,8 @@ def _load_file(path: Path, recorded: str | None, *, is_trusted: bool, origin: st
     try:
         content = TEXT.read(path)
     except OSError as error:
-        raise RequestError(f"cannot read {path}: {format_reason(error)}; check the path") from error
+        remedy = format_nearest_path(path) or "check the path"
+        raise RequestError(f"cannot read {path}: {format_reason(error)}; {remedy}") from error
     if recorded is not None and recorded != hash_code(content):
         raise RequestError(
             f"{path} has changed since the configuration was made: restore it, or leave out the key"

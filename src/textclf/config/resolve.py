@@ -4,6 +4,7 @@ Each overrides the one before: built-in defaults, defaults of the dataset and of
 file, the command line.
 """
 
+import contextlib
 import functools
 import reprlib
 from collections.abc import Mapping, Sequence
@@ -16,17 +17,31 @@ from pydantic import ValidationError
 from textclf.config.loading import Override, Tree, read_yaml
 from textclf.config.plugin import CodePolicy, Plugin, execute_file, find_plugin
 from textclf.config.schema import (
+    DatasetConfig,
     ExperimentConfig,
+    ModelConfig,
     ResourcesConfig,
     Section,
     TextConfig,
     TrainingConfig,
 )
-from textclf.errors import RequestError, format_unknown
+from textclf.errors import RequestError, TextclfError, format_unknown
 from textclf.registry import read_code
 
 PLUGIN_SECTIONS = ("dataset", "model")
 """Sections whose name chooses a module."""
+
+Schemas = Mapping[str, type[Section]]
+"""Schemas by the names of their sections."""
+
+SCHEMAS: Schemas = {
+    "dataset": DatasetConfig,
+    "text": TextConfig,
+    "model": ModelConfig,
+    "training": TrainingConfig,
+    "resources": ResourcesConfig,
+}
+"""The sections in their order; the chosen dataset and model add keys to theirs."""
 
 DERIVED_KEYS = {"code", "digest"}
 """Keys of these sections that are set from what their name refers to."""
@@ -56,28 +71,18 @@ def resolve(
     """
     origins = _Origins(overrides, source)
     given = _apply(tree or {}, origins)
-    for key in given:
-        if key not in ExperimentConfig.model_fields:
-            problem = format_unknown("key", str(key), ExperimentConfig.model_fields)
-            raise RequestError(f"{origins.find(key)}: {problem}")
+    _refuse_unknown_sections(given, origins, code)
     dataset, model = (_find_plugin(section, given, origins, code) for section in PLUGIN_SECTIONS)
     merged = functools.reduce(_merge, (dataset.defaults, model.defaults, given))
-    schemas: dict[str, type[Section]] = {
-        "dataset": dataset.schema,
-        "text": TextConfig,
-        "model": model.schema,
-        "training": TrainingConfig,
-        "resources": ResourcesConfig,
-    }
+    schemas = {**SCHEMAS, "dataset": dataset.schema, "model": model.schema}
     checked: Tree = {
-        name: _validate(schema, name, merged.get(name, {}), origins)
-        for name, schema in schemas.items()
+        name: _validate(schemas, name, merged.get(name, {}), origins) for name in schemas
     }
     if not model.is_network:  # Such a model uses neither section, so they must not be hashed.
         checked |= {"text": TextConfig(), "training": TrainingConfig()}
     if "seed" in merged:
         checked["seed"] = merged["seed"]
-    config: ExperimentConfig = _validate(ExperimentConfig, "", checked, origins)
+    config: ExperimentConfig = _validate({"": ExperimentConfig}, "", checked, origins)
     return config
 
 
@@ -144,7 +149,8 @@ class _Origins:
 
 def _apply(tree: Tree, origins: _Origins) -> Tree:
     """Return a copy of a tree with the overrides applied; null sections are left out."""
-    given = {key: value for key, value in tree.items() if value is not None}
+    known = ExperimentConfig.model_fields
+    given = {key: value for key, value in tree.items() if value is not None or key not in known}
     for override in origins.overrides:
         section, _, key = override.key.partition(".")
         if key == "name" and isinstance(given.get(section), dict):
@@ -158,6 +164,28 @@ def _apply(tree: Tree, origins: _Origins) -> Tree:
             problem = f"{section}: expected {example}, got {_shorten(value)}"
             raise RequestError(f"{origins.find(section)}: {problem}")
     return given
+
+
+def _refuse_unknown_sections(given: Tree, origins: _Origins, policy: CodePolicy) -> None:
+    """Raise RequestError if a key is not a section; it may be a key of one."""
+    unknown = next((key for key in given if key not in ExperimentConfig.model_fields), None)
+    if unknown is None:
+        return
+    schemas = dict(SCHEMAS)
+    for section in PLUGIN_SECTIONS:
+        with contextlib.suppress(TextclfError):  # This mistake is reported first.
+            schemas[section] = _find_plugin(section, given, origins, policy).schema
+    problem = _format_unknown_key(str(unknown), ExperimentConfig, schemas)
+    raise RequestError(f"{origins.find(unknown)}: {problem}")
+
+
+def _format_unknown_key(key: str, schema: type[Section], schemas: Schemas) -> str:
+    """Return the message for an unknown key, which may be one of another section."""
+    elsewhere = {name: [name] for name in ExperimentConfig.model_fields}
+    for section, other in schemas.items():
+        for name in other.model_fields.keys() - DERIVED_KEYS:
+            elsewhere.setdefault(name, []).append(f"{section}.{name}")
+    return format_unknown("key", key, schema.model_fields, elsewhere=elsewhere)
 
 
 def _set(tree: Tree, override: Override) -> None:
@@ -208,25 +236,25 @@ def _find_plugin(section: str, tree: Tree, origins: _Origins, policy: CodePolicy
     return plugin
 
 
-def _validate(schema: type[Section], section: str, value: Any, origins: _Origins) -> Any:
+def _validate(schemas: Schemas, section: str, value: Any, origins: _Origins) -> Any:
     """Validate one section; the most informative mistake is reported."""
     try:
-        return schema.model_validate(value)
+        return schemas[section].model_validate(value)
     except ValidationError as error:
         # An unknown key explains the other mistakes, and the deepest one is the most precise.
         mistake: Any = min(
             error.errors(), key=lambda m: (m["type"] != "extra_forbidden", -len(m["loc"]))
         )
-        raise RequestError(_describe(mistake, schema, section, origins)) from error
+        raise RequestError(_describe(mistake, schemas, section, origins)) from error
 
 
-def _describe(mistake: Any, schema: type[Section], section: str, origins: _Origins) -> str:
+def _describe(mistake: Any, schemas: Schemas, section: str, origins: _Origins) -> str:
     """Return where a mistake is and what is allowed, on one line."""
     # pydantic names members of a union, such as dict[str,...], among the keys.
     keys = [str(part) for part in mistake["loc"] if "[" not in str(part)]
     key = ".".join(filter(None, [section, *keys]))
     if mistake["type"] == "extra_forbidden":
-        problem = format_unknown("key", keys[0], schema.model_fields)
+        problem = _format_unknown_key(keys[0], schemas[section], schemas)
     elif mistake["type"] == "missing":
         problem = "is required"
     else:

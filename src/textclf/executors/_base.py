@@ -8,7 +8,13 @@ from typing import Literal, TypeVar
 
 from textclf.config.schema import DatasetConfig, ExperimentConfig
 from textclf.data.dataset import TextDataset
-from textclf.errors import DataError, RequestError, TextclfError, format_error
+from textclf.errors import (
+    DataError,
+    DataRequestError,
+    RequestError,
+    TextclfError,
+    format_error,
+)
 from textclf.experiment.run import RunContext, run_experiment
 from textclf.registry import load_module
 from textclf.runs.directory import RunDirectory
@@ -71,6 +77,7 @@ def run_all(
     Raises:
         DataError: The dataset cannot be loaded.
     """
+    root.absolute()  # An OSError here, not one per run, if the current folder was removed.
     by_path = {RunDirectory.of(config, root).path: config for config in configs}
     for path in by_path:
         if RunDirectory(path).is_finished:
@@ -100,6 +107,8 @@ def run_here(config: ExperimentConfig, root: Path, context: RunContext) -> Textc
     def load(dataset: DatasetConfig) -> TextDataset:
         try:
             return context.load(dataset)
+        except RequestError as error:  # Keeps its exit code, which `train` has as well.
+            raise DataRequestError(str(error)) from error
         except TextclfError as error:
             raise DataError(str(error)) from error
 

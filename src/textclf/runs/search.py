@@ -1,12 +1,20 @@
 """Finds run directories below the folders that a user names."""
 
 import contextlib
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from textclf.errors import LimitError, RunError, TextclfError, VersionError, format_count
-from textclf.registry import check_name, is_code, shorten_name
+from textclf.errors import (
+    LimitError,
+    RunError,
+    TextclfError,
+    VersionError,
+    format_count,
+    format_nearest_path,
+)
+from textclf.registry import check_name, is_code, list_names, shorten_name
 from textclf.runs.directory import RunDirectory
 from textclf.runs.result import Result
 from textclf.runtime.progress import Reporter
@@ -21,8 +29,7 @@ def find_runs(paths: Iterable[Path]) -> list[RunDirectory]:
     runs: dict[Path, RunDirectory] = {}
     for path in paths:
         if not path.is_dir():
-            problem = "is not a folder" if path.exists() else "does not exist"
-            raise RunError(f"{path} {problem}; give a run directory or a folder of runs")
+            raise RunError(_explain_path(path))
         found = RunDirectory.list_below(path)
         if not found:
             raise RunError(
@@ -30,6 +37,19 @@ def find_runs(paths: Iterable[Path]) -> list[RunDirectory]:
             )
         runs |= {run.path.resolve(): run for run in found}
     return list(runs.values())
+
+
+def _explain_path(path: Path) -> str:
+    """Return the message for a path that is not a folder of runs."""
+    remedy = "give a run directory or a folder of runs"
+    if path.exists() and RunDirectory(path.parent).is_begun:
+        return f"{path} is a file of a run; give the run directory, {path.parent}"
+    if path.exists() or str(path) in list_names("datasets"):
+        remedy += f", or train with --dataset {shlex.quote(str(path))}"
+    if path.exists():
+        return f"{path} is a file; {remedy}"
+    nearest = format_nearest_path(path)
+    return f"{path} does not exist" + (f": {nearest} Or {remedy}" if nearest else f"; {remedy}")
 
 
 def read_finished(

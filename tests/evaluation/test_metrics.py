@@ -1,8 +1,11 @@
+import tracemalloc
+
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 from sklearn.metrics import f1_score, log_loss
 
+from textclf.evaluation import metrics
 from textclf.evaluation.metrics import (
     SubsetAccuracy,
     accuracy_interval,
@@ -39,10 +42,10 @@ def test_metrics_of_a_small_case():
 def test_metrics_agree_with_scikit_learn():
     labels, probabilities = simulate()
     predicted = probabilities.argmax(axis=1)
-    metrics = evaluate(labels, probabilities, NAMES, majority_label=0).metrics
-    assert metrics["macro_f1"] == pytest.approx(f1_score(labels, predicted, average="macro"))
-    assert metrics["weighted_f1"] == pytest.approx(f1_score(labels, predicted, average="weighted"))
-    assert metrics["loss"] == pytest.approx(log_loss(labels, probabilities, labels=range(4)))
+    found = evaluate(labels, probabilities, NAMES, majority_label=0).metrics
+    assert found["macro_f1"] == pytest.approx(f1_score(labels, predicted, average="macro"))
+    assert found["weighted_f1"] == pytest.approx(f1_score(labels, predicted, average="weighted"))
+    assert found["loss"] == pytest.approx(log_loss(labels, probabilities, labels=range(4)))
 
 
 def test_macro_f1_leaves_out_labels_that_do_not_occur():
@@ -53,12 +56,12 @@ def test_macro_f1_leaves_out_labels_that_do_not_occur():
 def test_calibration_error_is_the_weighted_distance_of_confidence_and_accuracy():
     probabilities = np.array([[0.95, 0.05]] * 4 + [[0.45, 0.55]] * 4)
     labels = np.array([0, 0, 0, 1, 1, 1, 0, 0])
-    metrics = evaluate(labels, probabilities, ("a", "b"), majority_label=0).metrics
+    found = evaluate(labels, probabilities, ("a", "b"), majority_label=0).metrics
     expected = (4 * 0.05 + 4 * 0.20) / 8
-    assert metrics["expected_calibration_error"] == pytest.approx(expected)
-    metrics = evaluate(labels[2:], probabilities[2:], ("a", "b"), majority_label=0).metrics
+    assert found["expected_calibration_error"] == pytest.approx(expected)
+    found = evaluate(labels[2:], probabilities[2:], ("a", "b"), majority_label=0).metrics
     expected = (4 * 0.05 + 2 * 0.45) / 6
-    assert metrics["expected_calibration_error"] == pytest.approx(expected)
+    assert found["expected_calibration_error"] == pytest.approx(expected)
 
 
 def test_loss_of_a_zero_probability_is_finite():
@@ -83,6 +86,7 @@ def test_macro_f1_interval_agrees_with_resampled_examples():
     for _ in range(1000):
         drawn = rng.integers(0, len(labels), len(labels))
         scores.append(f1_score(labels[drawn], predicted[drawn], average="macro"))
+    scores = np.array(scores)
     bias = stats.norm.ppf(np.mean(scores < macro_f1(confusion)))
     expected = np.quantile(scores, stats.norm.cdf([2 * bias - 1.96, 2 * bias + 1.96]))
     assert macro_f1_interval(confusion) == pytest.approx(expected, abs=0.01)
@@ -95,12 +99,63 @@ def test_macro_f1_interval_is_corrected_if_resamples_miss_rare_labels():
     confusion[1:, 0] = 1
     rng = np.random.default_rng(12)
     cells = rng.multinomial(confusion.sum(), confusion.ravel() / confusion.sum(), size=4_000)
-    scores = macro_f1(cells.reshape(-1, *confusion.shape))
+    scores = np.array([macro_f1(drawn.reshape(confusion.shape)) for drawn in cells])
     bias = stats.norm.ppf(np.mean(scores < macro_f1(confusion)))
     corrected = np.quantile(scores, stats.norm.cdf([2 * bias - 1.96, 2 * bias + 1.96]))
     plain = np.quantile(scores, [0.025, 0.975])
     assert np.abs(corrected - plain).min() > 0.1
     assert macro_f1_interval(confusion) == pytest.approx(corrected, abs=0.02)
+
+
+def resample_all_cells(confusion, seed=0):
+    """Return the interval as it is defined: all cells of all resamples are drawn at once."""
+    n, n_resamples = confusion.sum(), 2_000
+    rng = np.random.default_rng(seed)
+    draws = rng.multinomial(n, confusion.ravel() / n, size=n_resamples)
+    draws = draws.reshape(n_resamples, *confusion.shape)
+    total = draws.sum(axis=2) + draws.sum(axis=1)
+    f1 = 2 * np.diagonal(draws, axis1=1, axis2=2) / np.maximum(total, 1)
+    scores = f1.sum(axis=1) / (total > 0).sum(axis=1)
+    score = macro_f1(confusion)
+    below = np.mean(scores < score) + np.mean(scores == score) / 2
+    bias = special.ndtri(np.clip(below, 1 / n_resamples, 1 - 1 / n_resamples))
+    z = special.ndtri(0.975)
+    low, high = np.quantile(scores, special.ndtr([2 * bias - z, 2 * bias + z]))
+    return low, high
+
+
+@pytest.mark.parametrize("block_cells", [1, 1_000, metrics.BLOCK_CELLS])
+@pytest.mark.parametrize("empty", ["none", "last cell", "last row", "most cells"])
+@pytest.mark.parametrize("n_labels", [2, 9, 46])
+def test_macro_f1_interval_is_that_of_all_cells(monkeypatch, n_labels, empty, block_cells):
+    monkeypatch.setattr(metrics, "BLOCK_CELLS", block_cells)
+    rng = np.random.default_rng(n_labels)
+    weights = rng.random((n_labels, n_labels)) + 5 * np.eye(n_labels)
+    if empty == "most cells":
+        weights[rng.random(weights.shape) < 0.9] = 0
+        weights[0, 0] = 1
+    if empty in {"last row", "most cells"}:
+        weights[-1] = 0
+    if empty == "last cell":
+        weights[-1, -1] = 0
+    drawn = rng.multinomial(700, (weights / weights.sum()).ravel())
+    confusion = drawn.reshape(n_labels, n_labels)
+    assert macro_f1_interval(confusion) == resample_all_cells(confusion)  # Bit for bit.
+
+
+def test_memory_of_the_macro_f1_interval_does_not_grow_with_the_square_of_the_labels():
+    n_labels = 1_000
+    confusion = np.zeros((n_labels, n_labels), int)
+    rng = np.random.default_rng(0)
+    np.add.at(confusion, tuple(rng.integers(0, n_labels, (2, 3_000))), 1)
+    macro_f1_interval(np.eye(2, dtype=int))  # Imports are not counted.
+    tracemalloc.start()
+    try:
+        macro_f1_interval(confusion)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 100_000_000  # All cells would take 16 GB.
 
 
 def test_clean_accuracy_has_an_interval_if_there_are_examples():

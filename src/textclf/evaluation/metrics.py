@@ -16,6 +16,9 @@ FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.int64]
 
 N_RESAMPLES = 2_000
+BLOCK_CELLS = 1_000_000
+"""Cells of the confusion matrix that are drawn at once; it limits memory."""
+
 METRICS = ("accuracy", "loss", "macro_f1", "weighted_f1", "expected_calibration_error")
 CONFIDENCE = 0.95
 SMALLEST_PROBABILITY = 1e-7
@@ -135,20 +138,28 @@ def accuracy_interval(n_correct: int, n_examples: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def macro_f1(confusion: npt.NDArray[Any]) -> FloatArray:
+def macro_f1(confusion: npt.NDArray[Any]) -> float:
     """Average F1 over the labels that occur as a true or predicted label, like scikit-learn.
 
-    Unlike scikit-learn, it takes many confusion matrices at once.
+    Args:
+        confusion: [labels, labels], counts.
+    """
+    total = confusion.sum(axis=1) + confusion.sum(axis=0)
+    return float(_average_f1(np.diagonal(confusion), total))
+
+
+def _average_f1(hits: npt.NDArray[Any], total: npt.NDArray[Any]) -> FloatArray:
+    """Average F1 over the last axis.
 
     Args:
-        confusion: [..., labels, labels], counts; leading axes are separate matrices.
+        hits: [..., labels], correct predictions of each label.
+        total: [..., labels], true plus predicted examples of each label.
 
     Returns:
         <float64>[...].
     """
-    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
-    total = confusion.sum(axis=-1) + confusion.sum(axis=-2)
-    f1 = 2 * hits / np.maximum(total, 1)
+    # The last digit of the sum depends on the order in memory.
+    f1 = np.ascontiguousarray(2 * hits / np.maximum(total, 1))
     return np.asarray(f1.sum(axis=-1) / np.maximum((total > 0).sum(axis=-1), 1))
 
 
@@ -160,14 +171,39 @@ def macro_f1_interval(confusion: IntArray, *, seed: int = 0) -> tuple[float, flo
     """
     from scipy.special import ndtr, ndtri
 
-    n = confusion.sum()
-    draws = np.random.default_rng(seed).multinomial(n, confusion.ravel() / n, size=N_RESAMPLES)
-    scores = macro_f1(draws.reshape(N_RESAMPLES, *confusion.shape))
-    below = np.mean(scores < macro_f1(confusion)) + np.mean(scores == macro_f1(confusion)) / 2
+    scores, score = _resample_macro_f1(confusion, seed=seed), macro_f1(confusion)
+    below = np.mean(scores < score) + np.mean(scores == score) / 2
     bias = ndtri(np.clip(below, 1 / N_RESAMPLES, 1 - 1 / N_RESAMPLES))
     z = ndtri((1 + CONFIDENCE) / 2)
     low, high = np.quantile(scores, ndtr([2 * bias - z, 2 * bias + z]))
     return float(low), float(high)
+
+
+def _resample_macro_f1(confusion: IntArray, *, seed: int) -> FloatArray:
+    """Return macro F1 of each resample, <float64>[resamples].
+
+    Only cells with examples are drawn, a block of resamples at a time, so that memory grows with
+    the examples and not with the square of the labels. The draws are those of all cells at once:
+    NumPy uses no random number for an empty cell, except that the last cell gets the remainder.
+    """
+    from scipy.sparse import csr_array
+
+    n_labels, counts = len(confusion), confusion.ravel()
+    cells = np.union1d(np.flatnonzero(counts), counts.size - 1)
+    positions, ones = np.arange(len(cells)), np.ones(len(cells), np.int64)
+    true, predicted = np.divmod(cells, n_labels)
+    shape = (n_labels, len(cells))
+    total_of = csr_array((ones, (true, positions)), shape=shape)
+    total_of += csr_array((ones, (predicted, positions)), shape=shape)
+    hits_of = csr_array((np.where(true == predicted, 1, 0), (true, positions)), shape=shape)
+    generator, n = np.random.default_rng(seed), counts.sum()
+    size = max(1, BLOCK_CELLS // max(len(cells), n_labels))
+    scores: list[FloatArray] = []
+    for first in range(0, N_RESAMPLES, size):
+        block = min(size, N_RESAMPLES - first)
+        draws = generator.multinomial(n, counts[cells] / n, size=block).T
+        scores.append(_average_f1((hits_of @ draws).T, (total_of @ draws).T))
+    return np.concatenate(scores)
 
 
 def _cross_entropy(labels: IntArray, probabilities: FloatArray) -> float:

@@ -11,7 +11,7 @@ from textclf.config.schema import ExperimentConfig
 from textclf.data.dataset import IntArray, TextDataset
 from textclf.data.overlap import Overlap
 from textclf.data.summary import count_labels
-from textclf.runtime.progress import Phases
+from textclf.runtime.progress import Phases, Reporter
 
 if TYPE_CHECKING:
     from textclf.auditing.near_duplicates import ShingledTexts
@@ -114,7 +114,7 @@ def audit(dataset: TextDataset, config: ExperimentConfig, *, phases: Phases) -> 
         ]
     items += _find_short(examples, shingled.lengths)
     with phases("label_issues", "looking for label issues"):
-        items += _find_label_issues(examples)
+        items += _find_label_issues(examples, phases.reporter)
     return Audit(
         dataset=config.dataset.short_name,
         digest=dataset.digest,
@@ -195,8 +195,9 @@ def _find_short(examples: AllExamples, lengths: IntArray) -> Iterator[Item]:
         yield examples.make_item("very_short" if lengths[position] else "empty", position)
 
 
-def _find_label_issues(examples: AllExamples) -> Iterator[Item]:
-    probabilities = cross_validate(examples.texts, examples.labels, len(examples.label_names))
+def _find_label_issues(examples: AllExamples, reporter: Reporter) -> Iterator[Item]:
+    n_labels = len(examples.label_names)
+    probabilities = cross_validate(examples.texts, examples.labels, n_labels, reporter=reporter)
     issues = find_label_issues(examples.labels, probabilities)
     for position, label, margin in zip(
         issues.positions.tolist(), issues.likely_labels, issues.margins, strict=True

@@ -9,8 +9,10 @@ import numpy.typing as npt
 from textclf.data.dataset import IntArray
 from textclf.data.splitting import assign_folds
 from textclf.evaluation.calibration import fit_scale
+from textclf.evaluation.metrics import accuracy_interval
 from textclf.models import tfidf_svc
 from textclf.models._sklearn import decide
+from textclf.runtime.progress import Reporter
 
 N_FOLDS = 5
 
@@ -60,7 +62,7 @@ def find_label_issues(labels: IntArray, probabilities: npt.NDArray[np.float64]) 
 
 
 def cross_validate(
-    texts: Sequence[str], labels: IntArray, n_labels: int
+    texts: Sequence[str], labels: IntArray, n_labels: int, *, reporter: Reporter
 ) -> npt.NDArray[np.float64]:
     """Return out-of-fold probabilities of `tfidf-svc`, <float64>[n, labels].
 
@@ -69,10 +71,9 @@ def cross_validate(
     from scipy.special import softmax
 
     config = tfidf_svc.Config(name="tfidf-svc")
-    try:
-        features = tfidf_svc.make_vectorizer(config).fit_transform(texts)
-    except ValueError:  # No word occurs in two texts, so nothing speaks against any label.
-        return np.eye(n_labels)[labels]
+    _, features, note = tfidf_svc.fit_vectorizer(config, texts)
+    if note:
+        reporter.info(note)
     folds = assign_folds(labels, N_FOLDS)
     decisions = np.full((len(labels), n_labels), NEVER_PREDICTED)
     for fold in range(N_FOLDS):
@@ -81,4 +82,8 @@ def cross_validate(
             continue
         model = tfidf_svc.make_svc(config, seed=0).fit(features[seen], labels[seen])
         decisions[np.ix_(unseen, model.classes_)] = decide(model, features[unseen])
+    n_correct = int((decisions.argmax(axis=1) == labels).sum())
+    chance = np.bincount(labels).max() / len(labels)
+    if note and accuracy_interval(n_correct, len(labels))[0] <= chance:
+        return np.eye(n_labels)[labels]  # Characters say nothing about any label.
     return np.asarray(softmax(fit_scale(decisions, labels) * decisions, axis=1))

@@ -23,14 +23,23 @@ class SklearnClassifier:
         label_names: Name of each label.
         scale: Factor of the decision function before softmax; not used with
             ``predict_proba``.
+        note: What the user should know about how it was fitted; it is not saved.
     """
 
     file_suffix = ".skops"
 
-    def __init__(self, pipeline: Any, label_names: Sequence[str], *, scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        pipeline: Any,
+        label_names: Sequence[str],
+        *,
+        scale: float = 1.0,
+        note: str | None = None,
+    ) -> None:
         self.pipeline = pipeline
         self.label_names = tuple(label_names)
         self.scale = scale
+        self.note = note
 
     @property
     def needs_calibration(self) -> bool:

@@ -143,7 +143,7 @@ def write_run(
     run.prepare(config, force=False)
     run.write_predictions(Predictions(np.arange(len(correct)), labels, probabilities))
     result = Result(
-        dataset=dataset,
+        dataset=config.dataset.short_name,
         model=model,
         fingerprint=config.fingerprint,
         seed=seed,

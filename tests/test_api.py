@@ -157,6 +157,17 @@ def test_run_is_trained_with_smoke_seed_and_command(tmp_path):
         textclf.train("mlp", "bbc", smoke=True, overrides=other, run_dir=path, quiet=True)
 
 
+def test_smoke_runs_have_a_folder_of_their_own(tmp_path):
+    run = textclf.train("majority", "bbc", smoke=True, run_root=tmp_path, quiet=True)
+    assert run.path.parents[3] == tmp_path / "_smoke"
+    options = {"dataset": "bbc", "models": ["majority"], "smoke": True, "run_root": tmp_path}
+    comparison = textclf.compare(**options, quiet=True)
+    assert {model.runs[0].path.parents[3] for model in comparison.models} == {tmp_path / "_smoke"}
+    assert run.path in {model.runs[0].path for model in comparison.models}
+    with pytest.raises(textclf.RunError, match="no run below"):
+        textclf.compare(run_root=tmp_path)
+
+
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [

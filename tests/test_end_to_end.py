@@ -41,13 +41,13 @@ def run(*arguments, cwd, code=0, **options):
 
 @pytest.fixture(scope="module")
 def roots(hub_cache, tmp_path_factory):
-    """Two run roots, each with a smoke run of every model by the same command."""
+    """The smoke folders of two run roots, each with a run of every model by the same command."""
     folder = tmp_path_factory.mktemp("smoke")
     arguments = ["compare", "--dataset", "bbc", "--smoke", "--format", "json", "--run-root"]
     tables = [json.loads(run(COMMAND, *arguments, root, cwd=folder).stdout) for root in "ab"]
     for table in tables:
         assert sorted(row["model"] for row in table) == list_names("models")
-    return folder / "a", folder / "b"
+    return folder / "a" / "_smoke", folder / "b" / "_smoke"
 
 
 @pytest.mark.parametrize("name", list_names("models"))

@@ -292,7 +292,7 @@ def test_package_is_used_by_name_in_another_process(package, tmp_path):
     sections = {"text": {"num_words": 50}, "training": {"epochs": 1}}
     assert row["fingerprint"] == resolve({**tree, **sections}).fingerprint
     # TensorFlow starts as quietly as for a built-in model.
-    assert done.stderr.splitlines()[0].startswith("preparing runs/words/average/")
+    assert done.stderr.splitlines()[0].startswith("preparing runs/_smoke/words/average/")
 
 
 @pytest.mark.parametrize("status", ["", "0", "'bye'"])

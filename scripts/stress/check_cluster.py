@@ -28,7 +28,7 @@ from typing import Any
 
 import psutil
 
-from textclf.runs.directory import FILES, RunDirectory
+from textclf.runs.directory import FILES, SMOKE_FOLDER, RunDirectory
 from textclf.runtime.machine import ENVIRONMENT_FIELDS
 
 COMMAND = Path(sys.executable).with_name("textclf")
@@ -95,8 +95,9 @@ def read_members(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def find_runs(root: Path) -> dict[Path, RunDirectory]:
-    """Return all runs of a run root by their relative paths."""
-    return {run.path.relative_to(root): run for run in RunDirectory.list_below(root)}
+    """Return all runs of a run root, also those of --smoke, by their relative paths."""
+    found = [*RunDirectory.list_below(root), *RunDirectory.list_below(root / SMOKE_FOLDER)]
+    return {run.path.relative_to(root): run for run in found}
 
 
 def count_differences(expected_root: Path, found_root: Path) -> int:

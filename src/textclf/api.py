@@ -18,7 +18,7 @@ from textclf.experiment.evaluate import SplitEvaluation, evaluate_run
 from textclf.experiment.run import RunContext, run_experiment
 from textclf.registry import shorten_name
 from textclf.runs import model_file
-from textclf.runs.directory import RunDirectory
+from textclf.runs.directory import SMOKE_FOLDER, RunDirectory
 from textclf.runs.run import Run
 from textclf.runs.search import find_finished_run, read_finished
 from textclf.runtime import backend
@@ -58,7 +58,8 @@ def train(
         seed: Random seed; 42 if neither this nor ``config`` gives one.
         config: Configuration file (YAML).
         overrides: Values that override it, such as ``{"training.epochs": 3}``.
-        smoke: Whether to use at most 64 examples per split and one epoch.
+        smoke: Whether to use at most 64 examples per split and one epoch, with the run directory
+            below ``_smoke`` in ``run_root``.
         run_dir: Run directory; by default a folder below ``run_root``.
         run_root: Root of the run directories.
         device: ``auto``, ``cpu`` or ``gpu``.
@@ -77,7 +78,7 @@ def train(
     """
     given = _list_overrides(overrides, smoke=smoke, model=model, dataset=dataset, seed=seed)
     resolved = load_config(config, given, trust_code=trust_code)
-    run = locate_run(resolved, run_dir=run_dir, run_root=run_root)
+    run = locate_run(resolved, run_dir=run_dir, run_root=run_root, smoke=smoke)
     context = RunContext(
         Reporter(quiet=quiet), device, tensorboard=tensorboard, force=force, command=command
     )
@@ -95,10 +96,17 @@ def _has_same_code(run: RunDirectory, config: ExperimentConfig) -> bool:
 
 
 def locate_run(
-    config: ExperimentConfig, *, run_dir: PathLike | None, run_root: PathLike
+    config: ExperimentConfig, *, run_dir: PathLike | None, run_root: PathLike, smoke: bool
 ) -> RunDirectory:
     """Return the directory of a configuration's run."""
-    return RunDirectory(Path(run_dir)) if run_dir else RunDirectory.of(config, Path(run_root))
+    if run_dir:
+        return RunDirectory(Path(run_dir))
+    return RunDirectory.of(config, _find_root(run_root, smoke=smoke))
+
+
+def _find_root(run_root: PathLike, *, smoke: bool) -> Path:
+    """Return the root of real runs, or that of smoke runs in it."""
+    return Path(run_root) / SMOKE_FOLDER if smoke else Path(run_root)
 
 
 def compare(
@@ -129,7 +137,8 @@ def compare(
         seeds: Seeds to train, or a number n for the seeds 1 to n.
         config: Configuration file (YAML) of what to train.
         overrides: Values that override it.
-        smoke: Whether to train on at most 64 examples per split for one epoch.
+        smoke: Whether to train on at most 64 examples per split for one epoch, with the run
+            directories below ``_smoke`` in ``run_root``.
         reference: Model to compare with; by default the best.
         run_root: Root of the run directories.
         executor: ``local`` or ``ray``.
@@ -174,9 +183,9 @@ def compare(
     )
     context = RunContext(reporter, device, command=command)
     where = ExecutorConfig(executor, jobs, ray_address)
-    finished, failures = run_all(plan.make_configs(), Path(run_root), context, where)
-    if not plan.names_models:
-        failures = leave_out(failures, reporter)
+    root = _find_root(run_root, smoke=smoke)
+    finished, failures = run_all(plan.make_configs(), root, context, where)
+    failures = leave_out(failures, plan, reporter)
     return Comparison.of(finished, failures, reporter, reference=reference)
 
 

@@ -34,9 +34,13 @@ def folder(tmp_path):
 def test_markdown_report_has_every_finding(cli, folder, tmp_path):
     answer = cli("audit", folder.name, "--output", "a.md")
     assert answer.code == 0
-    assert answer.out.startswith("a.csv: 23 examples (train 15, validation 4, test 4)")
+    assert answer.out.startswith(
+        f"{tmp_path.name}/a.csv: 23 examples (train 15, validation 4, test 4)"
+    )
     report = (tmp_path / "a.md").read_text()
-    assert report.startswith("# Audit of a.csv: 23 examples (train 15, validation 4, test 4)")
+    assert report.startswith(
+        f"# Audit of {tmp_path.name}/a.csv: 23 examples (train 15, validation 4, test 4)"
+    )
     for finding in ("duplicate", "leaked", "conflicting_labels", "empty", "very_short"):
         assert finding in answer.out
         assert f"## {finding} (" in report

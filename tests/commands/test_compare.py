@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from support import skip_if_gpu, write_run
+from support import skip_if_gpu, write_csv, write_run
 
 from textclf import api, registry
 from textclf.comparison.comparison import Comparison
@@ -147,3 +147,41 @@ def test_runs_whose_python_files_do_not_exist_are_compared(cli, code_runs, forge
     rows = cli("compare", *code_runs.values(), *reference).json
     assert [row["model"] for row in rows if row["verdict"] == "reference"] == ["average.py"]
     assert registry._loaded == {}
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_a_baseline_model_that_cannot_be_fitted_is_left_out(cli, tmp_path):
+    (tmp_path / "own").mkdir()
+    write_csv(tmp_path / "own" / "train.csv", [(f"one text {i}", "a") for i in range(20)])
+    test = [(f"other text {i}", "ab"[i % 2]) for i in range(20)]
+    write_csv(tmp_path / "own" / "test.csv", test)
+    options = ["--dataset", "own", "--set", "training.epochs=1", "--set", "text.num_words=50"]
+    result = cli("compare", *options, "--model", "mlp", "--seeds", "2", "--format", "json")
+    assert result.code == 0, result.err
+    assert {row["model"] for row in result.json} == {"mlp", "majority"}
+    reason = "tfidf-svc cannot be fitted: all training examples have the label 'a'"
+    assert result.err.count(f"left out: tfidf-svc: {reason}") == 1
+    assert not list(tmp_path.rglob("tfidf-svc"))
+    named = cli("compare", *options, "--model", "tfidf-svc", "--format", "json")
+    assert named.code == 1
+    [row] = [row for row in named.json if row["model"] == "tfidf-svc"]
+    assert row["error"].startswith(f"failed: {reason}")
+
+
+def test_smoke_runs_are_compared_only_if_they_are_named(cli, tmp_path):
+    result = cli(
+        "compare", "--dataset", "bbc", "--smoke", "--model", "majority", "--format", "json"
+    )
+    assert [row["model"] for row in result.json] == ["tfidf-svc", "majority"]
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {"_smoke"}
+    assert cli("compare").error_line == (
+        "no run below runs; name runs/_smoke for the runs of --smoke, or train one: textclf train"
+        " --model mlp --dataset bbc"
+    )
+    assert cli("train", "--model", "majority", "--dataset", "bbc").code == 0
+    assert [row["n_examples"] for row in cli("compare", "--format", "json").json] == [444]
+    rows = cli("compare", "runs/_smoke", "--format", "json").json
+    assert [row["n_examples"] for row in rows] == [64, 64]
+    assert cli("predict", "runs/bbc/majority", "a text").code == 0
+    assert len(cli("runs", "list", "--format", "json").json) == 1
+    assert len(cli("runs", "list", "runs/_smoke/bbc", "--format", "json").json) == 2

@@ -8,7 +8,7 @@ import time
 
 import pytest
 import rich.console
-from support import write_run
+from support import ROWS, write_csv, write_run
 
 from textclf.runs.directory import RunDirectory
 
@@ -95,6 +95,33 @@ def test_a_dataset_is_found_by_the_name_that_loads_it(cli, tmp_path):
     (run.path / "evaluation.json").unlink()  # Its name of the dataset is that of a real run.
     result = cli("runs", "list", "--dataset", "hf:a/b", "--format", "json")
     assert [row["run"] for row in result.json] == [str(run.path.relative_to(tmp_path))]
+
+
+@pytest.mark.parametrize("has_finished", [True, False])
+def test_a_file_is_found_by_its_path_name_and_folder(cli, tmp_path, has_finished):
+    runs = {}
+    for language in ("en", "de"):
+        (tmp_path / language).mkdir()
+        path = write_csv(tmp_path / language / "data.csv", [*ROWS, (language, "good")])
+        runs[language], _ = write_run(tmp_path / "runs", "mlp", [True, False], dataset=str(path))
+        if not has_finished:
+            (runs[language].path / "evaluation.json").unlink()
+    folder = runs["en"].path.parents[2].name
+    assert folder.startswith("data-")
+
+    def find(name):
+        rows = cli("runs", "list", "--dataset", name, "--format", "json").json
+        return {row["dataset"].split("/")[0] for row in rows}
+
+    for name in ("en/data.csv", "./en/data.csv", tmp_path / "en" / "data.csv", folder):
+        assert find(name) == {"en"}, name
+    assert find("data.csv") == {"en", "de"}
+    assert find("other/data.csv") == set()
+    (tmp_path / "new").mkdir()
+    (tmp_path / "en" / "data.csv").rename(tmp_path / "new" / "moved.csv")
+    (tmp_path / "new" / "moved.csv").rename(tmp_path / "new" / "data.csv")
+    for name in ("new/data.csv", "en/data.csv", tmp_path / "en" / "data.csv"):
+        assert find(name) == {"en"}, name
 
 
 def test_the_table_fits_a_terminal(cli, runs, monkeypatch):

@@ -116,7 +116,7 @@ def test_unwritable_run_root_is_one_line(cli, tmp_path):
     (tmp_path / "runs").write_text("a file with the name of the folder")
     result = cli("train", "--model", "mlp", "--dataset", "bbc", "--smoke")
     assert result.code == 1
-    assert "cannot write runs/bbc/mlp/" in result.error_line
+    assert "cannot write runs/_smoke/bbc/mlp/" in result.error_line
     assert (tmp_path / "runs").read_text() == "a file with the name of the folder"
 
 
@@ -163,7 +163,7 @@ def test_dry_run_prints_the_configuration_and_writes_nothing(cli, tmp_path, plug
     (tmp_path / "my.yaml").write_text(result.out)
     config = load_config(tmp_path / "my.yaml", trust_code=True)
     assert (config.seed, config.dataset.limit, config.text.num_words) == (3, 64, 500)
-    path = f"runs/bbc/{model.split('/')[-1]}/{config.fingerprint}/seed-3"
+    path = f"runs/_smoke/bbc/{model.split('/')[-1]}/{config.fingerprint}/seed-3"
     assert result.err == f"run directory: {path} (new)\n"
 
 
@@ -200,3 +200,25 @@ def test_model_and_dataset_may_be_files_by_option_or_by_set(cli, tmp_path, plugi
     changed = cli("train", *options, "--set", "model.alpha=0.5", "--format", "json")
     assert changed.json[0]["fingerprint"] != row["fingerprint"]
     assert changed.json[0]["accuracy"] == row["accuracy"]
+
+
+@pytest.mark.usefixtures("tensorflow")
+@pytest.mark.parametrize("model", ["mlp", "tfidf-svc"])
+def test_wrong_column_leaves_no_run(cli, tmp_path, model):
+    (tmp_path / "a.csv").write_text("text,label\n" + "good text,a\nbad text,b\n" * 9)
+    result = cli("train", "--model", model, "--dataset", "a.csv", "--text-column", "body")
+    assert (result.code, result.out) == (1, "")
+    assert "body" in result.error_line
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_characters_are_used_and_said_if_no_word_is_frequent(cli, tmp_path):
+    rows = "".join(f"{'ab'[i % 2]}{i:03},{'ab'[i % 2]}\n" for i in range(100))
+    (tmp_path / "a.csv").write_text("text,label\n" + rows)
+    result = cli("train", "--model", "tfidf-svc", "--dataset", "a.csv", "--format", "json")
+    assert result.json[0]["accuracy"] == 1
+    notes = [line for line in result.err.splitlines() if "n-grams of 1 to 3 characters" in line]
+    assert len(notes) == 1
+    predicted = cli("predict", "runs", "b999", "--format", "json").json
+    assert predicted[0]["label"] == "b"
+    assert notes[0] in cli("audit", "a.csv").err.splitlines()

@@ -114,7 +114,7 @@ def test_invalid_gates_are_usage_errors(cli, tmp_path):
         assert answer.error_line
     assert "need --gate" in cli("compare", "new", "--alpha", "0.1").error_line
     assert cli("compare", "new", "--alpha", "0.1").code == 2
-    write_runs(tmp_path / "far", {"mlp": 0.6}, n_seeds=1, dataset="imdb")
+    write_runs(tmp_path / "far", {"mlp": 0.6}, n_seeds=1, dataset="imdb", digest="e")
     answer = cli("compare", "far", "--gate", "base")
     assert answer.code == 1
     assert "different datasets: imdb and bbc" in answer.error_line

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support import draw_correct, write_run, write_runs
+from support import draw_correct, write_csv, write_run, write_runs
 
 from textclf.comparison.model_results import (
     check_comparable,
@@ -54,7 +54,7 @@ def test_order_of_labels_may_differ(tmp_path):
     [
         ({"digest": "e"}, "different test sets (300 and 300 examples)"),
         ({"names": ("a", "b", "x")}, "different labels: only one of them has 'c'"),
-        ({"dataset": "imdb"}, "different datasets: bbc and imdb"),
+        ({"dataset": "imdb", "digest": "e"}, "different datasets: bbc and imdb"),
     ],
 )
 def test_runs_that_cannot_be_compared_are_refused_with_the_reason(tmp_path, cli, options, reason):
@@ -71,6 +71,25 @@ def test_runs_that_cannot_be_compared_are_refused_with_the_reason(tmp_path, cli,
     answer = cli("compare", tmp_path, "--format", "json")
     assert answer.code == 0
     assert len(answer.json) == 2
+
+
+def test_runs_before_and_after_a_file_was_moved_are_compared(tmp_path, cli):
+    runs = []
+    for folder, seeds in (("old", {1, 3}), ("new", {2})):
+        (tmp_path / folder).mkdir()
+        data = write_csv(tmp_path / folder / "data.csv")
+        for model, accuracy in (("cnn", 0.8), ("mlp", 0.7)):
+            for seed in sorted(seeds):
+                correct = draw_correct(accuracy, seed=seed)
+                run = write_run(tmp_path / "runs", model, correct, seed=seed, dataset=str(data))
+                runs.append(run)
+    assert {result.dataset for _, result in runs} == {"old/data.csv", "new/data.csv"}
+    check_comparable(runs[0][1], runs[-1][1])
+    models = group_by_configuration(runs)
+    assert [[result.seed for result in model.results] for model in models] == [[1, 2, 3]] * 2
+    assert len(group_by_test_set(models)) == 1
+    table = cli("compare", tmp_path / "runs").out.splitlines()
+    assert table[0] == "old/data.csv: 300 test examples, 3 seeds"
 
 
 def test_predictions_of_another_run_are_refused(tmp_path):

@@ -4,9 +4,10 @@ import yaml
 from textclf.comparison.plan import ComparisonPlan
 from textclf.config.loading import SMOKE, Override
 from textclf.config.resolve import resolve
-from textclf.errors import RequestError
+from textclf.errors import EmbeddingError, RequestError, RunError
 from textclf.models._build import BASELINES
 from textclf.registry import list_names
+from textclf.runs.result import Failure
 
 BBC = Override("dataset.name", "bbc", "--dataset bbc")
 FILE = {"dataset": {"name": "bbc"}, "model": {"name": "cnn", "filters": 7}, "seed": 5}
@@ -112,6 +113,35 @@ def test_baseline_models_reserve_no_gpu_but_the_same_memory(tmp_path):
     )
     found = {(c.model.name, c.resources.gpus, c.resources.memory) for c in plan.make_configs()}
     assert found == {("cnn", 1, 3.0), ("tfidf-svc", 0, 3.0), ("majority", 0, 3.0)}
+
+
+def make_failure(model, error):
+    tree = {"dataset": {"name": "bbc"}, "model": {"name": model}}
+    return Failure(resolve(tree), error("it fails"))
+
+
+@pytest.mark.parametrize(
+    ("models", "left_out"),
+    [
+        ([], {"hub", "tfidf-svc", "majority"}),
+        (["hub", "cnn"], {"tfidf-svc", "majority"}),
+        (["tfidf-svc"], {"majority"}),
+    ],
+)
+def test_models_that_are_not_named_may_be_left_out(models, left_out):
+    plan = ComparisonPlan(overrides=[BBC], models=models)
+    errors = {"hub": EmbeddingError, "tfidf-svc": RequestError, "majority": RequestError}
+    found = {m for m, error in errors.items() if plan.may_leave_out(make_failure(m, error))}
+    assert found == left_out
+    assert not plan.may_leave_out(make_failure("cnn", RequestError))
+    assert not plan.may_leave_out(make_failure("tfidf-svc", RunError))
+
+
+def test_baseline_model_that_a_file_names_may_not_be_left_out(tmp_path):
+    tree = {"dataset": {"name": "bbc"}, "model": {"name": "tfidf-svc"}}
+    plan = ComparisonPlan(config_path=write_yaml(tmp_path, tree))
+    assert not plan.may_leave_out(make_failure("tfidf-svc", RequestError))
+    assert plan.may_leave_out(make_failure("majority", RequestError))
 
 
 def test_errors_name_the_file_or_the_option(tmp_path):

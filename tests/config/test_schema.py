@@ -234,8 +234,8 @@ def test_fingerprint_does_not_depend_on_the_order_of_keys():
     assert configs[0].fingerprint == configs[1].fingerprint
 
 
-PINNED_VERSION = 2
-PINNED_FINGERPRINT = "6b369c2ad2"
+PINNED_VERSION = 3
+PINNED_FINGERPRINT = "0c7d5a166c"
 PINNED_DEFAULTS = {
     "dataset.limit": None,
     "dataset.drop_leaked": False,

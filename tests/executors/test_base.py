@@ -24,6 +24,7 @@ from textclf.executors._base import (
 )
 from textclf.experiment.run import RunContext
 from textclf.registry import list_names, load_module
+from textclf.runs.directory import RunDirectory
 from textclf.runs.result import Failure
 from textclf.runtime.progress import Reporter
 
@@ -135,3 +136,26 @@ def test_only_a_data_error_stops_all_runs():
     assert make_failure(config, error) == Failure(config, error)
     with pytest.raises(DataError, match=r"^no such dataset$"):
         make_failure(config, DataError("no such dataset"))
+
+
+@pytest.mark.parametrize("error", [DataError, KeyboardInterrupt])
+def test_folders_of_runs_that_failed_are_removed(tmp_path, monkeypatch, error):
+    configs = [make_config("mlp"), make_config("cnn")]
+
+    def execute(configs, root, context, executor):
+        for config in configs:
+            RunDirectory.of(config, root).path.parent.mkdir(parents=True, exist_ok=True)
+        raise error
+
+    fake = type("module", (), {"execute": staticmethod(execute)})
+    monkeypatch.setattr(_base, "load_module", lambda kind, name: fake)
+    (tmp_path / "empty").mkdir()
+    for root in (tmp_path / "new" / "runs", tmp_path / "empty"):
+        with pytest.raises(error):
+            run_all(configs, root, RunContext(Reporter()), ExecutorConfig())
+        assert [path.name for path in tmp_path.rglob("*")] == ["empty"]
+    run, _ = write_run(tmp_path / "runs", "mlp", [True, False, True], seed=7)
+    with pytest.raises(error):
+        run_all(configs, tmp_path / "runs", RunContext(Reporter()), ExecutorConfig())
+    folders = {path.name for path in (tmp_path / "runs").rglob("*") if path.is_dir()}
+    assert folders == {"bbc", "mlp", run.path.parent.name, "seed-7"}

@@ -42,7 +42,7 @@ def test_processes_give_the_results_of_one_and_a_failure_stops_no_other_run(cli,
     assert [row["model"] for row in result.json if row.get("error")] == ["cnn"]
     # No run here has a convolution, whose last digits depend on the number of threads.
     assert cli(*arguments, "--run-root", "one", "--quiet").code == 1
-    pairs = [RunDirectory.list_below(tmp_path / name) for name in ("one", "two")]
+    pairs = [RunDirectory.list_below(tmp_path / name / "_smoke") for name in ("one", "two")]
     assert len(pairs[0]) == 3
     for one, two in zip(*pairs, strict=True):
         assert two.find_damage() == []
@@ -161,7 +161,7 @@ def test_a_killed_worker_is_replaced_and_an_interrupt_stops_all(tmp_path):
     assert not any(worker.is_running() for worker in workers)
     networks = [
         run
-        for run in RunDirectory.list_below(tmp_path / "runs")
+        for run in RunDirectory.list_below(tmp_path / "runs" / "_smoke")
         if "majority" not in str(run.path) and "svc" not in str(run.path)
     ]
     assert networks
@@ -194,7 +194,8 @@ def terminate(folder, *, reaches_all):
     assert rest.splitlines()[-1] == "textclf: terminated"
     assert "Traceback" not in rest
     assert psutil.wait_procs(others, timeout=60)[1] == []
-    checkpoints = {r.path: r.read_checkpoint() for r in RunDirectory.list_below(folder / "runs")}
+    runs = RunDirectory.list_below(folder / "runs" / "_smoke")
+    checkpoints = {run.path: run.read_checkpoint() for run in runs}
     return {path: len(found.rows) for path, found in checkpoints.items() if found}
 
 

@@ -4,10 +4,10 @@ import pytest
 from support import write_run
 
 from textclf.config.resolve import resolve
-from textclf.errors import RunError
+from textclf.errors import DataError, RunError
 from textclf.experiment.run import RunContext, run_experiment
 from textclf.runs.directory import RunDirectory
-from textclf.runtime.progress import ForwardingReporter
+from textclf.runtime.progress import ForwardingReporter, Reporter
 from textclf.testing import make_dataset
 
 
@@ -51,6 +51,35 @@ def test_the_result_is_that_of_the_dataset_that_was_loaded(run_in, tmp_path):
     assert run.read_result() == result
     assert run.read_meta()["dataset_digest"] == dataset.digest
     assert (run.read_predictions().label == dataset.test.labels).all()
+
+
+@pytest.mark.usefixtures("tensorflow")
+@pytest.mark.parametrize("step", ["load", "build", "train"])
+def test_a_run_that_fails_leaves_nothing(run_in, tmp_path, monkeypatch, step):
+    def fail(*arguments, **options):
+        raise DataError("it fails")
+
+    context = {"load": fail} if step == "load" else {}
+    if step == "build":
+        monkeypatch.setattr("textclf.experiment.fit.build_model", fail)
+    if step == "train":
+        monkeypatch.setattr(RunDirectory, "write_checkpoint", fail)
+    for path in (tmp_path / "run", tmp_path / "runs" / "bbc" / "run"):
+        with pytest.raises(DataError, match="it fails"):
+            run_in(path, **context)
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_finished_run_stays_if_it_cannot_be_repeated(run_in, tmp_path):
+    run, result = write_run(tmp_path, "mlp", [True, False, True])
+
+    def fail(config):
+        raise DataError("it fails")
+
+    context = RunContext(Reporter(quiet=True), "cpu", force=True, load=fail)
+    with pytest.raises(DataError, match="it fails"):
+        run_experiment(run.read_config(), run, context)
+    assert run.read_result() == result
 
 
 @pytest.fixture

@@ -226,8 +226,8 @@ def test_comparison_leaves_out_an_embedding_that_is_not_available(cli, monkeypat
         "failed: cannot get http://127"
     ]
     # Nothing was begun, so nothing is reported as unfinished.
-    assert cli("compare", "runs").code == 0
-    assert not list(tmp_path.glob("runs/bbc/hub/*/*/config.yaml"))
+    assert cli("compare", "runs/_smoke").code == 0
+    assert not (tmp_path / "runs" / "_smoke" / "bbc" / "hub").exists()
 
 
 @needs_tensorflow
@@ -247,4 +247,4 @@ def test_only_a_download_needs_tensorflow_hub(cli, folder, empty_cache, monkeypa
     assert failed.code == 1
     assert "tensorflow_hub cannot be imported" in failed.error_line
     assert cli(*train, "--set", f"model.handle={folder}").code == 0
-    assert cli("compare").code == 0
+    assert cli("compare", "runs/_smoke").code == 0

@@ -3,6 +3,7 @@
 import errno
 import json
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -23,6 +24,22 @@ CONFIG = resolve({"dataset": {"name": "bbc"}, "model": {"name": "mlp"}})
 def test_path_is_dataset_model_fingerprint_seed(tmp_path):
     path = RunDirectory.of(CONFIG, tmp_path).path
     assert path == tmp_path / "bbc" / "mlp" / CONFIG.fingerprint / "seed-42"
+
+
+def test_smoke_runs_are_listed_only_in_their_folder(tmp_path):
+    real = RunDirectory.of(CONFIG, tmp_path)
+    smoke = RunDirectory.of(CONFIG, tmp_path / "_smoke")
+    for run in (real, smoke):
+        with run.lock():
+            run.prepare(CONFIG, force=False)
+    for folder, expected in (
+        (tmp_path, real),
+        (tmp_path / "bbc", real),
+        (tmp_path / "_smoke", smoke),
+        (tmp_path / "_smoke" / "bbc" / "mlp", smoke),
+        (smoke.path, smoke),
+    ):
+        assert [run.path for run in RunDirectory.list_below(folder)] == [expected.path]
 
 
 def test_a_finished_run_has_exactly_the_documented_files(smoke_run):
@@ -87,6 +104,100 @@ def test_a_directory_in_use_is_refused(tmp_path):
         pass
     with run.lock():  # Free again.
         pass
+
+
+CHECKPOINT = Checkpoint([EpochRow(1, 0.1, 0.2, 0.3, 0.4, 0.001, 1.0)], [], [])
+
+
+def fail_in(run, *, checkpoint=None, error=RunError):
+    """Let a run fail after its first files were written."""
+
+    def write_and_fail():
+        if not run.is_begun:
+            run.prepare(CONFIG, force=False)
+        if checkpoint:
+            run.write_checkpoint(checkpoint)
+        raise error("it fails")
+
+    with pytest.raises(error), run.lock_for_training():
+        write_and_fail()
+
+
+def list_names(folder):
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+
+
+def test_a_new_run_that_fails_leaves_nothing(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / ".hidden").write_text("of the user")
+    for path in ("runs/bbc/mlp/seed-1", "mine", "notes"):
+        fail_in(RunDirectory(tmp_path / path))
+        assert list_names(tmp_path) == {"mine", "notes", "notes/.hidden"}
+    fail_in(RunDirectory(tmp_path / "mine" / "runs" / "seed-1"))
+    assert list_names(tmp_path) == {"mine", "notes", "notes/.hidden"}
+
+
+def test_files_of_others_stay_when_a_run_fails(tmp_path):
+    others = {"model.py": "of the user", "meta.json": "{}", "runs": ""}
+    for name, content in others.items():
+        (tmp_path / name).write_text(content)
+    run = RunDirectory(tmp_path)
+    with pytest.raises(RunError, match="is not a run directory"), run.lock_for_training():
+        run.check(CONFIG, force=False)
+    assert list_names(tmp_path) == set(others)
+    assert (tmp_path / "model.py").read_text() == "of the user"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
+def test_an_interrupted_run_stays(tmp_path, error):
+    run = RunDirectory(tmp_path / "run")
+    fail_in(run, error=error)
+    assert run.is_begun
+
+
+def test_a_run_that_is_interrupted_before_it_has_begun_leaves_nothing(tmp_path):
+    with pytest.raises(KeyboardInterrupt), RunDirectory(tmp_path / "a" / "run").lock_for_training():
+        raise KeyboardInterrupt
+    assert list_names(tmp_path) == set()
+
+
+def test_a_run_stays_if_it_fails_after_its_first_checkpoint(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    fail_in(run, checkpoint=CHECKPOINT)
+    assert run.is_begun
+    assert run.read_checkpoint().rows == CHECKPOINT.rows
+
+
+def test_an_earlier_run_stays_when_it_fails_again(tmp_path, run):
+    begun = RunDirectory(tmp_path / "begun")
+    with begun.lock():
+        begun.prepare(CONFIG, force=False)
+    before = list_names(run.path)
+    for earlier in (begun, run):
+        fail_in(earlier)
+        assert earlier.is_begun
+    assert list_names(run.path) == before
+
+
+def test_a_run_that_waits_for_one_that_fails_begins_anew(tmp_path):
+    run, is_waiting = RunDirectory(tmp_path / "runs" / "run"), threading.Event()
+
+    def wait_and_prepare():
+        is_waiting.set()
+        with run.lock_for_training(timeout_seconds=60):
+            run.prepare(CONFIG, force=False)
+
+    def wait_for_thread_and_fail():
+        thread.start()
+        is_waiting.wait()
+        raise RunError("it fails")
+
+    thread = threading.Thread(target=wait_and_prepare)
+    with pytest.raises(RunError, match="it fails"), run.lock_for_training():
+        wait_for_thread_and_fail()
+    thread.join()
+    assert run.read_config() == CONFIG
 
 
 def test_prepare_removes_leftovers_and_with_force_the_earlier_run(run):

@@ -140,4 +140,5 @@ def test_an_unfinished_run_is_described_when_its_dataset_is_gone(tmp_path):
         run.prepare(config, force=False)
     data.unlink()
     row = describe_run(run)
-    assert (row["state"], row["dataset"], row["model"]) == ("unfinished", "own.csv", "cnn")
+    name = f"{tmp_path.name}/own.csv"
+    assert (row["state"], row["dataset"], row["model"]) == ("unfinished", name, "cnn")

@@ -5,12 +5,14 @@ import gzip
 import json
 import os
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from support import ROWS, collect, load, write_csv, write_parquet
 
 from textclf.config.resolve import resolve
 from textclf.errors import DataError, RequestError
+from textclf.runs.directory import RunDirectory
 
 OPTIONS = ["--set", "training.epochs=1", "--set", "text.num_words=50", "--quiet"]
 
@@ -94,7 +96,7 @@ def test_every_command_takes_a_file(cli, tmp_path):
     assert document["labels"][0] == {"label": "bad", "train": 6, "validation": 2, "test": 2}
     train = cli("train", "--model", "mlp", "--dataset", "a.csv", *columns, *OPTIONS)
     assert train.code == 0
-    run = next((tmp_path / "runs").glob("a.csv/mlp/*/seed-42"))
+    run = next((tmp_path / "runs").glob("a-*/mlp/*/seed-42"))
     document = cli("evaluate", run, "--format", "json").json
     assert [row["subset"] for row in document["subset_accuracy"]] == [
         *("all", "not_leaked", "not_conflicting", "clean")
@@ -106,7 +108,7 @@ def test_every_command_takes_a_file(cli, tmp_path):
         "compare", "--dataset", "a.csv", *columns, "--model", "mlp", *OPTIONS, "--format", "json"
     )
     assert {row["model"] for row in compare.json} == {"mlp", "majority", "tfidf-svc"}
-    assert {row["dataset"] for row in compare.json} == {"a.csv"}
+    assert {row["dataset"] for row in compare.json} == {f"{tmp_path.name}/a.csv"}
     again = cli("train", "--model", "mlp", "--dataset", tmp_path / "a.csv", *columns, *OPTIONS[:-1])
     assert "already finished" in again.err
     assert cli("models", "mlp", "--dataset", "a.csv", *columns).code == 0
@@ -127,6 +129,43 @@ def test_content_of_a_file_is_part_of_the_fingerprint(tmp_path):
     assert fingerprint(write_csv(tmp_path / "a.csv", [*ROWS, ("more", "good")])) != first
 
 
+def test_files_of_the_same_name_have_different_names_and_folders(tmp_path):
+    names, folders = [], []
+    for language in ("en", "de"):
+        (tmp_path / language).mkdir()
+        path = write_csv(tmp_path / language / "data.csv", [*ROWS, (language, "good")])
+        config = resolve({"dataset": {"name": str(path)}, "model": {"name": "mlp"}})
+        names.append(config.dataset.short_name)
+        folders.append(RunDirectory.of(config, Path("runs")).path.parts[1])
+        assert folders[-1] == f"data-{config.dataset.digest[:8]}"
+    assert names == ["en/data.csv", "de/data.csv"]
+    assert len(set(folders)) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [("data.csv", "data"), ("A b.TSV", "A b"), ("v1.2", "v1.2"), ("x" * 251 + ".csv", "x" * 50)],
+)
+def test_folder_of_runs_has_the_stem_of_a_file_and_the_name_of_a_folder(tmp_path, name, stem):
+    path = tmp_path / name
+    if path.suffix == ".2":
+        write_csv((path.mkdir(), path)[1] / "train.csv")
+    else:
+        write_csv(path)
+    dataset = resolve({"dataset": {"name": str(path)}, "model": {"name": "mlp"}}).dataset
+    assert dataset.folder_name == f"{stem}-{dataset.digest[:8]}"
+    assert dataset.short_name == f"{tmp_path.name}/{name}"
+
+
+def test_moved_file_keeps_its_runs(cli, tmp_path):
+    write_csv(tmp_path / "a.csv")
+    train = ["train", "--model", "majority", "--dataset"]
+    assert cli(*train, "a.csv").code == 0
+    (tmp_path / "new").mkdir()
+    (tmp_path / "a.csv").rename(tmp_path / "new" / "a.csv")
+    assert "already finished" in cli(*train, "new/a.csv").err
+
+
 def test_same_bytes_in_another_format_are_another_dataset(tmp_path):
     content = "text\tlabel\n" + "".join(f"{text}\t{name}\n" for text, name in ROWS)
     for name in ("a.tsv", "a.csv"):
@@ -141,7 +180,7 @@ def test_same_bytes_in_another_format_are_another_dataset(tmp_path):
 def test_changed_file_is_not_the_dataset_of_a_run(cli, tmp_path):
     write_csv(tmp_path / "a.csv")
     assert cli("train", "--model", "mlp", "--dataset", "a.csv", *OPTIONS).code == 0
-    run = next((tmp_path / "runs").glob("a.csv/mlp/*/seed-42"))
+    run = next((tmp_path / "runs").glob("a-*/mlp/*/seed-42"))
     write_csv(tmp_path / "a.csv", ROWS[:-1])
     line = cli("evaluate", run).error_line
     assert line == (

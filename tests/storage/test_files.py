@@ -2,12 +2,15 @@
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from textclf.errors import LimitError, RunError
 from textclf.storage.files import (
+    LOCK,
     is_locked,
     lock_folder,
     reading,
@@ -78,6 +81,34 @@ def test_folder_is_locked_for_one_process(tmp_path):
         pass
     with lock_folder(folder):  # It is free again.
         pass
+
+
+@pytest.mark.parametrize("step", ["create", "lock"])
+def test_folder_that_another_process_removes_is_created_again(tmp_path, monkeypatch, step):
+    folder, removed = tmp_path / "new" / "folder", []
+    mkdir, acquire = Path.mkdir, FileLock.acquire
+
+    def remove_once():
+        if not removed:
+            removed.append(shutil.rmtree(folder.parent))
+
+    def mkdir_after_removal(path, *arguments, **options):
+        if path == folder and folder.parent.exists():
+            remove_once()
+        mkdir(path, *arguments, **options)
+
+    def acquire_before_removal(lock, *arguments, **options):
+        proxy = acquire(lock, *arguments, **options)
+        remove_once()
+        return proxy
+
+    if step == "create":
+        monkeypatch.setattr(Path, "mkdir", mkdir_after_removal)
+    else:
+        monkeypatch.setattr(FileLock, "acquire", acquire_before_removal)
+    with lock_folder(folder):
+        assert len(removed) == 1
+        assert (folder / LOCK).exists()
 
 
 def test_looking_whether_a_folder_is_locked_changes_nothing(tmp_path):

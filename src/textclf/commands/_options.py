@@ -144,7 +144,9 @@ config_options = _bundle(
     ),
     _set_option,
     click.option(
-        "--smoke", is_flag=True, help="Quick test: at most 64 examples per split, one epoch."
+        "--smoke",
+        is_flag=True,
+        help="Quick test: at most 64 examples per split, one epoch; runs are in RUN_ROOT/_smoke.",
     ),
     *_column_options,
     click.option(

@@ -187,6 +187,7 @@ def _describe_runs(
     jobs: Any,
     ray_address: str | None,
     trust_code: bool,
+    smoke: bool,
     **named: Any,
 ) -> dict[str, Any]:
     """Return the arguments of `api.compare` that say what is run, and how."""
@@ -198,7 +199,8 @@ def _describe_runs(
             refuse_conflicts(flag, key, assignments)
     return {
         "config": config_path,
-        "overrides": make_overrides(assignments, dataset=dataset, **named),
+        "overrides": make_overrides(assignments, smoke=smoke, dataset=dataset, **named),
+        "smoke": smoke,
         "dataset": dataset,
         "seeds": seeds,
         "executor": executor,

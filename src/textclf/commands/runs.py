@@ -1,6 +1,5 @@
 """List, check or remove run directories."""
 
-import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -181,8 +180,9 @@ def remove_runs(runs: "Sequence[RunDirectory]", roots: "Sequence[Path]") -> int:
         How many were removed; a message says why each of the others was not.
     """
     from textclf.errors import RunError
+    from textclf.runs.directory import remove_empty_folders
 
-    n_removed = 0
+    n_removed, tops = 0, {root.resolve() for root in roots}
     for run in runs:
         try:
             others = run.remove()
@@ -192,15 +192,6 @@ def remove_runs(runs: "Sequence[RunDirectory]", roots: "Sequence[Path]") -> int:
         n_removed += 1
         for path in others:
             click.echo(escape_control(f"kept, because textclf did not write it: {path}"), err=True)
-        remove_empty_parents(run.path, roots)
+        above = run.path.resolve().parents
+        remove_empty_folders(folder for folder in above if not tops.isdisjoint(folder.parents))
     return n_removed
-
-
-def remove_empty_parents(path: Path, roots: "Sequence[Path]") -> None:
-    """Remove the empty folders that are above a path and below one of the roots."""
-    tops = {root.resolve() for root in roots}
-    with contextlib.suppress(OSError):  # The first that is not empty.
-        for parent in path.resolve().parents:
-            if tops.isdisjoint(parent.parents):
-                return
-            parent.rmdir()

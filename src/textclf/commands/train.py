@@ -70,6 +70,7 @@ def command(
     force: bool,
     trust_code: bool,
     dry_run: bool,
+    smoke: bool,
     quiet: bool,
     style: str,
     columns: tuple[str, ...],
@@ -89,16 +90,18 @@ def command(
 
     if run_dir and click.get_current_context().get_parameter_source("run_root") == COMMANDLINE:
         raise click.UsageError("give either --run-dir or --run-root")
-    overrides = make_overrides(**named)
+    overrides = make_overrides(smoke=smoke, **named)
     if arguments := click.get_current_context().args:
         raise click.UsageError(_explain_arguments(arguments, named["dataset"]))
     if dry_run:
         config = load_config(config_path, overrides, trust_code=trust_code)
-        _describe(config, api.locate_run(config, run_dir=run_dir, run_root=run_root), force=force)
+        found = api.locate_run(config, run_dir=run_dir, run_root=run_root, smoke=smoke)
+        _describe(config, found, force=force)
         return
     run = api.train(
         config=config_path,
         overrides=overrides,
+        smoke=smoke,
         run_dir=run_dir,
         run_root=run_root,
         device=device,

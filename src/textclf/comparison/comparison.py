@@ -9,9 +9,9 @@ from textclf.comparison.model_results import (
     check_comparable,
     group_by_configuration,
 )
+from textclf.comparison.plan import ComparisonPlan
 from textclf.comparison.report import complete_row, format_comparison
 from textclf.comparison.table import tabulate
-from textclf.errors import EmbeddingError
 from textclf.runs.directory import RunDirectory
 from textclf.runs.result import Failure, Result
 from textclf.runtime.progress import Reporter
@@ -90,10 +90,12 @@ class Comparison:
         return cls(rows, notes, models, failures)
 
 
-def leave_out(failures: Sequence[Failure], reporter: Reporter) -> list[Failure]:
-    """Leave out models whose text embedding is not available and that the user did not name."""
-    left_out = [failure for failure in failures if isinstance(failure.error, EmbeddingError)]
+def leave_out(
+    failures: Sequence[Failure], plan: ComparisonPlan, reporter: Reporter
+) -> list[Failure]:
+    """Leave out failed runs that the plan can do without, and say so; return the others."""
+    left_out = [failure for failure in failures if plan.may_leave_out(failure)]
     # Every seed fails for the same reason.
     for message in dict.fromkeys(f"{f.config.model.short_name}: {f.error}" for f in left_out):
         reporter.info(f"left out: {message}")
-    return [failure for failure in failures if not isinstance(failure.error, EmbeddingError)]
+    return [failure for failure in failures if failure not in left_out]

@@ -3,7 +3,6 @@
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
@@ -79,10 +78,14 @@ def group_by_configuration(
     def key(pair: tuple[RunDirectory, Result]) -> tuple[str, str, str]:
         return pair[1].dataset, pair[1].model, pair[1].fingerprint
 
+    # A file that was moved between two runs has two names.
+    groups: dict[str, list[tuple[RunDirectory, Result]]] = {}
+    for pair in sorted(runs, key=key):
+        groups.setdefault(pair[1].fingerprint, []).append(pair)
     models = []
-    for _, group in groupby(sorted(runs, key=lambda pair: (key(pair), pair[1].seed)), key):
+    for group in groups.values():
         found: list[tuple[RunDirectory, Result, npt.NDArray[np.bool_]]] = []
-        for run, result in group:
+        for run, result in sorted(group, key=lambda pair: pair[1].seed):
             try:
                 found.append((run, result, read_correct(run)))
             except RunError as error:
@@ -107,26 +110,26 @@ def read_correct(run: RunDirectory) -> npt.NDArray[np.bool_]:
 
 def group_by_test_set(models: Sequence[ModelResults]) -> list[list[ModelResults]]:
     """Group models that predicted the same examples."""
-
-    def key(model: ModelResults) -> tuple[str, str]:
-        return model.first.dataset, model.first.split_digest
-
-    return [list(group) for _, group in groupby(sorted(models, key=key), key)]
+    groups: dict[str, list[ModelResults]] = {}
+    for model in sorted(models, key=lambda model: (model.first.dataset, model.first.split_digest)):
+        groups.setdefault(model.first.split_digest, []).append(model)
+    return list(groups.values())
 
 
 def check_comparable(first: Result, second: Result) -> None:
     """Check that two runs predicted the same examples; the order of labels may differ.
 
     Raises:
-        RunError: Their datasets, labels or test sets differ.
+        RunError: Their labels or test sets differ.
     """
     names = [f"{result.dataset}/{result.model}, seed {result.seed}" for result in (first, second)]
     labels = [{scores.name for scores in r.evaluation.per_class} for r in (first, second)]
-    if first.dataset != second.dataset:
+    is_same = first.split_digest == second.split_digest
+    if first.dataset != second.dataset and not is_same:
         reason = f"different datasets: {first.dataset} and {second.dataset}"
     elif labels[0] != labels[1]:
         reason = f"different labels: only one of them has {sorted(labels[0] ^ labels[1])[0]!r}"
-    elif first.split_digest != second.split_digest:
+    elif not is_same:
         sizes = [result.evaluation.n_examples for result in (first, second)]
         reason = f"different test sets ({sizes[0]:,} and {sizes[1]:,} examples)"
     else:

@@ -7,8 +7,10 @@ from pathlib import Path
 from textclf.config.loading import Override
 from textclf.config.resolve import load_config, resolve
 from textclf.config.schema import ExperimentConfig
+from textclf.errors import EmbeddingError, RequestError
 from textclf.models._build import BASELINES
 from textclf.registry import list_built_in
+from textclf.runs.result import Failure
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,25 @@ class ComparisonPlan:
 
     @property
     def names_models(self) -> bool:
-        """Whether the user named the models; otherwise a network that cannot run is left out."""
+        """Whether the user named the models."""
         return bool(self.models) or self.config_path is not None
+
+    def may_leave_out(self, failure: Failure) -> bool:
+        """Return whether the comparison makes sense without a run that failed.
+
+        Such a run has a model that the user did not name: a network whose text embedding is not
+        available, or a baseline model that cannot be fitted.
+        """
+        name = failure.config.model.name
+        if name not in BASELINES:
+            return isinstance(failure.error, EmbeddingError) and not self.names_models
+        return isinstance(failure.error, RequestError) and not self._names(name)
+
+    def _names(self, baseline: str) -> bool:
+        """Return whether the user named a baseline model, as an option or in the file."""
+        if self.models or self.config_path is None:
+            return baseline in self.models
+        return baseline == self._resolve(None, None).model.name
 
     def make_configs(self) -> list[ExperimentConfig]:
         """Return one configuration for each model and seed, baseline models last."""

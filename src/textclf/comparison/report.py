@@ -128,11 +128,12 @@ def format_comparison(
 
 def _group_by_test_set(rows: Sequence[Row]) -> list[list[Row]]:
     """Group rows by test set; that of a failed run is not known, but its dataset is."""
-    groups: dict[tuple[str, str | None], list[Row]] = {}
+    groups: dict[str, list[Row]] = {}
     for row in rows:
-        key = row["dataset"], row["split_digest"]
+        name, key = row["dataset"], row["split_digest"]
         if row["error"]:
-            key = next((other for other in groups if other[0] == row["dataset"]), key)
+            alike = (key for key, group in groups.items() if group[0]["dataset"] == name)
+            key = next(alike, name)
         groups.setdefault(key, []).append(row)
     return list(groups.values())
 
@@ -189,7 +190,8 @@ def _format_title(group: Sequence[Row]) -> str:
     if _share_seeds(group):
         n_seeds = finished[0]["n_seeds"]
         shared.append(f"{n_seeds} seed" + "s" * (n_seeds > 1))
-    return ": ".join(filter(None, [group[0]["dataset"], ", ".join(shared)]))
+    names = ", ".join(dict.fromkeys(row["dataset"] for row in group))
+    return ": ".join(filter(None, [names, ", ".join(shared)]))
 
 
 def _share_seeds(group: Sequence[Row]) -> bool:

@@ -25,7 +25,7 @@ Count = Annotated[int, Field(gt=0, le=1_000_000)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 """A fraction of the examples, between 0 and 1."""
 
-RESULTS_VERSION = 2
+RESULTS_VERSION = 3
 """Part of every fingerprint; raise it if a default changes, or if the same configuration gives
 other results."""
 
@@ -88,6 +88,11 @@ class DatasetConfig(NamedSection):
         default=False,
         description="drop training examples whose text also appears in validation or test",
     )
+
+    @property
+    def folder_name(self) -> str:
+        """The name of the folder of its runs, which is part of the fingerprint."""
+        return self.short_name
 
 
 class SplitConfig(DatasetConfig):
@@ -243,7 +248,9 @@ class ExperimentConfig(Section):
         for key, section in (("dataset", self.dataset), ("model", self.model)):
             if section.code:
                 tree[key] = section.model_dump(mode="json")
-            tree[key]["name"] = section.short_name  # A file may be moved.
+        # A file may be moved.
+        tree["dataset"]["name"] = self.dataset.folder_name
+        tree["model"]["name"] = self.model.short_name
         content = json.dumps([RESULTS_VERSION, tree], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:10]
 

@@ -17,7 +17,11 @@ from textclf.errors import (
 )
 from textclf.experiment.run import RunContext, run_experiment
 from textclf.registry import load_module
-from textclf.runs.directory import RunDirectory
+from textclf.runs.directory import (
+    RunDirectory,
+    list_absent_folders,
+    remove_empty_folders,
+)
 from textclf.runs.result import Failure, Result
 from textclf.runtime.progress import Reporter
 
@@ -85,8 +89,14 @@ def run_all(
     missing = [config for path, config in by_path.items() if not RunDirectory(path).is_finished]
     failures: list[Failure] = []
     if missing:
-        execute = load_module("executors", executor.name).execute
-        failures += execute(missing, root, context, executor)
+        execute, absent = load_module("executors", executor.name).execute, list_absent_folders(root)
+        try:
+            failures += execute(missing, root, context, executor)
+        finally:  # Runs that fail at the same time leave the folders that they share.
+            for path in by_path:
+                folders = (path, *path.parents)
+                remove_empty_folders(folder for folder in folders if root in folder.parents)
+            remove_empty_folders(absent)
     failed = {RunDirectory.of(failure.config, root).path for failure in failures}
     finished = []
     for path, config in by_path.items():

@@ -181,6 +181,8 @@ class _Dispatcher:
         if isinstance(self.datasets[key], TextclfError):
             raise DataError(str(self.datasets[key]))
         run = RunDirectory.of(config, self.root)
+        if not run.is_begun:  # A run that fails must not leave a directory here.
+            return JobInputs(self.datasets[key], {})
         with run.lock():
             return JobInputs(self.datasets[key], pack_run(run))
 

@@ -61,12 +61,14 @@ class RunContext:
 def run_experiment(config: ExperimentConfig, run: RunDirectory, context: RunContext) -> Result:
     """Train, evaluate and write one run, or return the result of a finished one.
 
+    A new run that fails before its first checkpoint leaves nothing behind.
+
     Raises:
         TextclfError: Any expected error.
     """
     if context.tensorboard and find_spec("tensorboard") is None:
         raise RequestError("--tensorboard needs TensorBoard: pip install 'textclf[tensorboard]'")
-    with run.lock(timeout_seconds=context.lock_timeout_seconds):
+    with run.lock_for_training(timeout_seconds=context.lock_timeout_seconds):
         run.check(config, force=context.force)
         if run.is_finished and not context.force:
             context.reporter.info(f"already finished (--force repeats it): {run.path}")

@@ -6,9 +6,10 @@
 import contextlib
 import datetime
 import json
+import os
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import fields
 from pathlib import Path
@@ -20,7 +21,7 @@ from textclf.config.loading import read_yaml
 from textclf.config.plugin import execute_file
 from textclf.config.resolve import resolve
 from textclf.config.schema import ExperimentConfig
-from textclf.errors import LimitError, RequestError, RunError, VersionError
+from textclf.errors import LimitError, RequestError, RunError, TextclfError, VersionError
 from textclf.registry import find_packages, hash_code, read_code
 from textclf.runs.model_file import load_model
 from textclf.runs.result import Predictions, Result
@@ -75,6 +76,9 @@ FINAL_FILES = tuple(
 )
 """Files with their final content before ``meta.json``, which has their checksums, is written."""
 
+SMOKE_FOLDER = "_smoke"
+"""Folder in the run root for the runs of ``--smoke``, whose metrics mean nothing."""
+
 
 class RunDirectory:
     """The files of one run."""
@@ -85,14 +89,18 @@ class RunDirectory:
     @classmethod
     def of(cls, config: ExperimentConfig, root: Path) -> "RunDirectory":
         """Return the directory of a configuration's run below ``root``."""
-        folder = root / config.dataset.short_name / config.model.short_name / config.fingerprint
+        folder = root / config.dataset.folder_name / config.model.short_name / config.fingerprint
         return cls(folder / f"seed-{config.seed}")
 
     @classmethod
     def list_below(cls, folder: Path) -> list["RunDirectory"]:
-        """Return all runs in a folder and its subfolders, sorted by path."""
+        """Return all runs in a folder and its subfolders, sorted by path.
+
+        Smoke runs are left out, unless the folder is one of smoke runs.
+        """
         names = ("config.yaml", "evaluation.json")  # Also finds a run that has lost one of them.
-        return [cls(path) for path in sorted({p.parent for n in names for p in folder.rglob(n)})]
+        found = sorted({path.parent for name in names for path in folder.rglob(name)})
+        return [cls(path) for path in found if SMOKE_FOLDER not in path.relative_to(folder).parts]
 
     @property
     def tensorboard_path(self) -> Path:
@@ -129,6 +137,26 @@ class RunDirectory:
     def lock(self, *, timeout_seconds: float = 0) -> AbstractContextManager[None]:
         """Lock the directory for this process; it is created if it does not exist."""
         return lock_folder(self.path, timeout_seconds=timeout_seconds)
+
+    @contextlib.contextmanager
+    def lock_for_training(self, *, timeout_seconds: float = 0) -> Iterator[None]:
+        """Lock the directory; a new run that fails before its first checkpoint leaves nothing.
+
+        An earlier run stays, and so does a new one that the user interrupts, which resumes.
+        """
+        absent = list_absent_folders(self.path)
+        with self.lock(timeout_seconds=timeout_seconds):
+            is_new, others = not self.is_begun, set(self.path.iterdir())
+            try:
+                yield
+            except BaseException as error:
+                has_checkpoint = (self.path / "checkpoint.npz").is_file()
+                has_failed = isinstance(error, TextclfError) and not has_checkpoint
+                if is_new and (has_failed or not self.is_begun):
+                    with contextlib.suppress(OSError):  # It must not replace the error.
+                        self._remove(path for path in self.list_written() if path not in others)
+                        remove_empty_folders(absent)
+                raise
 
     def check(self, config: ExperimentConfig, *, force: bool) -> None:
         """Check that a configuration may be run here; with ``force``, it may replace any run.
@@ -377,15 +405,20 @@ class RunDirectory:
         """
         with self.lock():
             try:
-                for path in self.list_written():
-                    remove(path)
-                others = sorted(path for path in self.path.iterdir() if path.name != LOCK)
-                with contextlib.suppress(PermissionError):  # Windows removes it with the lock.
-                    (self.path / LOCK).unlink()
+                others = self._remove(self.list_written())
                 if not others:
                     self.path.rmdir()
             except OSError as error:
                 raise RunError(format_os_error("remove", self.path, error)) from error
+        return others
+
+    def _remove(self, written: Iterable[Path]) -> list[Path]:
+        """Remove what was written here and the lock, which the caller holds; return the rest."""
+        for path in written:
+            remove(path)
+        others = sorted(path for path in self.path.iterdir() if path.name != LOCK)
+        with contextlib.suppress(PermissionError):  # Windows removes it with the lock.
+            (self.path / LOCK).unlink()
         return others
 
     @contextlib.contextmanager
@@ -437,3 +470,17 @@ class RunDirectory:
         config, path = str(self.path / "config.yaml"), str(self.path)
         command = ["textclf", "train", "--config", config, "--run-dir", path, *options]
         return f"run: {shlex.join(command)}"
+
+
+def list_absent_folders(path: Path) -> list[Path]:
+    """Return a path and the folders above it that do not exist, the lowest first."""
+    # Unlike Path.exists, it is false if a folder may not be read.
+    return [folder for folder in (path, *path.parents) if not os.path.lexists(folder)]
+
+
+def remove_empty_folders(folders: Iterable[Path]) -> None:
+    """Remove folders, each of them above the one before, up to the first that is not empty."""
+    with contextlib.suppress(OSError):
+        for folder in folders:
+            with contextlib.suppress(FileNotFoundError):  # Another process has removed it.
+                folder.rmdir()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from textclf.config.resolve import resolve
 from textclf.errors import (
     LimitError,
     RunError,
@@ -15,13 +16,13 @@ from textclf.errors import (
     format_nearest_path,
 )
 from textclf.registry import check_name, is_code, list_names, shorten_name
-from textclf.runs.directory import RunDirectory
+from textclf.runs.directory import SMOKE_FOLDER, RunDirectory
 from textclf.runs.result import Result
 from textclf.runtime.progress import Reporter
 
 
 def find_runs(paths: Iterable[Path]) -> list[RunDirectory]:
-    """Return the runs at or below each path, without repetition.
+    """Return the runs at or below each path, without repetition; see `RunDirectory.list_below`.
 
     Raises:
         RunError: A path does not exist or contains no run.
@@ -32,9 +33,10 @@ def find_runs(paths: Iterable[Path]) -> list[RunDirectory]:
             raise RunError(_explain_path(path))
         found = RunDirectory.list_below(path)
         if not found:
-            raise RunError(
-                f"no run below {path}; train one: textclf train --model mlp --dataset bbc"
-            )
+            remedy = "train one: textclf train --model mlp --dataset bbc"
+            if (path / SMOKE_FOLDER).is_dir():
+                remedy = f"name {path / SMOKE_FOLDER} for the runs of --smoke, or {remedy}"
+            raise RunError(f"no run below {path}; {remedy}")
         runs |= {run.path.resolve(): run for run in found}
     return list(runs.values())
 
@@ -120,25 +122,40 @@ def find_described(
     Args:
         paths: Run directories, or folders of runs.
         model: Only runs of this model; None for all.
-        dataset: Only runs on this dataset; None for all.
+        dataset: Only runs on this dataset, or on a file of this name; None for all.
         unfinished: Whether to return only runs that are not finished.
 
     Raises:
         RunError: A path does not exist or contains no run.
     """
-    models, datasets = (_list_short_names(name) for name in (model, dataset))
+    models = {shorten_name(model), Path(model).name} if model else set()
+    datasets = _list_dataset_names(dataset) if dataset else set()
     return [
         (run, row)
         for run, row in ((run, describe_run(run)) for run in find_runs(paths))
         if (not model or row["model"] in models)
-        and (not dataset or row["dataset"] in datasets)
+        and (not dataset or _has_dataset(run, row["dataset"], datasets))
         and not (unfinished and run.is_finished)
     ]
 
 
-def _list_short_names(name: str | None) -> set[str]:
-    """Return how a run may call what the user names, perhaps by its path."""
-    return {shorten_name(name), Path(name).name} if name else set()
+def _list_dataset_names(name: str) -> set[str]:
+    """Return how a run may call the dataset that the user names, perhaps by its path."""
+    names = {name, shorten_name(name), "/".join(Path(name).absolute().parts[-2:])}
+    with contextlib.suppress(TextclfError):  # A file that does not exist any more.
+        tree = {"dataset": {"name": name}, "model": {"name": "majority"}}
+        dataset = resolve(tree, code="skip").dataset
+        names |= {dataset.short_name, dataset.folder_name}
+    return names
+
+
+def _has_dataset(run: RunDirectory, dataset: str | None, names: set[str]) -> bool:
+    """Return whether one of the names is that of a run's dataset, its file or its folder."""
+    if dataset is None or not names.isdisjoint({dataset, Path(dataset).name}):
+        return dataset is not None
+    with contextlib.suppress(TextclfError):
+        return run.read_config(verify=False).dataset.folder_name in names
+    return False
 
 
 def describe_run(run: RunDirectory) -> dict[str, Any]:

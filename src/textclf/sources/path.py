@@ -46,8 +46,16 @@ class Config(TableConfig):
 
     @property
     def short_name(self) -> str:
-        """The last component of the path."""
-        return Path(self.name).expanduser().resolve().name
+        """The name with that of the folder above, because many files are called ``data.csv``."""
+        path = Path(self.name).expanduser().resolve()
+        return f"{path.parent.name}/{path.name}".removeprefix("/")
+
+    @property
+    def folder_name(self) -> str:
+        """The name without its suffix, and the content, so that the file may be moved."""
+        path = Path(self.name).expanduser().resolve()
+        stem = path.stem if find_format(path) else path.name  # A folder has no suffix.
+        return f"{stem[:50]}-{str(self.digest)[:8]}"  # File systems allow 255 bytes.
 
 
 def about(config: Config) -> dict[str, str]:

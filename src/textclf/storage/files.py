@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shutil
+import time
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -76,9 +77,7 @@ def lock_folder(path: Path, *, timeout_seconds: float = 0) -> Iterator[None]:
         RunError: The folder cannot be written, or another process holds the lock.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path / LOCK, timeout=max(timeout_seconds, MOMENT_SECONDS))
-        lock.acquire()
+        lock = _acquire(path, deadline=time.monotonic() + max(timeout_seconds, MOMENT_SECONDS))
     except Timeout as error:
         raise RunError(f"{path} is in use by another process; wait until it ends") from error
     except OSError as error:
@@ -87,6 +86,23 @@ def lock_folder(path: Path, *, timeout_seconds: float = 0) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _acquire(path: Path, *, deadline: float) -> FileLock:
+    """Lock a folder, which the process that holds the lock may remove, and create it again."""
+    while True:
+        lock = FileLock(path / LOCK, timeout=max(0, deadline - time.monotonic()))
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        except FileNotFoundError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            if (path / LOCK).exists():
+                return lock
+            lock.release()
 
 
 def is_locked(path: Path) -> bool:

@@ -38,7 +38,7 @@ is one line that starts with `textclf: `.
 | exit code | meaning |
 | ---: | --- |
 | 0 | done |
-| 1 | error: the request is valid but failed, for example a missing file or no network |
+| 1 | error: the request is valid but failed, for example a damaged file or no network |
 | 2 | usage error: an unknown name, option or key, or a value out of range |
 | 3 | a gate or a check failed |
 | 130 | interrupted (Ctrl-C) |

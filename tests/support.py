@@ -1,17 +1,22 @@
 """What tests of several packages share: a small dataset, the result of a command, scripts."""
 
+import datetime
 import importlib.util
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 import numpy as np
 
 from textclf.config.loading import Override
 from textclf.config.resolve import resolve
 from textclf.data.dataset import Split, TextDataset
+from textclf.data.file_formats import read_rows
 from textclf.data.loading import load_dataset
+from textclf.data.tabular import FileConfig
 from textclf.evaluation.metrics import evaluate
 from textclf.registry import list_names, load_module
 from textclf.runs.directory import RunDirectory
@@ -74,6 +79,13 @@ def load(path, **options):
     return load_dataset(resolve(tree).dataset)
 
 
+def read(path, **options):
+    """Return the texts, labels and positions of a file, and what is reported about it."""
+    notes: list[str] = []
+    rows = list(read_rows(path, FileConfig(name=str(path), **options), notes))
+    return rows, notes
+
+
 def collect(dataset):
     """Return the sorted pairs of text and label of all splits."""
     names = dataset.label_names
@@ -101,6 +113,58 @@ def write_parquet(path, rows=ROWS, metadata=None):
     table = pa.table({"text": list(texts), "label": list(labels)})
     pq.write_table(table.replace_schema_metadata(metadata), path)
     return path
+
+
+OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+PACKAGE = "http://schemas.openxmlformats.org/package/2006"
+SPREADSHEET = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+
+
+def write_xlsx(path, sheets):
+    """Write sheets of rows: strings, numbers, booleans and dates; None leaves a cell empty."""
+
+    def relate(**targets):
+        items = [
+            f"<Relationship Id='{name}' Type='{OFFICE}/{name.rstrip('0123456789')}' Target='{to}'/>"
+            for name, to in targets.items()
+        ]
+        return f"<Relationships xmlns='{PACKAGE}/relationships'>{''.join(items)}</Relationships>"
+
+    members = {
+        "[Content_Types].xml": f"<Types xmlns='{PACKAGE}/content-types'/>",
+        "_rels/.rels": relate(officeDocument="xl/workbook.xml"),
+        # The second style, number 1, is that of a date.
+        "xl/styles.xml": f"<styleSheet xmlns='{SPREADSHEET}'><cellXfs><xf/><xf numFmtId='14'/>"
+        "</cellXfs></styleSheet>",
+    }
+    listed = ""
+    for number, (name, rows) in enumerate(sheets.items()):
+        listed += f"<sheet name='{name}' sheetId='{number + 1}' r:id='worksheet{number}'/>"
+        lines = "".join(f"<row>{''.join(map(_format_cell, row))}</row>" for row in rows)
+        members[f"xl/{number}.xml"] = (
+            f"<worksheet xmlns='{SPREADSHEET}'><sheetData>{lines}</sheetData></worksheet>"
+        )
+    members["xl/_rels/workbook.xml.rels"] = relate(
+        **{f"worksheet{number}": f"{number}.xml" for number in range(len(sheets))}
+    )
+    members["xl/workbook.xml"] = (
+        f"<workbook xmlns='{SPREADSHEET}' xmlns:r='{OFFICE}'><sheets>{listed}</sheets></workbook>"
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def _format_cell(value):
+    if value is None:
+        return "<c/>"
+    if isinstance(value, str):
+        return f"<c t='inlineStr'><is><t xml:space='preserve'>{escape(value)}</t></is></c>"
+    if isinstance(value, datetime.date):
+        return f"<c s='1'><v>{(value - datetime.date(1899, 12, 30)).days}</v></c>"
+    kind = " t='b'" if isinstance(value, bool) else ""
+    return f"<c{kind}><v>{value:g}</v></c>"
 
 
 # Texts and labels that repeat within a split, between splits, or with conflicting labels.

@@ -5,13 +5,14 @@ import errno
 import io
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 from importlib.util import find_spec
 
 import pytest
-from support import load_script, skip_if_gpu, write_csv
+from support import load_script, skip_if_gpu, write_csv, write_runs
 
 from textclf import cli as program
 
@@ -268,6 +269,22 @@ def test_reader_that_closes_the_pipe_is_not_an_error(arguments, tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="Windows reports a closed pipe otherwise")
 def test_error_that_nobody_reads_keeps_its_exit_code(tmp_path):
     assert run_without_reader(["trian"], tmp_path, errors=True).returncode == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows reports a closed pipe otherwise")
+def test_verdict_that_nobody_reads_keeps_its_exit_code(smoke_run, tmp_path):
+    damaged = shutil.copytree(smoke_run, tmp_path / "run")
+    (damaged / "predictions.npz").write_bytes(b"")
+    assert run_without_reader(["runs", "check", damaged], tmp_path, errors=False).returncode == 3
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows reports a closed pipe otherwise")
+def test_gate_that_nobody_reads_keeps_its_exit_code(tmp_path):
+    write_runs(tmp_path / "base", {"cnn": 0.9}, n_seeds=1)
+    write_runs(tmp_path / "new", {"mlp": 0.6}, n_seeds=1)
+    done = run_without_reader(["compare", "new", "--gate", "base"], tmp_path, errors=False)
+    assert done.returncode == 3
+    assert "significantly less accurate than cnn: mlp dropped by 0." in done.stderr
 
 
 @pytest.fixture

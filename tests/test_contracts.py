@@ -58,7 +58,7 @@ def test_dataset_module_has_the_contract(module):
     assert hasattr(module, "ABOUT") != hasattr(module, "about")
     assert issubclass(getattr(module, "Config", DatasetConfig), DatasetConfig)
     functions = {"about", "label_names", "load", "source_digest"} & set(vars(module))
-    assert functions >= {"label_names", "load"}
+    assert "load" in functions
     for name in functions:
         assert list(inspect.signature(getattr(module, name)).parameters) == ["config"]
 

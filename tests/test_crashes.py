@@ -13,6 +13,7 @@ from textclf.runs.directory import RunDirectory
 from textclf.storage import files
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_like_an_undisturbed_one(tmp_path, monkeypatch, capsys):
     script = load_script("stress/kill_runs")
     small = ["--set", "text.num_words=300", "--set", "model.units=8"]
@@ -24,6 +25,7 @@ def test_a_killed_run_ends_like_an_undisturbed_one(tmp_path, monkeypatch, capsys
     assert "epoch" in row
 
 
+@pytest.mark.slow
 def test_a_damaged_run_gives_no_incorrect_metrics(smoke_run, tmp_path):
     script = load_script("stress/damage_runs")
     for name in ("one", "two"):

@@ -87,6 +87,33 @@ def test_every_file_of_a_run_is_documented(smoke_run):
         assert path.name.startswith(".") or f"`{path.name}`" in page, path.name
 
 
+def write_reviews(path):
+    """Write the file of the page on datasets: as spreadsheets export it, with three gaps."""
+    rows = [";review;sentiment;stars"]
+    for i in range(200):
+        product = ("kettle", "lamp", "radio", "mixer")[i // 2 % 4]
+        if i % 2:
+            rows.append(f'{i};"The {product} broke after {i + 9} days; no refund.";negative;1')
+        else:
+            label = "positive" if i % 20 else "Positive"
+            rows.append(f"{i};My {product} still works after {i + 9} days.;{label};5")
+    rows += [f"{i};Not rated.;;" for i in range(200, 203)]
+    path.write_text("\n".join(rows) + "\n", encoding="utf-16")
+
+
+def test_datasets_prints_what_the_page_shows(cli, tmp_path):
+    page = (ROOT / "docs" / "data.md").read_text()
+    (session,) = re.findall(r"```console\n(.*?)```", page, re.DOTALL)
+    commands = re.findall(r"^\$ textclf (.+)$", session, re.MULTILINE)
+    assert len(commands) == 2
+    write_reviews(tmp_path / "reviews.csv")
+    printed = ""
+    for line in commands:
+        result = cli(*shlex.split(line))
+        printed += f"$ textclf {line}\n{result.out}{result.err.partition('next: ')[0]}"
+    assert printed.replace(str(tmp_path), "/data") == session
+
+
 @pytest.mark.usefixtures("tensorflow")
 def test_api_page_gives_what_it_shows(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

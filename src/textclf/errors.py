@@ -53,6 +53,11 @@ def format_count(n: int, noun: str) -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
+def format_list(items: Sequence[object], n: int) -> str:
+    """Return the first n items separated by commas, and an ellipsis if there are more."""
+    return ", ".join(map(str, items[:n])) + ", ..." * (len(items) > n)
+
+
 ADD_TRUST = "add --trust-code (in Python, trust_code=True)"
 """What to do if code that is not executed is trusted."""
 
@@ -76,7 +81,7 @@ def format_unknown(
 
 
 def format_nearest(given: str, names: Mapping[str, Sequence[str]]) -> str:
-    """Return the question whether the name nearest to the given one is meant; empty without one.
+    """Return ``did you mean 'NAME'?`` for the nearest name; empty if none is near.
 
     Args:
         given: The unknown name.
@@ -105,10 +110,7 @@ def find_paths_beside(path: Path, pattern: str = "*") -> dict[str, list[str]]:
 
 
 def format_nearest_path(path: Path) -> str:
-    """Return the question whether the path nearest to one that does not exist is meant.
-
-    It is empty if the path exists, or if nothing is near.
-    """
+    """Return ``did you mean 'PATH'?`` for the nearest path; empty if it exists or none is near."""
     with contextlib.suppress(OSError, ValueError):
         if not path.exists():
             missing = next((part for part in (path, *path.parents) if part.parent.is_dir()), path)

@@ -58,8 +58,8 @@ def test_characters_are_used_if_no_word_is_frequent(capsys):
     probabilities = cross_validate(texts, given, 2, reporter=Reporter())
     assert find_label_issues(given, probabilities).positions.tolist() == [7]
     assert capsys.readouterr().err == (
-        "no word of two or more characters occurs in at least 2 texts: tfidf-svc uses n-grams of 1"
-        " to 3 characters\n"
+        "note: no word of two or more characters occurs in at least 2 texts: tfidf-svc uses n-grams"
+        " of 1 to 3 characters\n"
     )
 
 

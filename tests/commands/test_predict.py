@@ -37,6 +37,31 @@ def test_invalid_standard_input_is_refused(cli, smoke_run, monkeypatch, content,
     assert message in result.error_line
 
 
+@pytest.mark.parametrize("text", ["reviews.csv", "./data", "data/", "data/reviews"])
+def test_path_of_a_file_or_folder_is_not_a_text(cli, smoke_run, tmp_path, text):
+    (tmp_path / "data" / "reviews").mkdir(parents=True)
+    (tmp_path / "reviews.csv").write_text("text,label\n")
+    result = cli("predict", smoke_run, "a text", text)
+    assert (result.code, result.out) == (2, "")
+    assert result.error_line == (
+        f"{text} is a file or folder: give texts, or - to read one text per line of standard input"
+    )
+
+
+def test_text_that_only_looks_like_a_path_is_classified(cli, smoke_run, tmp_path):
+    (tmp_path / "data").mkdir()
+    texts = ["data", "gone.csv", "and/or", "x" * 5_000, "a\nb."]
+    rows = cli("predict", smoke_run, *texts, "--format", "json").json
+    assert [row["text"] for row in rows] == texts
+
+
+def test_byte_order_mark_of_standard_input_is_not_part_of_the_text(cli, smoke_run, monkeypatch):
+    content = "\ufeffone text\n\ufefftwo\n".encode()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+    rows = cli("predict", smoke_run, "-", "--format", "json").json
+    assert [row["text"] for row in rows] == ["one text", "\ufefftwo"]
+
+
 def test_text_that_begins_with_a_hyphen_is_classified_after_two_hyphens(cli, smoke_run):
     rows = cli("predict", smoke_run, "--format", "json", "--", "-5 degrees", "--top").json
     assert [row["text"] for row in rows] == ["-5 degrees", "--top"]

@@ -24,7 +24,7 @@ def change(tree, key, value):
     section, _, name = key.partition(".")
     before = resolve(tree)
     after = resolve({**tree, section: {**tree.get(section, {}), name: value}})
-    assert getattr(getattr(after, section), name) == value
+    assert after.model_dump(mode="json")[section][name] == value
     assert getattr(getattr(before, section), name) != value
     return after
 
@@ -181,11 +181,14 @@ def test_fingerprint_changes_with_every_key_of_every_model(model, key):
 
 
 SOURCE_CHANGES = {
-    "text_column": "body",
+    "text_column": ["title", "body"],
     "label_column": "stars",
     "validation_fraction": 0.3,
     "test_fraction": 0.3,
+    "missing_labels": "drop",
     "encoding": "latin-1",
+    "quoting": "none",
+    "column_names": ["stars", "body"],
     "digest": "0123456789",
     "config": "sst2",
     "revision": "main",
@@ -259,18 +262,23 @@ PINNED_DEFAULTS = {
     "sources/hf.label_column": None,
     "sources/hf.validation_fraction": 0.2,
     "sources/hf.test_fraction": 0.2,
+    "sources/hf.missing_labels": "refuse",
     "sources/hf.config": None,
     "sources/hf.revision": None,
     "sources/path.text_column": None,
     "sources/path.label_column": None,
     "sources/path.validation_fraction": 0.2,
     "sources/path.test_fraction": 0.2,
+    "sources/path.missing_labels": "refuse",
     "sources/path.encoding": "utf-8",
+    "sources/path.quoting": "minimal",
+    "sources/path.column_names": None,
     "sources/path.digest": None,
     "sources/tfds.text_column": None,
     "sources/tfds.label_column": None,
     "sources/tfds.validation_fraction": 0.2,
     "sources/tfds.test_fraction": 0.2,
+    "sources/tfds.missing_labels": "refuse",
     "models/cnn.embedding_dim": 128,
     "models/cnn.dropout": 0.2,
     "models/cnn.filters": 256,

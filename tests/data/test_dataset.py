@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from textclf.data.dataset import LazyTexts, Split, TextDataset
+from textclf.data.dataset import Split, TextDataset
 from textclf.data.text_store import StoredTexts
 
 
@@ -35,27 +35,11 @@ def test_digest_does_not_depend_on_where_texts_are(dataset):
     def move(split, texts):
         return replace(split, texts=texts)
 
-    for store in (StoredTexts.write, lambda texts: LazyTexts(lambda: texts, len(texts))):
-        splits = {name: move(s, store(s.texts)) for name, s in dataset.splits.items()}
-        assert replace(dataset, **splits).digest == dataset.digest
+    splits = {name: move(s, StoredTexts.write(s.texts)) for name, s in dataset.splits.items()}
+    assert replace(dataset, **splits).digest == dataset.digest
 
 
 def test_known_digest_is_that_of_the_whole_split_only():
     split = replace(Split.from_lists(["a", "b"], [0, 1]), known_digest="known")
     assert split.digest(("x", "y")) == "known"
     assert split.take(np.array([0])).digest(("x", "y")) != "known"
-
-
-def test_lazy_texts_are_loaded_when_one_is_needed():
-    n_loaded = 0
-
-    def load():
-        nonlocal n_loaded
-        n_loaded += 1
-        return ["a", "b", "c"]
-
-    texts = LazyTexts(load, 3)
-    assert len(texts) == 3
-    assert n_loaded == 0
-    assert (texts[1], list(texts[1:]), list(texts)) == ("b", ["b", "c"], ["a", "b", "c"])
-    assert n_loaded > 0

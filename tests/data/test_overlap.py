@@ -2,8 +2,9 @@ import pytest
 from support import make_overlapping_dataset
 
 from textclf.data.dataset import Split, TextDataset
-from textclf.data.overlap import Overlap, drop_leaked, hash_texts, select_subsets
+from textclf.data.overlap import Overlap, drop_leaked, hash_texts
 from textclf.errors import DataError
+from textclf.evaluation.subsets import select_subsets
 from textclf.testing import make_dataset
 
 

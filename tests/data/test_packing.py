@@ -21,7 +21,7 @@ def cache_folder(tmp_path, monkeypatch):
 def packed(dataset, request):
     """A dataset whose training examples are not in their original order."""
     shuffled = dataset.train.take(np.array([7, 3, 3, 12, 0]))
-    return replace(dataset, train=shuffled, vocabulary=request.param)
+    return replace(dataset, train=shuffled, vocabulary=request.param, notes=("odd",))
 
 
 def check_same(found, expected):
@@ -29,6 +29,7 @@ def check_same(found, expected):
     assert found.name == expected.name
     assert found.label_names == expected.label_names
     assert found.vocabulary == expected.vocabulary
+    assert found.notes == expected.notes
     assert found.digest == expected.digest
     assert list(found.splits) == list(expected.splits)
     for name, split in expected.splits.items():
@@ -52,8 +53,7 @@ def take_in_other_order(split):
 
 @pytest.mark.parametrize("is_stored", [False, True], ids=["memory", "file"])
 @pytest.mark.parametrize("is_cached", [False, True], ids=["direct", "cached"])
-@pytest.mark.parametrize("with_texts", [False, True], ids=["without", "with"])
-def test_unpacked_dataset_is_the_same(packed, with_texts, is_cached, is_stored):
+def test_unpacked_dataset_is_the_same(packed, is_cached, is_stored):
     if is_stored:
         splits = {
             name: replace(split, texts=StoredTexts.write(split.texts))
@@ -62,26 +62,25 @@ def test_unpacked_dataset_is_the_same(packed, with_texts, is_cached, is_stored):
         packed = replace(packed, **splits)
 
     def make():
-        return pack_dataset(packed, with_texts=with_texts)
+        return pack_dataset(packed)
 
     for _ in range(2):
         entry = cached("dataset", {}, make) if is_cached else make()
-        texts = {name: split.texts for name, split in packed.splits.items()}
-        found = unpack_dataset(entry, texts=None if with_texts else texts)
+        found = unpack_dataset(entry)
         check_same(found, packed)
         for name, split in packed.splits.items():
             ours, theirs = (take_in_other_order(part) for part in (found.splits[name], split))
             check_same_split(ours, theirs, packed.label_names)
         check_same(limit_splits(found, 3), limit_splits(packed, 3))
-        check_same(unpack_dataset(pack_dataset(found, with_texts=True)), packed)
+        check_same(unpack_dataset(pack_dataset(found)), packed)
 
 
 def test_stored_texts_are_packed_without_a_copy():
     texts = StoredTexts.write(["a", "b", "c"])
-    whole = pack_split("train", Split.from_lists(texts, [0, 1, 0]), with_texts=True)
+    whole = pack_split("train", Split.from_lists(texts, [0, 1, 0]))
     assert whole["train_content"] is texts.content
     part = Split.from_lists(texts, [0, 1, 0]).take(np.array([2, 1]))
-    arrays = pack_split("train", part, with_texts=True)
+    arrays = pack_split("train", part)
     assert arrays["train_content"].tobytes() == b"cb"
     assert list(unpack_split("train", arrays).texts) == ["c", "b"]
 
@@ -89,4 +88,4 @@ def test_stored_texts_are_packed_without_a_copy():
 def test_empty_split_is_packed():
     full = Split.from_lists(["a", "\ud800"], [0, 1])
     dataset = TextDataset("x", ("a", "b"), full, full.take(np.array([], np.int64)), full)
-    check_same(unpack_dataset(pack_dataset(dataset, with_texts=True)), dataset)
+    check_same(unpack_dataset(pack_dataset(dataset)), dataset)

@@ -46,6 +46,47 @@ def test_groups_stay_in_one_split():
     assert not found[0] & found[1] | found[0] & found[2] | found[1] & found[2]
 
 
+def split_groups(sizes, **fractions):
+    """Split examples of one class in groups of the given sizes; return the sizes in each split."""
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    whole = Split.from_lists([str(i) for i in range(len(groups))], [0] * len(groups))
+    parts = split_stratified(whole, groups=groups, **fractions)
+    assert sum(map(len, parts)) == len(groups)
+    return [[int(n) for n in np.bincount(groups[part.index]) if n] for part in parts]
+
+
+@pytest.mark.parametrize(
+    ("large", "n_small"), [([30], 70), ([59], 41), ([20, 20], 60), ([5] * 12, 40), ([3], 97)]
+)
+def test_large_groups_are_for_training(large, n_small):
+    train, validation, test = split_groups([*[1] * n_small, *large])
+    assert sorted(train, reverse=True)[: len(large)] == large
+    assert [len(validation), len(test)] == [20, 20]
+    assert set(validation) == set(test) == {1}
+
+
+def test_large_groups_that_exceed_the_training_split_leave_the_rest_to_the_others():
+    train, validation, test = split_groups([90, *[1] * 10])
+    assert train == [90]
+    assert [validation, test] == [[1] * 5, [1] * 5]
+    train, validation, test = split_groups([90, *[1] * 10], train=0.5, validation=0.4)
+    assert [train, validation, test] == [[90], [1] * 8, [1] * 2]
+
+
+def test_small_groups_are_spread_over_all_splits():
+    train, validation, test = split_groups([2] * 50)
+    assert [len(train), len(validation), len(test)] == [30, 10, 10]
+
+
+def test_group_of_several_classes_stays_in_one_split():
+    labels = np.arange(400) % 2
+    groups = np.arange(400)
+    groups[:100] = 0  # One frequent text under both labels.
+    parts = split_stratified(Split.from_lists(["x"] * 400, labels), groups=groups)
+    assert [np.count_nonzero(part.index < 100) for part in parts] == [100, 0, 0]
+    assert [len(part) for part in parts] == pytest.approx([240, 80, 80], rel=0.1)
+
+
 def test_limit_keeps_class_fractions_order_and_index():
     split = Split.from_lists([str(i) for i in range(100)], [0] * 80 + [1] * 20)
     whole = TextDataset("x", ("a", "b"), split, split, split)

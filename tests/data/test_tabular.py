@@ -1,17 +1,18 @@
-"""Rows of texts and labels: which columns are read, and how labels are named and rows split."""
+"""Columns of tables: which of them are text and label; tables of libraries."""
 
 import json
-from collections import Counter
 
-import numpy as np
 import pytest
-from support import ROWS, collect, load, write_csv
+from support import ROWS, collect, load, read, write_csv
 
-from textclf.config.schema import DatasetConfig, SplitConfig
-from textclf.data.overlap import Overlap
-from textclf.data.rows import sort_labels, split_rows
-from textclf.errors import DataError, LimitError, RequestError
-from textclf.storage.cache import list_entries
+from textclf.data.table import Columns, Table
+from textclf.data.tabular import TableConfig, find_columns, load_library_dataset
+from textclf.errors import DataError, RequestError
+
+
+@pytest.fixture(autouse=True)
+def cache_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("TEXTCLF_CACHE_DIR", str(tmp_path / "cache"))
 
 
 def test_columns_are_found_by_usual_names_or_as_the_other_one(tmp_path):
@@ -40,184 +41,208 @@ def test_columns_with_the_same_name(tmp_path):
     assert collect(load(path)) == sorted(ROWS)
 
 
-def test_single_label_is_refused(tmp_path):
-    path = write_csv(tmp_path / "a.csv", [(f"text {i}", "spam") for i in range(9)])
-    with pytest.raises(DataError, match=r"a\.csv has only one label, 'spam'; at least two"):
-        load(path)
+def find(names, **options):
+    table = Table(names.split(","))
+    texts, label = find_columns(table, TableConfig(name="a.csv", **options), "a.csv")
+    return *texts, label
 
 
-def test_200_labels(tmp_path):
-    rows = [(f"text {i} {j}", f"class {i}") for i in range(200) for j in range(5)]
-    dataset = load(write_csv(tmp_path / "a.csv", rows))
-    assert len(dataset.label_names) == 200
-    assert collect(dataset) == sorted(rows)
-    for split, each in zip(dataset.splits.values(), (3, 1, 1), strict=True):
-        assert set(Counter(split.labels.tolist()).values()) == {each}
-
-
-def test_column_with_more_than_1000_values_is_not_taken_for_the_label(tmp_path):
-    rows = [(f"text {i}", str(i)) for i in range(1_200)]
-    with pytest.raises(DataError, match=r"has more than 1,000 labels; --label-column names anoth"):
-        load(write_csv(tmp_path / "a.csv", rows))
-
-
-def test_labels_that_are_numbers_are_sorted_as_numbers(tmp_path):
-    rows = [(f"text {i}", ("01", "1", "10", "2")[i % 4]) for i in range(40)]
-    dataset = load(write_csv(tmp_path / "a.csv", rows))
-    assert dataset.label_names == ("01", "1", "2", "10")
-    assert collect(dataset) == sorted(rows)
-    lines = [json.dumps({"text": f"t{i}", "label": (True, 3, 2.5)[i % 3]}) for i in range(30)]
-    (tmp_path / "a.jsonl").write_text("\n".join(lines))
-    assert load(tmp_path / "a.jsonl").label_names == ("2.5", "3", "true")
-    rows = [(f"text {i}", ("10.0", "2.5", "-1")[i % 3]) for i in range(30)]
-    assert load(write_csv(tmp_path / "b.csv", rows)).label_names == ("-1", "2.5", "10.0")
-    assert sort_labels(["b", "10", "9"]) == ["10", "9", "b"]
-
-
-def test_equal_texts_stay_in_the_same_split(tmp_path):
-    rows = [(text, name) for text, name in ROWS for _ in range(3)]
-    dataset = load(write_csv(tmp_path / "a.csv", [*rows, (ROWS[0][0].upper(), "bad")]))
-    assert sum(map(len, dataset.splits.values())) == 61
-    assert not Overlap.of(dataset).leaked.any()
-    assert all(len(split) >= 9 for split in dataset.splits.values())
-
-
-def test_fractions_of_validation_and_test(tmp_path):
-    path = write_csv(tmp_path / "a.csv")
-    with pytest.raises(
-        RequestError,
-        match=r"validation_fraction 0\.5 plus dataset\.test_fraction 0\.5 must be below 1",
-    ):
-        load(path, test_fraction=0.5, validation_fraction=0.5)
-    dataset = load(path, test_fraction=0.3, validation_fraction=0.1)
-    assert [len(split) for split in dataset.splits.values()] == [12, 2, 6]
-
-
-CONFIG = SplitConfig(name="/a/mine.py", code="1")
-
-
-def sizes(dataset):
-    return [len(split) for split in dataset.splits.values()]
-
-
-def generate(rows=ROWS):
-    yield from rows
-
-
-@pytest.mark.parametrize("rows", [ROWS, tuple(ROWS), [list(row) for row in ROWS], generate()])
-def test_rows_of_a_python_file_are_split(rows):
-    dataset = split_rows(rows, CONFIG)
-    assert collect(dataset) == sorted(ROWS)
-    assert (dataset.name, dataset.label_names) == ("mine.py", ("bad", "good"))
-    assert sizes(dataset) == [12, 4, 4]
-
-
-def test_rows_of_a_python_file_are_not_cached(tmp_path, monkeypatch):
-    monkeypatch.setenv("TEXTCLF_CACHE_DIR", str(tmp_path))
-    split_rows(ROWS, CONFIG)
-    assert list_entries() == []
-
-
-def test_fractions_of_a_python_file():
-    config = SplitConfig(name="mine.py", validation_fraction=0.1, test_fraction=0.3)
-    assert sizes(split_rows(ROWS, config)) == [12, 2, 6]
-    assert sizes(split_rows(ROWS, DatasetConfig(name="mine.py"))) == [12, 4, 4]
+SPACED = "my  words,the  kind"
+"""Names as the keys of JSON have them."""
 
 
 @pytest.mark.parametrize(
-    ("names", "expected"),
+    ("names", "options", "expected"),
     [
-        (("train", "validation", "test"), [20, 4, 6]),
-        (("training", "val", "test"), [20, 4, 6]),
-        (("train", "dev", "test"), [20, 4, 6]),
-        (("train", "validation"), [16, 4, 4]),
-        (("train", None, "test"), [16, 4, 6]),
-        (("train",), [12, 4, 4]),
+        ("text,label", {}, "text,label"),
+        ("LABEL,id,Review", {}, "Review,LABEL"),
+        # The most usual name.
+        ("title,body,label,class", {}, "body,label"),
+        ("comment,text,sentiment,target", {}, "text,sentiment"),
+        # The other one of two columns.
+        ("x,label", {}, "x,label"),
+        ("text,x", {}, "text,x"),
+        # An index without a name.
+        (",text,label", {}, "text,label"),
+        ("Unnamed: 0,label,text", {}, "text,label"),
+        ("text,Unnamed: 1,label,Unnamed: 3", {}, "text,label"),
+        ("Unnamed: 0.1,Unnamed: 0,text,label", {}, "text,label"),
+        ("text,label,__index_level_0__", {}, "text,label"),
+        # What is asked for.
+        ("title,body,label", {"text_column": "title"}, "title,label"),
+        ("title,body,label", {"text_column": ["title", "body"]}, "title,body,label"),
+        ("a,b,c", {"text_column": " b", "label_column": "c "}, "b,c"),
+        ("x,y", {"text_column": "y", "label_column": "x"}, "y,x"),
+        ("x,text", {"label_column": "x"}, "text,x"),
+        ("id,text", {"label_column": "id"}, "text,id"),
+        (SPACED, {"text_column": "my words", "label_column": "the  kind"}, SPACED),
     ],
 )
-def test_splits_of_a_python_file(names, expected):
-    held_out = [(f"held out {i}", ("good", "bad")[i % 2]) for i in range(10)]
-    parts = (generate(), held_out[:4], held_out[4:])
-    dataset = split_rows({n: p for n, p in zip(names, parts, strict=False) if n}, CONFIG)
-    assert sizes(dataset) == expected
-    if len(names) == 3:
-        assert list(dataset.test.texts) == [text for text, _ in held_out[4:]]
+def test_columns_are_chosen(names, options, expected):
+    assert ",".join(find(names, **options)) == expected
 
 
 @pytest.mark.parametrize(
-    ("labels", "names"),
+    ("names", "options", "message"),
     [
-        (np.array([1, 0, 10]), ("0", "1", "10")),
-        (np.array([1, 0, 1], np.int8), ("0", "1")),
-        (np.array([True, False, True]), ("false", "true")),
-        (np.array([0.5, 2.0, 0.5]), ("0.5", "2.0")),
-        (np.array(["b", "a", "b"]), ("a", "b")),
-        ([3, 1, 2], ("1", "2", "3")),
-        ([" a ", "b", "a"], ("a", "b")),
-    ],
-)
-def test_labels_of_a_python_file_may_be_numbers_also_of_numpy(labels, names):
-    rows = [(f"text {i}", labels[i % 3]) for i in range(30)]
-    dataset = split_rows(rows, CONFIG)
-    assert dataset.label_names == names
-    named = {
-        text: dataset.label_names[label]
-        for split in dataset.splits.values()
-        for text, label in zip(split.texts, split.labels, strict=True)
-    }
-    assert named["text 0"] == {"1": "1", "True": "true"}.get(str(labels[0]), str(labels[0]).strip())
-
-
-@pytest.mark.parametrize(
-    ("loaded", "message"),
-    [
-        (None, "mine.py: expected rows of a text and a label, got NoneType"),
-        (5, "mine.py: expected rows of a text and a label, got int"),
-        ("text", "mine.py: expected rows of a text and a label, got str"),
-        ({"train": None}, "mine.py: train: expected rows of a text and a label, got NoneType"),
-        (["text"], "mine.py example 1: expected a text and a label, got 'text'"),
+        # A column without a name is never chosen, also if it is the only other one.
+        (",review", {}, "no column has a usual name for the label; its columns are 'review'"),
+        ("Unnamed: 0,review", {}, "no column has a usual name for the label; its columns are"),
+        ("text,Unnamed: 0.1", {}, "no column has a usual name for the label; its columns are"),
+        ("review,__index_level_0__", {}, "no column has a usual name for the label; its columns"),
+        # Nor is a number of the rows.
+        ("id,text", {}, "no column has a usual name for the label; its columns are 'id', 'text'"),
+        ("text,Index", {}, "no column has a usual name for the label; its columns are 'text', 'I"),
+        ("UUID,review", {}, "no column has a usual name for the label; its columns are 'UUID', "),
+        (",x,label", {}, "no column has a usual name for the text; give --text-column, one of 'x'"),
+        ("a,b", {}, "no column has a usual name for the text; give --text-column, one of 'a', 'b'"),
+        ("text,a,b", {}, "no column has a usual name for the label; give --label-column, one of"),
+        ("text,text,label", {}, "2 columns are named 'text'"),
+        ("a,b", {"text_column": "c"}, "no column is named 'c'; --text-column is one of 'a', 'b'"),
+        ("a,b", {"label_column": "c"}, "no column is named 'c'; --label-column is one of 'a', 'b'"),
+        (",text,x", {"label_column": ""}, "no column is named ''; --label-column is one of 'text'"),
+        ("text,label", {"text_column": "label"}, "column 'label' cannot be both text and label"),
         (
-            [ROWS[0], ("text", "good", 3)],
-            "mine.py example 2: expected a text and a label, got ('text', 'good', 3)",
-        ),
-        ([{"text": "a"}], "mine.py example 1: expected a text and a label, got {'text': 'a'}"),
-        ([(3, "good")], "mine.py example 1: the text is 3, not a string"),
-        ([("text", None)], "mine.py example 1: the label is empty"),
-        ([("text", " ")], "mine.py example 1: the label is empty"),
-        (
-            [("text", ["a", "b"])],
-            "mine.py example 1: the label is ['a', 'b'], not a string or number",
-        ),
-        ([("text", float("nan"))], "mine.py example 1: the label is nan, not a string or"),
-        ([("\ud800", "a")], "mine.py example 1: a lone surrogate is not valid text"),
-        ([], "mine.py has no rows; at least two labels are needed"),
-        (ROWS[:1], "mine.py has only one label, 'good'; at least two labels are needed"),
-        (ROWS[:2], "mine.py: 2 examples with 2 labels leave the validation split empty; add"),
-        (
-            {"train": ROWS, "tset": ROWS},
-            "/a/mine.py: unknown split 'tset': did you mean 'test'? Choose from dev, test, train",
-        ),
-        ({3: ROWS}, "/a/mine.py: unknown split '3': choose from dev"),
-        ({"train": ROWS, "all": ROWS}, "/a/mine.py: unknown split 'all': "),
-        ({"test": ROWS, "dev": ROWS}, "/a/mine.py: no split named 'train' among test, dev"),
-        (
-            {"train": ROWS, "val": ROWS, "dev": ROWS},
-            "/a/mine.py: two of train, val, dev name the same split",
-        ),
-        (
-            [(f"text {i}", i) for i in range(1_001)],
-            "mine.py has more than 1,000 labels",
+            "text,title,label",
+            {"text_column": ["text", "title"], "label_column": "title"},
+            "column 'title' cannot be both text and label",
         ),
     ],
 )
-def test_what_a_python_file_returns_is_checked(loaded, message):
+def test_columns_that_are_not_known_are_refused(names, options, message):
     with pytest.raises(DataError) as info:
-        split_rows(loaded, CONFIG)
-    assert str(info.value).startswith(message)
-    assert "\n" not in str(info.value)
+        find(names, **options)
+    assert str(info.value).startswith(f"a.csv: {message}")
 
 
-def test_text_of_a_python_file_has_the_usual_limit(monkeypatch):
-    monkeypatch.setenv("TEXTCLF_MAX_TEXT_MB", "0.001")
-    with pytest.raises(LimitError, match=r"^mine\.py example 2: the text is larger than"):
-        split_rows([ROWS[0], ("x" * 1001, "good")], CONFIG)
+def test_list_of_no_text_columns_is_refused(tmp_path):
+    path = write_csv(tmp_path / "a.csv")
+    with pytest.raises(RequestError, match=r"text_column: .*at least 1 item"):
+        load(path, text_column=[])
+
+
+def test_names_with_two_spaces_are_columns_of_json(tmp_path):
+    path = tmp_path / "a.jsonl"
+    objects = [{"my  words": text, "the  kind": label, "id": 1} for text, label in ROWS]
+    path.write_text("\n".join(map(json.dumps, objects)))
+    assert collect(load(path, text_column="my  words", label_column="the kind")) == sorted(ROWS)
+
+
+def test_texts_of_several_columns_are_joined_with_a_space(tmp_path):
+    rows = [("Title", "the body", "a"), ("", "only", "b"), ("Alone", "", "a"), ("", "", "b")]
+    path = write_csv(tmp_path / "a.csv", rows, header="title,body,label")
+    texts = [text for text, _, _ in read(path, text_column=["title", "body"])[0]]
+    assert texts == ["Title the body", "only", "Alone", ""]
+    texts = [text for text, _, _ in read(path, text_column=["body", "title"])[0]]
+    assert texts == ["the body Title", "only", "Alone", ""]
+    assert read(path)[1][0].startswith("text from 'body', label from 'label'; not read: 'title'; ")
+
+
+NAMES = ("bad", "good")
+NUMBERED = [(text, NAMES.index(name)) for text, name in ROWS]
+
+
+def load_splits(splits, label_names=NAMES, **options):
+    config = TableConfig(name="hf:reviews", **options)
+
+    def serve(rows):
+        def values(names):
+            assert names in (["text", "label"], ["label"])
+            yield from (row[-len(names) :] for row in rows)
+
+        return values
+
+    return load_library_dataset(
+        config,
+        Columns(("text",), "label"),
+        {name: serve(rows) for name, rows in splits.items()},
+        label_names=label_names,
+        key={"key": repr(splits)},
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        (["c", "a  b"], ("c", "a  b")),  # In their order, not sorted.
+        (["null", "-1"], ("null", "-1")),
+        (["2", "1.0", "1"], ("2", "1.0", "1")),
+        ([" b", "a "], ("b", "a")),
+        (["a", "a ", "b"], ("a", "a ", "b")),
+        (["a", "b", "a,b"], ("a", "b", "a,b")),
+    ],
+)
+def test_names_of_numbered_labels_are_kept(given, names):
+    rows = [(f"text {i}", i % len(given)) for i in range(30)]
+    dataset = load_splits({"train": rows}, given)
+    assert dataset.label_names == names
+    assert collect(dataset) == sorted((text, names[number]) for text, number in rows)
+
+
+def test_number_without_a_name_is_refused():
+    rows = [*NUMBERED[:3], ("text", 2), *NUMBERED[3:]]
+    with pytest.raises(DataError) as info:
+        load_splits({"train": rows})
+    assert str(info.value) == (
+        "--dataset hf:reviews: train example 4: label 2, but only 2 have names"
+    )
+
+
+@pytest.mark.parametrize("hidden", [-1, -2, None])
+def test_hidden_labels_are_left_out_and_counted(hidden):
+    rows = [("hidden", hidden), *NUMBERED, ("hidden, too", hidden)]
+    dataset = load_splits({"train": rows, "unsupervised": [("more", hidden)]})
+    assert collect(dataset) == sorted(ROWS)
+    assert dataset.notes[0] == (
+        "no label in 2 of 22 examples (example 1, example 22), which are left out"
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "hidden", "names"),
+    [(NUMBERED, -1, NAMES), (NUMBERED, None, NAMES), (ROWS, None, None)],
+)
+def test_validation_split_takes_the_place_of_a_test_split_without_labels(rows, hidden, names):
+    splits = {"train": rows[:12], "validation": rows[12:], "test": [("hidden", hidden)] * 2}
+    dataset = load_splits(splits, names)
+    assert sorted(dataset.test.texts) == sorted(text for text, _ in ROWS[12:])
+    assert [len(split) for split in dataset.splits.values()] == [10, 2, 8]
+    assert dataset.notes[0] == (
+        "the test split has no labels, and is left out; the validation split is the test split"
+        " instead"
+    )
+    del splits["validation"]
+    dataset = load_splits(splits, names)
+    assert sum(map(len, dataset.splits.values())) == 12
+    assert dataset.notes[0] == "the test split has no labels, and is left out"
+
+
+def test_official_test_split_with_labels_is_kept():
+    splits = {"train": NUMBERED[:12], "validation": NUMBERED[12:16], "test": NUMBERED[16:]}
+    dataset = load_splits(splits)
+    assert [len(split) for split in dataset.splits.values()] == [12, 4, 4]
+    assert dataset.notes == ()
+
+
+def test_training_split_has_to_have_labels():
+    for splits in ({"train": [("hidden", -1)], "test": NUMBERED}, {"test": NUMBERED, "extra": []}):
+        with pytest.raises(
+            DataError, match=r"^--dataset hf:reviews: no labeled split named 'train'"
+        ):
+            load_splits(splits)
+
+
+def test_labels_that_are_not_numbered_are_read_like_those_of_a_file():
+    rows = [(text.encode(), f"{name}\u200b ".encode()) for text, name in ROWS]
+    dataset = load_splits({"train": rows}, label_names=None)
+    assert dataset.label_names == NAMES
+    assert collect(dataset) == sorted(ROWS)
+    rows[3] = (rows[3][0], None)
+    with pytest.raises(
+        DataError, match=r"^--dataset hf:reviews: train: no label in 1 of 20 examples \(example 4\)"
+    ):
+        load_splits({"train": rows}, label_names=None)
+    with pytest.raises(
+        DataError, match=r": train example 1 is not UTF-8; choose another --text-co"
+    ):
+        load_splits({"train": [(b"\xff", b"a")]}, label_names=None)

@@ -53,6 +53,16 @@ def test_confusion_plot_of_many_labels_names_them_all():
     assert figure.get_size_inches()[1] * figure.dpi > 46 * 20
 
 
+def test_long_label_is_shortened_in_the_confusion_plot(tmp_path):
+    names = [f"{'long name ' * 9}{i}"[:90] for i in range(2)]
+    figure = plot_confusion([[3, 1], [0, 4]], names, "title")
+    figure.savefig(tmp_path / "a.png")  # Warns if the labels leave no room.
+    shown = "long name " * 3 + "long na..."
+    axes = figure.axes[0]
+    assert [text.get_text() for text in axes.get_xticklabels()] == [shown] * 2
+    assert [text.get_text() for text in axes.get_yticklabels()] == [f"{shown} (4)"] * 2
+
+
 def test_confusion_plot_of_a_thousand_labels_has_colors_only(tmp_path):
     figure = plot_confusion(np.eye(1_000, dtype=int).tolist(), ["x"] * 1_000, "title")
     assert max(figure.get_size_inches() * figure.dpi) < 4_000

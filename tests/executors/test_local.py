@@ -145,6 +145,7 @@ def start(folder, *arguments):
     )
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_an_interrupt_stops_all(tmp_path):
     with start(tmp_path) as process:
         workers = find_workers(process)

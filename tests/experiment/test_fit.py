@@ -43,6 +43,7 @@ def read_history(root, model):
     return [{key: float(row[key]) for key in row if key != "seconds"} for row in rows]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tensorflow")
 def test_two_devices_give_the_results_of_one(cli, tmp_path):
     even = ["train", *ARGUMENTS, "--model", "lstm", "--set", "dataset.limit=64"]

@@ -1,8 +1,10 @@
 """Messages and progress on standard error."""
 
+import io
 from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
 from textclf.runtime import progress
 from textclf.runtime.progress import ForwardingReporter, LogMessage, Phases, Reporter
@@ -35,6 +37,33 @@ def test_quiet_prints_warnings_only(capsys):
     reporter.log(LogMessage("fourth", is_warning=True))
     reporter.info("fifth")
     assert capsys.readouterr().err == "second\nfourth\n"
+
+
+def test_escape_sequences_in_messages_do_not_reach_the_terminal():
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, highlight=False, soft_wrap=True)
+    reporter = Reporter(console=console)
+    reporter.info("label \x1b[31mred\x1b[0m")
+    reporter.note("text \x9b2J\x07")
+    reporter.warning("title \x1b]0;x\x07")
+    assert stream.getvalue().splitlines() == [
+        "label \ufffd[31mred\ufffd[0m",
+        "note: text \ufffd2J\ufffd",
+        "title \ufffd]0;x\ufffd",
+    ]
+
+
+def test_notes_are_printed_once(capsys):
+    reporter, sent = Reporter(), []
+    for text in ("one", "two", "one"):
+        reporter.note(text)
+        ForwardingReporter(sent.append).note(text)
+        reporter.info("message")
+    for message in sent:  # Those of other processes.
+        reporter.log(message)
+    assert capsys.readouterr().err.splitlines() == [
+        *("note: one", "message", "note: two", "message", "message")
+    ]
 
 
 def test_a_forwarding_reporter_prints_nothing_and_sends_everything(capsys):

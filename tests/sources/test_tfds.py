@@ -15,8 +15,8 @@ def configure(name, **options):
 
 
 @pytest.fixture
-def prepared(tmp_path, monkeypatch):
-    """The name of a dataset that tensorflow-datasets has prepared on disk."""
+def prepare(tmp_path, monkeypatch):
+    """Return a function that prepares a dataset on disk, from labels by split, and its name."""
     import tensorflow_datasets as tfds
 
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
@@ -28,21 +28,30 @@ def prepared(tmp_path, monkeypatch):
         }
     )
 
-    class PlantedReviews(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-        VERSION = tfds.core.Version("1.0.0")
+    def prepare(**splits):
+        class PlantedReviews(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+            VERSION = tfds.core.Version("1.0.0")
 
-        def _info(self):
-            return tfds.core.DatasetInfo(builder=self, features=features)
+            def _info(self):
+                return tfds.core.DatasetInfo(builder=self, features=features)
 
-        def _split_generators(self, manager):
-            return {"train": self._generate_examples(40), "validation": self._generate_examples(10)}
+            def _split_generators(self, manager):
+                return {name: self._generate_examples(splits[name]) for name in splits}
 
-        def _generate_examples(self, n=0):
-            for i in range(n):
-                yield i, {"idx": i, "sentence": f"téxt {i} of {n}", "label": i % 2}
+            def _generate_examples(self, labels=()):
+                for i, label in enumerate(labels):
+                    yield i, {"idx": i, "sentence": f"téxt {i} of {len(labels)}", "label": label}
 
-    PlantedReviews(data_dir=tmp_path / "tfds").download_and_prepare()
-    return "tfds:planted_reviews"
+        PlantedReviews(data_dir=tmp_path / "tfds").download_and_prepare()
+        return "tfds:planted_reviews"
+
+    return prepare
+
+
+@pytest.fixture
+def prepared(prepare):
+    """The name of a dataset that tensorflow-datasets has prepared on disk."""
+    return prepare(train=[0, 1] * 20, validation=[0, 1] * 5)
 
 
 def test_prepared_dataset_is_loaded_with_its_splits_and_labels(prepared):
@@ -57,6 +66,25 @@ def test_prepared_dataset_is_loaded_with_its_splits_and_labels(prepared):
     source = describe_source(configure(prepared))
     assert source["source"].endswith("/catalog/planted_reviews")
     assert set(source) == {"download", "source", "license", "citation"}
+
+
+def test_hidden_labels_are_left_out_and_counted(prepare):
+    name = prepare(train=[0, 1] * 20 + [-1] * 3, test=[0, 1, -1], unsupervised=[-1] * 9)
+    dataset = load_dataset(configure(name))
+    assert len(dataset.train) + len(dataset.validation) == 40
+    assert len(dataset.test) == 2
+    found = {note.partition(" (")[0] for note in dataset.notes}
+    assert found >= {"train: no label in 3 of 43 examples", "test: no label in 1 of 3 examples"}
+
+
+def test_validation_split_takes_the_place_of_a_test_split_without_labels(prepare):
+    dataset = load_dataset(configure(prepare(train=[0, 1] * 20, validation=[0, 1], test=[-1] * 5)))
+    assert sorted(dataset.test.texts) == ["téxt 0 of 2", "téxt 1 of 2"]
+    assert [len(split) for split in dataset.splits.values()] == [32, 8, 2]
+    assert dataset.notes[0] == (
+        "the test split has no labels, and is left out; the validation split is the test split"
+        " instead"
+    )
 
 
 def test_feature_that_is_not_text_is_refused(prepared):

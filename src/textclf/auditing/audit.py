@@ -10,7 +10,7 @@ from textclf.auditing.label_issues import cross_validate, find_label_issues
 from textclf.config.schema import ExperimentConfig
 from textclf.data.dataset import IntArray, TextDataset
 from textclf.data.overlap import Overlap
-from textclf.data.summary import count_labels
+from textclf.data.summary import count_labels, list_notes
 from textclf.runtime.progress import Phases, Reporter
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ class Audit:
         lengths: Quantiles of the number of words.
         truncation: What is cut off at several sequence lengths.
         items: Every example of every finding.
+        notes: What was noticed while reading it, and labels with too few examples.
     """
 
     dataset: str
@@ -87,6 +88,7 @@ class Audit:
     lengths: list[dict[str, Any]]
     truncation: list[dict[str, Any]]
     items: list[Item]
+    notes: list[str]
 
     def to_document(self) -> dict[str, Any]:
         """Return the JSON document."""
@@ -124,6 +126,7 @@ def audit(dataset: TextDataset, config: ExperimentConfig, *, phases: Phases) -> 
         lengths=_measure_lengths(shingled.lengths),
         truncation=_measure_truncation(shingled.lengths, config.text.sequence_length),
         items=items,
+        notes=list_notes(dataset),
     )
 
 

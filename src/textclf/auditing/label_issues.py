@@ -73,7 +73,7 @@ def cross_validate(
     config = tfidf_svc.Config(name="tfidf-svc")
     _, features, note = tfidf_svc.fit_vectorizer(config, texts)
     if note:
-        reporter.info(note)
+        reporter.note(note)
     folds = assign_folds(labels, N_FOLDS)
     decisions = np.full((len(labels), n_labels), NEVER_PREDICTED)
     for fold in range(N_FOLDS):

@@ -86,6 +86,7 @@ def format_report(
 
     parts = [
         wrap_text(f"# Audit of {title}" if mark else title, width),
+        *["\n".join(wrap_text(f"note: {note}", width) for note in audit.notes)] * bool(audit.notes),
         table(audit.findings, FINDING_COLUMNS),
     ]
     for finding, meaning in FINDINGS.items():

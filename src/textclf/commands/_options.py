@@ -1,8 +1,10 @@
 """Options that several commands share, and the configuration that they describe."""
 
+import contextlib
+import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,8 +132,18 @@ _set_option = click.option(
     help="Set a configuration value, such as training.epochs=3; repeatable.",
 )
 _column_options = (
-    click.option("--text-column", metavar="NAME", help="Column that contains the text."),
+    click.option(
+        "--text-column",
+        metavar="NAME",
+        multiple=True,
+        help="Column that contains the text; repeatable, to join columns.",
+    ),
     click.option("--label-column", metavar="NAME", help="Column that contains the label."),
+    click.option(
+        "--column-names",
+        metavar="NAME,...",
+        help="Names of all columns, if the file has no header.",
+    ),
 )
 dataset_options = _bundle(*_column_options, _set_option)
 config_options = _bundle(
@@ -203,6 +215,7 @@ OPTION_KEYS = {
     "seed": "seed",
     "text_column": "dataset.text_column",
     "label_column": "dataset.label_column",
+    "column_names": "dataset.column_names",
     "drop_leaked": "dataset.drop_leaked",
 }
 """Configuration keys that options set."""
@@ -215,19 +228,28 @@ def make_overrides(
     from textclf.config.loading import SMOKE, Override, parse_override
 
     overrides: list[Override] = [*SMOKE] if smoke else []
-    for option, value in named.items():
-        if value is not None:
-            flag = f"--{option.replace('_', '-')}"
-            refuse_conflicts(flag, OPTION_KEYS[option], assignments)
-            origin = flag if value is True else f"{flag} {value}"
-            overrides.append(Override(OPTION_KEYS[option], value, origin))
+    for option, value in _list_given(named):
+        flag = f"--{option.replace('_', '-')}"
+        refuse_conflicts(flag, OPTION_KEYS[option], assignments)
+        shown = " ".join(value) if isinstance(value, tuple) else value
+        origin = flag if value is True else f"{flag} {shown}"
+        overrides.append(Override(OPTION_KEYS[option], value, origin))
     return [*overrides, *map(parse_override, assignments)]
+
+
+def _list_given(named: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return the options that are given; those that may be repeated have tuples."""
+    return [(option, value) for option, value in named.items() if value not in {None, ()}]
 
 
 def list_options(assignments: Sequence[str], **named: Any) -> list[str]:
     """Return options as the user gave them, for the next command; ``named`` may be None."""
-    given = [(option, value) for option, value in named.items() if value is not None]
-    options = [word for option, value in given for word in (f"--{option.replace('_', '-')}", value)]
+    options = [
+        word
+        for option, value in _list_given(named)
+        for each in (value if isinstance(value, tuple) else (value,))
+        for word in (f"--{option.replace('_', '-')}", each)
+    ]
     return [*options, *(word for value in assignments for word in ("--set", value))]
 
 
@@ -265,6 +287,16 @@ def print_comparison(
     if style in {"csv", "json"}:
         for note in notes:
             reporter.info(note)
+
+
+@contextlib.contextmanager
+def continuing_without_reader() -> Iterator[None]:
+    """Ignore a closed output pipe, so that the exit code still reports the result."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_table(rows: Sequence[Any], columns: Sequence[Column], style: str) -> None:

@@ -14,6 +14,7 @@ from textclf.commands._options import (
     PATH,
     columns_option,
     config_options,
+    continuing_without_reader,
     device_option,
     executor_options,
     format_command,
@@ -128,7 +129,8 @@ def command(
         command=format_command(),
         **what,
     )
-    print_comparison(comparison.rows, comparison.notes, style, reporter, chosen=columns)
+    with continuing_without_reader():
+        print_comparison(comparison.rows, comparison.notes, style, reporter, chosen=columns)
     if comparison.failures:
         codes = {failure.error.exit_code for failure in comparison.failures}
         sys.exit(1 if comparison.models else min(codes))

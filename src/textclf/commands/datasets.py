@@ -19,6 +19,7 @@ from textclf.commands._options import (
     print_text,
 )
 from textclf.errors import format_count
+from textclf.tables import escape_control
 
 MAX_LABELS = 20
 """Labels that a table lists, unless all are asked for."""
@@ -57,10 +58,15 @@ def command(name: str | None, show_all: bool, style: str, **named: Any) -> None:
             print_text(f"{key}: {document[key]}")
         sizes = ", ".join(f"{split} {size:,}" for split, size in document["n_examples"].items())
         print_text(f"examples: {sizes}")
+        for note in document["notes"]:
+            print_text(f"note: {note}")
         click.echo()
         for sample in document["samples"]:
             print_text(f"{sample['label']}: {sample['text']}")
             click.echo()
+    else:
+        for note in document["notes"]:
+            click.echo(escape_control(f"note: {note}"), err=True)
     labels = document["labels"]
     n_hidden = len(labels) - MAX_LABELS
     if style == "table" and n_hidden > 0 and not show_all:

@@ -1,5 +1,6 @@
 """Classify texts with the saved model of a run."""
 
+import codecs
 import os
 import sys
 from collections.abc import Sequence
@@ -66,6 +67,11 @@ def command(
     from textclf import api
     from textclf.runtime import backend
 
+    if files := [text for text in texts if is_path(text)]:
+        raise RequestError(
+            f"{files[0]} is a file or folder: give texts, or - to read one text per line of"
+            " standard input"
+        )
     lines = read_lines(sys.stdin.buffer) if texts == ("-",) else decode_arguments(texts)
     run = api.load_run(run_path, trust_code=trust_code)
     check_texts(lines)
@@ -73,6 +79,15 @@ def command(
         backend.start(device)
     print_table(predict_rows(run.model, lines, top=top), COLUMNS, style)
     print_next("evaluate", run_path, style=style)
+
+
+def is_path(text: str) -> bool:
+    """Return whether a text is a path of a file or folder; a single word may be both."""
+    path = Path(text)
+    try:
+        return (path.name != text or bool(path.suffix)) and path.exists()
+    except (OSError, ValueError):  # It is too long, or not a path.
+        return False
 
 
 def read_lines(stream: BinaryIO) -> list[str]:
@@ -85,6 +100,7 @@ def read_lines(stream: BinaryIO) -> list[str]:
     lines = []
     content = stream.read(limits.FILE.n_bytes + 1)
     limits.FILE.check(len(content), "standard input")
+    content = content.removeprefix(codecs.BOM_UTF8)
     for number, line in enumerate(content.splitlines(), start=1):
         try:
             lines.append(line.decode("utf-8"))

@@ -8,6 +8,7 @@ import click
 
 from textclf.commands._options import (
     PATH,
+    continuing_without_reader,
     format_option,
     print_next,
     print_table,
@@ -85,7 +86,8 @@ def check(paths: tuple[Path, ...], run_root: Path, style: str) -> None:
     from textclf.runs.search import find_runs
 
     rows = check_runs(find_runs(paths or (run_root,)))
-    print_table(rows, CHECK_COLUMNS, style)
+    with continuing_without_reader():
+        print_table(rows, CHECK_COLUMNS, style)
     damaged = {row["run"] for row in rows if row["state"] == "damaged"}
     if damaged:
         runs = format_count(len({row["run"] for row in rows}), "run")

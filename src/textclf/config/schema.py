@@ -96,7 +96,7 @@ class DatasetConfig(NamedSection):
 
 
 class SplitConfig(DatasetConfig):
-    """How a dataset without official splits is split."""
+    """How rows become a dataset: examples without a label, and splits that do not exist."""
 
     validation_fraction: Fraction = Field(
         default=0.2,
@@ -107,6 +107,9 @@ class SplitConfig(DatasetConfig):
         default=0.2,
         description="fraction of the training split, or of all examples without splits,"
         " that becomes the test split if there is none",
+    )
+    missing_labels: Literal["refuse", "drop"] = Field(
+        default="refuse", description="what to do if examples have no label"
     )
 
 

@@ -1,9 +1,8 @@
 """Labeled examples: a dataset is three splits of texts and labels."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -11,27 +10,6 @@ import numpy.typing as npt
 from textclf.data.text_store import StoredTexts
 
 IntArray = npt.NDArray[np.int64]
-
-
-class LazyTexts(Sequence[str]):
-    """Texts whose number is known, and which are loaded when one of them is needed."""
-
-    def __init__(self, load: Callable[[], Sequence[str]], size: int) -> None:
-        self._load = load
-        self._size = size
-
-    def __len__(self) -> int:
-        return self._size
-
-    @overload
-    def __getitem__(self, position: int) -> str: ...
-    @overload
-    def __getitem__(self, position: slice) -> Sequence[str]: ...
-    def __getitem__(self, position: int | slice) -> str | Sequence[str]:
-        return self._load()[position]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._load())
 
 
 @dataclass(frozen=True)
@@ -93,6 +71,7 @@ class TextDataset:
         test: Examples that results are reported on.
         vocabulary: Words by falling frequency, if the dataset publishes them; otherwise None, and
             words are counted in the training texts.
+        notes: What was noticed while reading it, one sentence each.
     """
 
     name: str
@@ -101,6 +80,7 @@ class TextDataset:
     validation: Split
     test: Split
     vocabulary: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def splits(self) -> dict[str, Split]:

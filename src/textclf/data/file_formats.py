@@ -1,234 +1,225 @@
-"""Reads files of labeled texts row by row: CSV, TSV, JSON lines and Parquet, also gzipped.
+"""Reads files of labeled texts row by row: CSV, JSON, Parquet, spreadsheets and fastText's lines.
 
 Errors name the file and the line.
 """
 
-import codecs
 import contextlib
-import csv
-import gzip
-import io
+import datetime
+import itertools
 import json
-import zlib
-from collections.abc import Callable, Iterator, Sequence
-from math import isfinite
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Any
 
-from textclf.errors import DataError, RequestError, format_reason
-from textclf.storage.limits import TEXT
+from textclf.data.csv_files import N_SAMPLED, Dialect, open_csv
+from textclf.data.labels import ONE_LABEL
+from textclf.data.rows import Row
+from textclf.data.table import Columns, NumberedRow, Table, clean_name, has_content, join_texts
+from textclf.data.tabular import FileConfig, find_columns
+from textclf.errors import DataError, RequestError, format_list, format_reason
+from textclf.storage.containers import ZIP, open_content
+from textclf.storage.encodings import name_codec, open_text, read_lines
+from textclf.storage.limits import FILE
 
-Row = tuple[str, str]
-"""A text and the name of its label."""
+FORMATS = {
+    **dict.fromkeys((".csv", ".tsv", ".tab", ".txt"), ".csv"),  # .txt: "Unicode text" of Excel.
+    **dict.fromkeys((".json", ".jsonl", ".ndjson"), ".json"),
+    ".parquet": ".parquet",
+    **dict.fromkeys((".xlsx", ".xls", ".ods"), ".xlsx"),
+}
+"""Format of each suffix."""
 
-FindColumns = Callable[[Sequence[str]], tuple[str, str]]
-"""The names of all columns to those of text and label; raises DataError."""
+BINARY = {b"PAR1": ".parquet", ZIP: ".xlsx", b"\xd0\xcf\x11\xe0": ".xlsx"}
+"""First bytes of formats that are not text; the last are those of Excel before 2007."""
 
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+STARTS = {
+    ".fasttext": re.compile(rb"__label__[^\s,;|]+[ \t]"),
+    ".json": re.compile(rb'(\[\s*)?\{\s*"[^"]*"\s*:'),
+}
+"""How text of each of these formats begins."""
+
+LABEL = "__label__"
+"""What precedes a label in fastText's lines."""
+
+EXPECTED = 'expected an object, such as {"text": "...", "label": "a"}'
+"""What is wrong with JSON of another kind."""
 
 
 def find_format(path: Path) -> str | None:
-    """Return which of `SUFFIXES` a file has, before any ``.gz``; None if it has none."""
-    name = path.name.lower().removesuffix(".gz")
-    return next((suffix for suffix in SUFFIXES if name.endswith(suffix)), None)
+    """Return the format of a file: by its content if that is certain, otherwise by its name.
 
-
-def read_rows(path: Path, find_columns: FindColumns, *, encoding: str) -> Iterator[Row]:
-    """Yield the rows of a file, whose format is known from its name.
-
-    Args:
-        path: Ends in one of `SUFFIXES`, optionally followed by ``.gz``.
-        find_columns: Chooses the two columns that are read.
-        encoding: Encoding of the text; a UTF-8 byte-order mark is skipped.
-
-    Raises:
-        DataError: The file cannot be read, or a row is invalid.
-        LimitError: A text is too long.
+    Returns:
+        ``.csv``, ``.json``, ``.parquet``, ``.xlsx`` or ``.fasttext``; None if it is not known.
     """
-    suffix = find_format(path)
-    reader = _read_json_lines if suffix == ".jsonl" else _read_csv
-    try:
-        if suffix == ".parquet":
-            yield from _read_parquet(path, find_columns)
-            return
-        with _open(path) as binary, io.TextIOWrapper(binary, _codec(encoding), newline="") as file:
-            yield from reader(path, file, find_columns)
-    except UnicodeDecodeError as error:
-        line = _find_undecodable(path, encoding)
-        with _open(path) as binary:
-            is_utf_16 = binary.read(2) in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
-        likely = "utf-16" if is_utf_16 else "latin-1"
-        remedy = f"try --set dataset.encoding={likely}"
-        if codecs.lookup(encoding) == codecs.lookup(likely):
-            remedy = "restore the file"
-        raise DataError(f"{path}{line} is not {encoding}: {error.reason}; {remedy}") from error
-    except LookupError as error:
-        raise RequestError(
-            f"dataset.encoding: {error}; use a name such as utf-8 or latin-1"
-        ) from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"cannot read {path}: {format_reason(error)}") from error
-
-
-def check_row(text: Any, label: Any, position: str) -> Row:
-    """Return a valid row, in which the label is a string.
-
-    Args:
-        text: Text, which must be a string.
-        label: Name or number of the label.
-        position: Where the row is, for messages.
-
-    Raises:
-        DataError: The label is empty or not a string or number, or the text is not a string.
-        LimitError: The text is too long.
-    """
-    if not isinstance(text, str):
-        raise DataError(f"{position}: the text is {repr(text)[:40]}, not a string")
-    if label is None or (isinstance(label, str) and not label.strip()):
-        raise DataError(f"{position}: the label is empty")
-    if not isinstance(label, (str, int)) and not (isinstance(label, float) and isfinite(label)):
-        raise DataError(f"{position}: the label is {repr(label)[:40]}, not a string or number")
-    name = label.strip() if isinstance(label, str) else json.dumps(label)
-    try:
-        name.encode()
-        n_bytes = len(text) if text.isascii() else len(text.encode())
-    except UnicodeEncodeError as error:
-        raise DataError(f"{position}: a lone surrogate is not valid text") from error
-    TEXT.check(n_bytes, f"{position}: the text")
-    return text, name
-
-
-def _codec(encoding: str) -> str:
-    return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
+    with open_content(path) as (file, name):
+        head = file.read(256)
+    # Without what UTF-16 adds to ASCII: zeros and a byte-order mark.
+    start = head.translate(None, b"\0").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")
+    certain = [suffix for magic, suffix in BINARY.items() if head.startswith(magic)]
+    certain += [suffix for suffix, pattern in STARTS.items() if pattern.match(start)]
+    by_name = FORMATS.get(Path(name.lower()).suffix)
+    return certain[0] if certain else ".csv" if by_name in BINARY.values() else by_name
 
 
 @contextlib.contextmanager
-def _open(path: Path) -> Iterator[IO[bytes]]:
-    if path.name.lower().endswith(".gz"):
-        with gzip.open(path) as unpacked:
-            yield unpacked  # type: ignore[misc]
-    else:
-        with path.open("rb") as file:
-            yield file
+def open_table(path: Path, config: FileConfig) -> Iterator[Table]:
+    """Yield the table of a file whose format `find_format` knows.
+
+    Raises:
+        RequestError: An option does not apply to the format.
+        DataError: The file cannot be read.
+    """
+    suffix = find_format(path) or ".csv"
+    if config.column_names and suffix not in {".csv", ".xlsx"}:
+        raise RequestError(f"--column-names is for files without a header, and {path} names them")
+    with open_content(path) as (file, _), contextlib.ExitStack() as stack:
+        content: Any = file
+        if suffix not in BINARY.values():
+            content = stack.enter_context(open_text(file, config.encoding, path))
+        yield TABLES[suffix](path, content, config)
 
 
-def _find_undecodable(path: Path, encoding: str) -> str:
-    """Return the first line that cannot be decoded, such as `` line 3``, for messages."""
-    if "\n".encode(encoding) != b"\n":
-        return ""  # Lines cannot be counted if a line break has several bytes, as in UTF-16.
-    with _open(path) as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                line.decode(encoding)
-            except UnicodeDecodeError:
-                return f" line {number}"
-    return ""
+def read_rows(path: Path, config: FileConfig, notes: list[str]) -> Iterator[Row]:
+    """Yield the rows of a file, and note how it is read.
 
-
-def _read_csv(path: Path, file: io.TextIOWrapper, find_columns: FindColumns) -> Iterator[Row]:
-    """Yield rows of RFC 4180 with ``,``, ``;`` or tab as the delimiter."""
-    first = file.readline(TEXT.n_bytes)
-    file.seek(0)
-    delimiter = "\t" if find_format(path) == ".tsv" else ","
-    if delimiter == "," and "," not in first and ";" in first:
-        delimiter = ";"
-    before = csv.field_size_limit(TEXT.n_bytes)  # Also stops at a quote that is never closed.
-    reader = csv.reader(_read_lines(path, file), delimiter=delimiter, strict=True)
-    start = 1
-    try:
-        header = next(reader, [])
-        if not header:
-            raise DataError(f"{path} line 1: expected the names of the columns")
-        names = find_columns(header)
-        text, label = (header.index(name) for name in names)
-        start = reader.line_num + 1
-        for row in reader:
-            position = f"{path} line {start}"
-            start = reader.line_num + 1
-            if len(row) == len(header):
-                yield check_row(row[text], row[label], position)
-            elif row:
+    Raises:
+        DataError: The file cannot be read, or a row is invalid.
+        LimitError: A line is too long.
+    """
+    with open_table(path, config) as table:
+        columns = find_columns(table, config, str(path))
+        notes.append(_describe(table, columns))
+        header = [columns.label.lower(), " ".join(columns.texts).lower()]
+        for number, cells in table.read(columns):
+            position = f"{table.unit} {number}"
+            if missing := [name for name in columns.texts if name not in cells]:
+                raise DataError(f"{path} {position}: it has no '{missing[0]}'")
+            text = join_texts([cells[name] for name in columns.texts])
+            label = cells.get(columns.label)
+            is_label = clean_name(label).lower() == header[0]
+            if is_label and clean_name(text).lower() == header[1]:
                 raise DataError(
-                    f"{position}: expected {len(header)} columns as in the first line, got"
-                    f" {len(row)}; quote texts that contain the delimiter"
+                    f"{path} {position}: it repeats the names of the columns; remove it"
                 )
-    except csv.Error as error:
-        if "field limit" in str(error):
-            TEXT.check(
-                TEXT.n_bytes + 1,
-                f"{path} line {start}: a field, perhaps with a missing closing quote,",
-            )
+            yield text, label, position
+
+
+def _describe(table: Table, columns: Columns) -> str:
+    """Return which columns are read, and how."""
+    texts = " and ".join(map(repr, columns.texts))
+    others = [name for name in table.names if name not in (*columns.texts, columns.label)]
+    shown = [repr(name) if name else "a column without a name" for name in others]
+    left_out = f"; not read: {format_list(shown, 5)}" if others else ""
+    return f"text from {texts}, label from {columns.label!r}{left_out}; {table.details}"
+
+
+def _open_csv(path: Path, text: TextIOWrapper, config: FileConfig) -> Table:
+    return open_csv(path, text, Dialect(config.quoting, config.column_names))
+
+
+def _open_json(path: Path, text: TextIOWrapper, config: FileConfig) -> Table:  # noqa: ARG001
+    """Open an array of objects, or a file with an object in each line."""
+    start = text.read(1)
+    while start.isspace():
+        start = text.read(1)
+    text.seek(0)
+    is_array = start == "["
+    rows = _read_array(path, text) if is_array else _read_json_lines(path, text)
+    first = list(itertools.islice(rows, N_SAMPLED))
+    if not first:
+        raise DataError(f"{path}: it is empty")
+    kind = "array" if is_array else "lines"
+    return Table(
+        list(dict.fromkeys(name for _, cells in first for name in cells)),
+        lambda columns: itertools.chain(first, rows),  # noqa: ARG005 - of a table
+        unit="example" if is_array else "line",
+        details=f"JSON {kind}; encoding {name_codec(text.encoding)}",
+    )
+
+
+def _read_json_lines(path: Path, text: TextIOWrapper) -> Iterator[NumberedRow]:
+    for number, line in enumerate(read_lines(path, text), start=1):
+        if line.strip():
+            yield number, _parse_json(line, f"{path} line {number}", dict)
+
+
+def _read_array(path: Path, text: TextIOWrapper) -> Iterator[NumberedRow]:
+    content = text.read(FILE.n_bytes + 1)
+    FILE.check(len(content), str(path))
+    for number, item in enumerate(_parse_json(content, str(path), list), start=1):
+        if not isinstance(item, dict):
+            raise DataError(f"{path} example {number}: {EXPECTED}")
+        yield number, item
+
+
+def _parse_json(content: str, position: str, kind: type) -> Any:
+    try:
+        parsed = json.loads(content)
+    except json.JSONDecodeError as error:
+        expected = "an object in each line, or an array of objects"
         raise DataError(
-            f"{path} line {start}: {error}; quotes must enclose a whole field, and be doubled"
-            " within it"
+            f"{position}, column {error.colno}: not JSON: {error.msg}; expected {expected}"
         ) from error
-    finally:
-        csv.field_size_limit(before)
+    except (ValueError, RecursionError) as error:  # Huge numbers and deep nesting.
+        raise DataError(f"{position}: not JSON: {error}") from error
+    if not isinstance(parsed, kind):
+        raise DataError(f"{position}: {EXPECTED}")
+    return parsed
 
 
-def _read_json_lines(
-    path: Path, file: io.TextIOWrapper, find_columns: FindColumns
-) -> Iterator[Row]:
-    text = label = ""
-    for number, line in enumerate(_read_lines(path, file), start=1):
-        position = f"{path} line {number}"
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(f"{position}, column {error.colno}: not JSON: {error.msg}") from error
-        except (ValueError, RecursionError) as error:  # Huge numbers and deep nesting.
-            raise DataError(f"{position}: not JSON: {error}") from error
-        if not isinstance(row, dict):
-            raise DataError(
-                f'{position}: expected an object, such as {{"text": "...", "label": "a"}}'
-            )
-        if not text:
-            text, label = find_columns(list(row))
-        for name in (text, label):
-            if name not in row:
-                raise DataError(f"{position}: it has no '{name}'")
-        yield check_row(row[text], row[label], position)
+def _open_fasttext(path: Path, text: TextIOWrapper, config: FileConfig) -> Table:  # noqa: ARG001
+    """Open lines with a label, as in ``__label__sea the harbour``."""
+
+    def read(columns: Columns) -> Iterator[NumberedRow]:  # noqa: ARG001 - of a table
+        for number, line in enumerate(read_lines(path, text), start=1):
+            words = line.split()
+            labels = [word for word in words if word.startswith(LABEL)]
+            if line.count(LABEL) > 1:
+                shown = " ".join(labels)[:100]
+                raise DataError(f"{path} line {number}: several labels, {shown}; {ONE_LABEL}")
+            if words:
+                others = " ".join(word for word in words if word not in labels)
+                label = labels[0].removeprefix(LABEL) if labels else None
+                yield number, {"text": others, "label": label}
+
+    details = f"fastText's format; encoding {name_codec(text.encoding)}"
+    return Table(["text", "label"], read, details=details)
 
 
-def _read_lines(path: Path, file: io.TextIOWrapper) -> Iterator[str]:
-    """Yield lines, and raise LimitError for one that would fill the memory."""
-    longest = 2 * TEXT.n_bytes  # Room for escapes and other columns.
-    number = 0
-    while line := file.readline(longest):
-        number += 1
-        if len(line) == longest:
-            TEXT.check(longest, f"{path} line {number}")
-        yield line
-
-
-def _read_parquet(path: Path, find_columns: FindColumns) -> Iterator[Row]:
+def _open_parquet(path: Path, file: IO[bytes], config: FileConfig) -> Table:  # noqa: ARG001
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as error:
         raise RequestError(f"{path}: Parquet needs pip install 'textclf[parquet]'") from error
-    with _open(path) as binary:
+
+    @contextlib.contextmanager
+    def explaining() -> Iterator[None]:
         try:
-            file = pq.ParquetFile(binary, buffer_size=1_000_000)
-            names = file.schema_arrow.names
-            text, label = find_columns(names)
-            label_names = _find_label_names(file.schema_arrow.metadata or {}, label)
-            number = 0
-            for batch in file.iter_batches(1_000, columns=[text, label]):
-                columns = (batch.column(name).to_pylist() for name in (text, label))
-                for value, given in zip(*columns, strict=True):
-                    number += 1
-                    name = given
-                    if label_names and isinstance(given, int) and 0 <= given < len(label_names):
-                        name = label_names[given]
-                    yield check_row(value, name, f"{path} row {number}")
+            yield
         except pa.ArrowException as error:
             raise DataError(f"cannot read {path}: {format_reason(error)}") from error
 
+    with explaining():
+        table = pq.ParquetFile(file, buffer_size=1_000_000)
 
-def _find_label_names(metadata: dict[bytes, bytes], label: str) -> Sequence[str] | None:
+    def read(columns: Columns) -> Iterator[NumberedRow]:
+        names = _find_label_names(table.schema_arrow.metadata or {}, columns.label)
+        batches = table.iter_batches(1_000, columns=[*columns.texts, columns.label])
+        with explaining():
+            rows = (row for batch in batches for row in batch.to_pylist())
+            for number, row in enumerate(rows, start=1):
+                label = row[columns.label]
+                if names and isinstance(label, int):  # A negative one stands for none.
+                    row[columns.label] = names[label] if 0 <= label < len(names) else None
+                yield number, row
+
+    return Table(table.schema_arrow.names, read, unit="row", details="Parquet")
+
+
+def _find_label_names(metadata: Mapping[bytes, bytes], label: str) -> Sequence[str] | None:
     """Return the label names that Hugging Face's library stores in the file; None if missing."""
     try:
         features = json.loads(metadata[b"huggingface"])["info"]["features"]
@@ -236,3 +227,52 @@ def _find_label_names(metadata: dict[bytes, bytes], label: str) -> Sequence[str]
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
     return names
+
+
+def _open_spreadsheet(path: Path, file: IO[bytes], config: FileConfig) -> Table:
+    """Open the first sheet that is not empty."""
+    try:
+        from python_calamine import CalamineError, CalamineWorkbook
+    except ImportError as error:
+        raise RequestError(f"{path}: spreadsheets need pip install 'textclf[excel]'") from error
+    try:
+        workbook = CalamineWorkbook.from_filelike(file)
+        for sheet in workbook.sheet_names:
+            listed = workbook.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
+            if any(map(has_content, listed)):
+                break
+        else:
+            raise DataError(f"{path}: it is empty")
+    except (CalamineError, OSError) as error:
+        raise DataError(f"cannot read {path}: {format_reason(error)}") from error
+    rows = [(i, row) for i, row in enumerate(listed, start=1) if has_content(row)]
+    names = [clean_name(name) for name in config.column_names or rows.pop(0)[1]]
+    others = [repr(name) for name in workbook.sheet_names if name != sheet]
+    not_read = f" (not read: {format_list(others, 5)})" if others else ""
+    return Table(
+        names,
+        lambda columns: (  # noqa: ARG005 - of a table
+            (i, dict(zip(names, map(_read_cell, row), strict=False))) for i, row in rows
+        ),
+        unit="row",
+        sample=[row for _, row in rows[:N_SAMPLED]],
+        has_header=not config.column_names,
+        details=f"sheet {sheet!r}{not_read}",
+    )
+
+
+def _read_cell(cell: Any) -> Any:
+    """Return a cell as CSV would contain it: spreadsheets keep whole numbers as floats."""
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return cell if isinstance(cell, bool | datetime.date) else str(cell)
+
+
+TABLES: dict[str, Callable[[Path, Any, FileConfig], Table]] = {
+    ".csv": _open_csv,
+    ".json": _open_json,
+    ".parquet": _open_parquet,
+    ".fasttext": _open_fasttext,
+    ".xlsx": _open_spreadsheet,
+}
+"""Opens the table of each format."""

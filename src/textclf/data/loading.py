@@ -1,4 +1,4 @@
-"""Loads a dataset by name, reading its texts only if they are needed.
+"""Loads a dataset by name.
 
 A dataset module (in ``textclf/datasets``, ``textclf/sources``, a package or a Python file) has a
 docstring whose first line is its summary, and defines
@@ -11,16 +11,13 @@ docstring whose first line is its summary, and defines
 - optionally ``Config``, a `DatasetConfig` with more keys;
 - optionally ``DEFAULTS``, default values of other sections of the configuration;
 - optionally ``source_digest(config)``: a digest of its files that is known without reading the
-  texts, or None. With it, labels and digests are cached.
+  texts, or None. With it, the dataset is cached.
 """
 
-import functools
-from collections.abc import Sequence
-from dataclasses import dataclass
 from types import ModuleType
 
 from textclf.config.schema import DatasetConfig
-from textclf.data.dataset import LazyTexts, TextDataset
+from textclf.data.dataset import TextDataset
 from textclf.data.overlap import drop_leaked
 from textclf.data.packing import pack_dataset, unpack_dataset
 from textclf.data.rows import split_rows
@@ -31,43 +28,24 @@ from textclf.storage.cache import cached
 
 
 def load_dataset(config: DatasetConfig) -> TextDataset:
-    """Load the dataset of a configuration.
-
-    Labels and digests come from the cache if they are there; texts are then read when they are
-    first used.
+    """Load the dataset of a configuration, from the cache if it is there.
 
     Raises:
         DataError: The dataset cannot be found, downloaded or read.
     """
     module = _find_module(config)
     source = module.source_digest(config) if hasattr(module, "source_digest") else None
-    reader = _DatasetReader(config)
     if source is None:
-        return reader.dataset
+        return _prepare(config)
     key = {"source": source, "config": config.model_dump(mode="json")}
-    entry = cached("dataset", key, lambda: pack_dataset(reader.dataset, with_texts=False))
-    texts = {
-        name: LazyTexts(functools.partial(reader.read_texts, name), size)
-        for name, size in entry.facts["sizes"].items()
-    }
-    return unpack_dataset(entry, texts=texts)
+    return unpack_dataset(cached("dataset", key, lambda: pack_dataset(_prepare(config))))
 
 
-@dataclass(frozen=True)
-class _DatasetReader:
-    """Reads a dataset when it is first needed, and keeps it."""
-
-    config: DatasetConfig
-
-    @functools.cached_property
-    def dataset(self) -> TextDataset:
-        dataset = _read(self.config)
-        if self.config.drop_leaked:
-            dataset = drop_leaked(dataset)
-        return limit_splits(dataset, self.config.limit)
-
-    def read_texts(self, split: str) -> Sequence[str]:
-        return self.dataset.splits[split].texts
+def _prepare(config: DatasetConfig) -> TextDataset:
+    dataset = _read(config)
+    if config.drop_leaked:
+        dataset = drop_leaked(dataset)
+    return limit_splits(dataset, config.limit)
 
 
 def _find_module(config: DatasetConfig) -> ModuleType:

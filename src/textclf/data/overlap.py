@@ -82,25 +82,3 @@ def drop_leaked(dataset: TextDataset) -> TextDataset:
             " appears in validation or test"
         )
     return replace(dataset, train=dataset.train.take(kept))
-
-
-def select_subsets(dataset: TextDataset, split: str) -> dict[str, Mask]:
-    """Return the examples of a split that measure accuracy on unseen texts.
-
-    Args:
-        dataset: Dataset with all its splits.
-        split: ``validation`` or ``test``.
-
-    Returns:
-        <bool>[texts] for ``all``, ``not_leaked`` (in this split only), ``not_conflicting`` (under
-        one label only) and ``clean`` (both).
-    """
-    overlap = Overlap.of(dataset)
-    leaked = overlap.select(overlap.leaked, split)
-    conflicting = overlap.select(overlap.conflicting, split)
-    return {
-        "all": np.ones(len(leaked), bool),
-        "not_leaked": ~leaked,
-        "not_conflicting": ~conflicting,
-        "clean": ~leaked & ~conflicting,
-    }

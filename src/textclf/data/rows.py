@@ -3,29 +3,38 @@
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from textclf.config.schema import DatasetConfig, SplitConfig
 from textclf.data.dataset import Split, TextDataset
-from textclf.data.file_formats import Row, check_row
+from textclf.data.labels import (
+    GARBLED,
+    MISSING,
+    ZERO_WIDTH,
+    check_single,
+    list_label_notes,
+    read_label,
+    sort_labels,
+    unify_numbers,
+)
 from textclf.data.overlap import hash_texts
 from textclf.data.packing import Arrays, pack_split, unpack_split
 from textclf.data.splitting import split_stratified
 from textclf.data.text_store import StoredTexts
 from textclf.errors import DataError, RequestError, format_unknown
 from textclf.storage.cache import CacheEntry, cached
+from textclf.storage.limits import TEXT
 
 Part = Literal["all", "train", "validation", "test"]
 """Official split of the source; ``all`` if it has no splits."""
-
-ReadRows = Callable[[], Iterable[Row]]
 
 PARTS: dict[str, Part] = {
     "train": "train",
     "training": "train",
     "test": "test",
+    "testing": "test",
     "validation": "validation",
     "valid": "validation",
     "val": "validation",
@@ -33,17 +42,48 @@ PARTS: dict[str, Part] = {
 }
 """Usual names of splits."""
 
+Row = tuple[Any, Any, str]
+"""A text, its label, and where it is, such as ``line 3``; not yet checked."""
+
+
+class RowSource(NamedTuple):
+    """Rows that are not read yet.
+
+    Attributes:
+        origin: Where the rows are, for messages.
+        read: Yields the rows.
+        notes: What `read` noticed.
+    """
+
+    origin: str
+    read: Callable[[], Iterable[Row]]
+    notes: Sequence[str] = ()
+
+
 MAX_LABELS = 1_000
 """A column with more values is probably not the label."""
+
+FEW_LABELS = 10
+"""With more labels, there have to be more than two examples per label."""
+
+N_POSITIONS = 5
+"""Examples without a label that a message names."""
+
+SHOWN_CHARACTERS = 40
+"""Characters of a text that a note shows."""
+
+INVISIBLE = "".join(map(chr, ZERO_WIDTH))
+"""Characters that do not make a text."""
 
 
 def load_rows(
     name: str,
     key: Mapping[str, Any],
-    parts: Mapping[Part, ReadRows],
+    parts: Mapping[Part, RowSource],
     config: SplitConfig,
     *,
     label_names: Sequence[str] | None = None,
+    notes: Sequence[str] = (),
 ) -> TextDataset:
     """Read rows once, cache their texts on disk, and split them.
 
@@ -51,15 +91,18 @@ def load_rows(
         name: Name of the dataset, also for messages.
         key: Everything that decides the rows; JSON.
         parts: Reads the rows of each official split, or of ``all``.
-        config: Fractions of the splits that do not exist.
-        label_names: Label names in order, if it is known. Otherwise they are sorted, as numbers if
-            all of them are.
+        config: Fractions of the splits that do not exist, and what to do without a label.
+        label_names: Label names in order, if it is known; rows without a label are then left out.
+            Otherwise names are sorted, as numbers if all of them are.
+        notes: What was noticed before.
 
     Raises:
-        DataError: The rows cannot be read, are too few, or have fewer than two labels.
+        DataError: The rows cannot be read, are too few, have fewer than two labels, or lack labels.
     """
-    entry = cached("texts", {**key, "parts": list(parts)}, lambda: _pack(name, parts, label_names))
-    return _unpack(name, entry, parts, config)
+    drop = label_names is not None or config.missing_labels == "drop"
+    key = {**key, "parts": list(parts), "drop": drop, "limit": TEXT.n_bytes}
+    entry = cached("texts", key, lambda: _pack(name, parts, label_names, drop=drop))
+    return _unpack(name, entry, parts, config, notes)
 
 
 def split_rows(loaded: Any, config: DatasetConfig) -> TextDataset:
@@ -73,26 +116,28 @@ def split_rows(loaded: Any, config: DatasetConfig) -> TextDataset:
         DataError: The rows are not pairs of a text and a label, or too few, or a split has an
             unknown name.
     """
-    fractions = config if isinstance(config, SplitConfig) else SplitConfig(name=config.name)
-    is_split = isinstance(loaded, Mapping)
-    splits = loaded if is_split else {"all": loaded}
-    if unknown := [name for name in splits if is_split and name not in PARTS]:
-        raise DataError(f"{config.name}: {format_unknown('split', str(unknown[0]), PARTS)}")
-    if not {"train", "all"} & {PARTS.get(name, "all") for name in splits}:
-        raise DataError(f"{config.name}: no split named 'train' among {', '.join(splits)}")
-    parts: dict[Part, ReadRows] = {
-        PARTS.get(split, "all"): partial(
-            _check_rows, rows, f"{config.short_name}: {split}" if is_split else config.short_name
-        )
-        for split, rows in splits.items()
-    }
-    if len(parts) < len(splits):
-        raise DataError(f"{config.name}: two of {', '.join(splits)} name the same split")
-    return _unpack(config.short_name, _pack(config.short_name, parts, None), parts, fractions)
+    settings = config if isinstance(config, SplitConfig) else SplitConfig(name=config.name)
+    name, parts = config.short_name, dict[Part, RowSource]()
+    for split, rows in (loaded if isinstance(loaded, Mapping) else {"all": loaded}).items():
+        if split not in PARTS and isinstance(loaded, Mapping):
+            raise DataError(f"{config.name}: {format_unknown('split', str(split), PARTS)}")
+        part = PARTS.get(split, "all")
+        if part in parts:
+            raise DataError(f"{config.name}: two of {', '.join(loaded)} name the same split")
+        origin = name if part == "all" else f"{name}: {split}"
+        parts[part] = RowSource(origin, partial(_check_pairs, rows, origin))
+    if not {"train", "all"} & {*parts}:
+        raise DataError(f"{config.name}: no split named 'train' among {', '.join(loaded)}")
+    entry = _pack(name, parts, None, drop=settings.missing_labels == "drop")
+    return _unpack(name, entry, parts, settings)
 
 
 def _unpack(
-    name: str, entry: CacheEntry, parts: Iterable[Part], config: SplitConfig
+    name: str,
+    entry: CacheEntry,
+    parts: Iterable[Part],
+    config: SplitConfig,
+    notes: Sequence[str] = (),
 ) -> TextDataset:
     """Return the dataset of packed rows.
 
@@ -103,76 +148,200 @@ def _unpack(
     if len(names) < 2:
         given = f"only one label, {names[0]!r}" if names else "no rows"
         raise DataError(f"{name} has {given}; at least two labels are needed")
-    splits = _split({part: unpack_split(part, entry.arrays) for part in parts}, config)
+    splits, cut_notes = _split({part: unpack_split(part, entry.arrays) for part in parts}, config)
+    n_examples = sum(map(len, splits.values()))
+    few = f"{name}: {n_examples:,} examples with {len(names):,} labels"
+    if len(names) > max(n_examples / 2, FEW_LABELS):
+        raise DataError(
+            f"{few}: a label needs several examples; choose another column with --label-column"
+        )
     for split_name, split in splits.items():
         if not len(split):
-            n_examples = sum(map(len, splits.values()))
             raise DataError(
-                f"{name}: {n_examples:,} examples with {len(names):,} labels leave the {split_name}"
-                " split empty; add examples (by default, each label needs at least four different"
-                " texts), or set dataset.validation_fraction and dataset.test_fraction"
+                f"{few} leave the {split_name} split empty; add examples (by default, each label"
+                " needs at least four different texts), or set dataset.validation_fraction and"
+                " dataset.test_fraction"
             )
-    return TextDataset(name, names, splits["train"], splits["validation"], splits["test"])
+    noticed = (*notes, *entry.facts["notes"], *cut_notes)
+    train, validation, test = splits.values()
+    return TextDataset(name, names, train, validation, test, notes=noticed)
 
 
-def _check_rows(rows: Any, origin: str) -> Iterator[Row]:
-    """Yield rows after checking them."""
+def _check_pairs(rows: Any, origin: str) -> Iterator[Row]:
+    """Yield rows after checking that they are pairs."""
     if not isinstance(rows, Iterable) or isinstance(rows, str | bytes):
         raise DataError(f"{origin}: expected rows of a text and a label, got {type(rows).__name__}")
     for number, row in enumerate(rows, start=1):
-        position = f"{origin} example {number}"
+        position = f"example {number}"
         if not isinstance(row, tuple | list) or len(row) != 2:
-            raise DataError(f"{position}: expected a text and a label, got {repr(row)[:60]}")
-        text, label = row
-        # A number of NumPy or pandas.
-        yield check_row(text, label.item() if hasattr(label, "item") else label, position)
-
-
-def sort_labels(names: Iterable[str]) -> list[str]:
-    """Sort label names, as numbers if all of them are numbers; ``01`` stays ``01``."""
-    listed = sorted(names)
-    try:
-        numbers = {name: float(name) for name in listed}
-    except ValueError:
-        return listed
-    return sorted(listed, key=numbers.__getitem__)
+            shown = repr(row)[:60]
+            raise DataError(f"{origin} {position}: expected a text and a label, got {shown}")
+        yield row[0], row[1], position
 
 
 def _pack(
-    name: str, parts: Mapping[Part, ReadRows], label_names: Sequence[str] | None
+    name: str,
+    parts: Mapping[Part, RowSource],
+    label_names: Sequence[str] | None,
+    *,
+    drop: bool,
 ) -> CacheEntry:
     """Read all rows into files, and number their labels."""
-    numbers = {label.strip(): number for number, label in enumerate(label_names or ())}
-    splits = {part: _read_split(read(), numbers, name) for part, read in parts.items()}
-    names = list(numbers) if label_names is not None else sort_labels(numbers)
-    # Until here labels were numbered in the order in which they appeared.
-    order = np.array([names.index(label) for label in numbers], np.int64)
+    numbers: dict[str, int] = {}
+    readers = {
+        part: _SplitReader(source, numbers, name, label_names) for part, source in parts.items()
+    }
+    splits = {part: reader.read() for part, reader in readers.items()}
+    notes = _merge_notes({part: reader.list_notes(drop) for part, reader in readers.items()})
+    n_empty, n_texts = sum(r.n_empty for r in readers.values()), sum(map(len, splits.values()))
+    if n_empty > n_texts / 2:
+        raise DataError(
+            f"{name}: {n_empty:,} of {n_texts:,} texts are empty; check the column of the text"
+        )
+    names, order = [name.strip() for name in label_names or ()], np.arange(len(label_names or ()))
+    if label_names is not None and len(set(names)) < len(names):
+        names = list(label_names)
+    if label_names is None:
+        unified = unify_numbers(numbers)
+        names = sort_labels(set(unified.values()))
+        check_single(names, name)
+        notes += list_label_notes(names)
+        # Until here labels were numbered in the order in which they appeared.
+        order = np.array([names.index(unified[label]) for label in numbers], np.int64)
     arrays: Arrays = {}
     for part, split in splits.items():
         renumbered = Split(split.texts, order[split.labels], split.index)
-        arrays |= pack_split(part, renumbered, with_texts=True)
-    return CacheEntry(arrays, {"label_names": names})
+        arrays |= pack_split(part, renumbered)
+    return CacheEntry(arrays, {"label_names": names, "notes": notes})
 
 
-def _read_split(rows: Iterable[Row], numbers: dict[str, int], name: str) -> Split:
-    """Write texts to a file, and add new labels to ``numbers``."""
-    labels = array("q")
+def _merge_notes(notes: Mapping[Part, Sequence[str]]) -> list[str]:
+    """Return the notes of all parts; one that applies to all of them is returned once."""
+    common = [note for note in next(iter(notes.values())) if all(note in n for n in notes.values())]
+    named = [f"{part}: {note}" for part in notes for note in notes[part] if note not in common]
+    return [*common, *named]
 
-    def read_texts() -> Iterator[str]:
-        for text, label in rows:
-            labels.append(numbers.setdefault(label, len(numbers)))
-            if len(numbers) > MAX_LABELS:
+
+class _SplitReader:
+    """Reads the rows of one split into a file, and counts what is missing.
+
+    Args:
+        source: The rows.
+        numbers: Number of each label, to which new labels are added.
+        name: Name of the dataset, for messages.
+        label_names: Names of the labels, if the rows contain their numbers.
+    """
+
+    def __init__(
+        self,
+        source: RowSource,
+        numbers: dict[str, int],
+        name: str,
+        label_names: Sequence[str] | None,
+    ) -> None:
+        self._source, self._numbers, self._name = source, numbers, name
+        self._n_names = len(label_names) if label_names is not None else None
+        self._labels, self._index = array("q"), array("q")
+        self._unlabeled: list[str] = []
+        self._n_unlabeled = 0
+        self._n_garbled, self._garbled = 0, ""
+        self.n_empty = 0
+
+    def read(self) -> Split:
+        """Write the texts to a file, and return the split."""
+        texts = StoredTexts.write(self._read_texts())
+        return Split(texts, np.array(self._labels, np.int64), np.array(self._index, np.int64))
+
+    def list_notes(self, drop: bool) -> list[str]:
+        """Return what was noticed; raises DataError if labels are missing and must not be."""
+        notes, n_missing = list(self._source.notes), self._n_unlabeled
+        if n_missing and not self._labels:
+            raise DataError(
+                f"{self._source.origin}: none of its {n_missing:,} examples has a label; check the"
+                " column of the label"
+            )
+        if n_missing:
+            shown = ", ".join(self._unlabeled) + ", ..." * (n_missing > N_POSITIONS)
+            n_rows = n_missing + len(self._labels)
+            missing = f"no label in {n_missing:,} of {n_rows:,} examples ({shown})"
+            if not drop:
                 raise DataError(
-                    f"{name} has more than {MAX_LABELS:,} labels; --label-column names another"
-                    " column"
+                    f"{self._source.origin}: {missing}; add the labels, or leave these examples"
+                    " out with --set dataset.missing_labels=drop"
                 )
-            yield text
+            notes.append(f"{missing}, which are left out")
+        if self._n_garbled:
+            notes.append(
+                f"texts with {self._garbled!r}, as if in another encoding: {self._n_garbled:,} of"
+                f" {len(self._labels):,}"
+            )
+        if self.n_empty:
+            notes.append(f"empty texts: {self.n_empty:,} of {len(self._labels):,}")
+        return notes
 
-    return Split.from_lists(StoredTexts.write(read_texts()), labels)
+    def _read_texts(self) -> Iterator[str]:
+        for index, (text, label, position) in enumerate(self._source.read()):
+            where = f"{self._source.origin} {position}"
+            number = self._find_number(label, where)
+            if number is None:
+                self._n_unlabeled += 1
+                self._unlabeled += [position] * (self._n_unlabeled <= N_POSITIONS)
+                continue
+            checked = _check_text(text, where)
+            visible = checked.strip().strip(INVISIBLE)
+            self.n_empty += len(visible) < SHOWN_CHARACTERS and visible.lower() in MISSING
+            if not checked.isascii() and (found := GARBLED.search(checked)):
+                self._n_garbled += 1
+                self._garbled = self._garbled or found[0]
+            self._index.append(index)
+            self._labels.append(number)
+            yield checked
+
+    def _find_number(self, label: Any, where: str) -> int | None:
+        """Return the number of a label; None if it is missing."""
+        if self._n_names is not None:
+            if label is None or int(label) < 0:
+                return None
+            if label >= self._n_names:
+                raise DataError(f"{where}: label {label}, but only {self._n_names} have names")
+            return int(label)
+        name = read_label(label, where)
+        if name is None:
+            return None
+        number = self._numbers.setdefault(name, len(self._numbers))
+        if number >= MAX_LABELS:
+            raise DataError(
+                f"{self._name} has more than {MAX_LABELS:,} labels; choose another column with"
+                " --label-column"
+            )
+        return number
 
 
-def _split(parts: Mapping[Part, Split], config: SplitConfig) -> dict[str, Split]:
-    """Return three splits: official ones, and stratified fractions for those that are missing."""
+def _check_text(text: Any, position: str) -> str:
+    """Return a text; one that is missing is empty.
+
+    Raises:
+        DataError: It is not a string.
+        LimitError: It is too long.
+    """
+    if text is None:
+        return ""
+    if not isinstance(text, str):
+        raise DataError(f"{position}: the text is {repr(text)[:40]}, not a string")
+    try:
+        TEXT.check(len(text) if text.isascii() else len(text.encode()), f"{position}: the text")
+    except UnicodeEncodeError as error:
+        raise DataError(f"{position}: a lone surrogate is not valid text") from error
+    return text
+
+
+def _split(
+    parts: Mapping[Part, Split], config: SplitConfig
+) -> tuple[dict[Part, Split], Sequence[str]]:
+    """Return the official splits, and stratified fractions for those that are missing.
+
+    Also returns notes on how they were cut.
+    """
     validation = 0.0 if "validation" in parts else config.validation_fraction
     test = 0.0 if "test" in parts else config.test_fraction
     if validation + test >= 1:
@@ -180,15 +349,26 @@ def _split(parts: Mapping[Part, Split], config: SplitConfig) -> dict[str, Split]
             f"dataset.validation_fraction {validation:g} plus dataset.test_fraction {test:g} must"
             " be below 1"
         )
+    names: tuple[Part, ...] = ("train", "validation", "test")
     if not validation + test:
-        return {name: parts[name] for name in ("train", "validation", "test")}
-    whole = parts["all" if "all" in parts else "train"]
+        return {name: parts[name] for name in names}, ()
+    source: Part = "all" if "all" in parts else "train"
+    whole, train = parts[source], 1 - validation - test
     # The same text in training and test would measure nothing.
-    cut = split_stratified(
-        whole,
-        train=1 - validation - test,
-        validation=validation,
-        groups=hash_texts(whole.texts),
-    )
-    splits = dict(zip(("train", "validation", "test"), cut, strict=True))
-    return {**splits, **{name: parts[name] for name in ("validation", "test") if name in parts}}
+    groups = hash_texts(whole.texts)
+    cut = split_stratified(whole, train=train, validation=validation, groups=groups)
+    asked = {name: f for name, f in zip(names, (train, validation, test), strict=True) if f}
+    splits = {name: parts.get(name, split) for name, split in zip(names, cut, strict=True)}
+    splits["train"] = cut[0]
+    actual = {name: len(splits[name]) / len(whole) for name in asked}
+    shown = ", ".join(f"{name} {fraction:.0%}" for name, fraction in actual.items())
+    note = f"splits of the {'training split' if source == 'train' else 'examples'}: {shown}"
+    if any(abs(actual[name] - fraction) > fraction / 10 for name, fraction in asked.items()):
+        _, first, counts = np.unique(groups, return_index=True, return_counts=True)
+        reason = "labels have few examples"
+        if counts.max() > max(2, len(whole) * min(asked.values()) / 10):
+            text = " ".join(whole.texts[int(first[counts.argmax()])].split())[:SHOWN_CHARACTERS]
+            reason = f"equal texts stay together, and {text!r} occurs {counts.max():,} times"
+        wanted = ", ".join(f"{fraction:.0%}" for fraction in asked.values())
+        note += f"; {wanted} were asked for, but {reason}"
+    return splits, [note]

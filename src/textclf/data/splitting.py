@@ -47,12 +47,13 @@ def split_stratified(
         whole: All examples.
         train: Fraction of the training split, in (0, 1).
         validation: Fraction of the validation split; the rest is the test split.
-        groups: [n]; examples of the same group stay in the same split.
+        groups: [n]; examples of the same group stay in the same split, which is the training split
+            if the group is large.
     """
     quantiles = stratified_quantiles(whole.labels)
     if groups is not None:
-        _, first, group = np.unique(groups, return_index=True, return_inverse=True)
-        quantiles = quantiles[first[group]]
+        held_out = min(validation or 1.0, 1 - train)
+        quantiles = _grouped_quantiles(whole.labels, groups, train=train, held_out=held_out)
 
     def part(inside: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.bool_]]) -> Split:
         return whole.take(np.flatnonzero(inside(quantiles)))
@@ -62,6 +63,42 @@ def split_stratified(
         part(lambda q: (q >= train) & (q < train + validation)),
         part(lambda q: q >= train + validation),
     )
+
+
+def _grouped_quantiles(
+    labels: IntArray, groups: npt.NDArray[Any], *, train: float, held_out: float
+) -> npt.NDArray[np.float64]:
+    """Like `stratified_quantiles`, with the same number for all examples of a group.
+
+    A group belongs to the class of its first example. Groups with more than a tenth of what a class
+    contributes to a held-out split would distort it: they come first in their classes, and what
+    they take from the other splits is shared by these.
+
+    Args:
+        labels: <int64>[n].
+        groups: [n].
+        train: Fraction of the training split.
+        held_out: Fraction of the smallest of the other splits.
+    """
+    _, first, group, sizes = np.unique(
+        groups, return_index=True, return_inverse=True, return_counts=True
+    )
+    limits = np.bincount(labels)[labels[first]] * held_out / 10
+    is_large = sizes > np.maximum(1, limits)
+    rank = np.argsort(np.random.default_rng(SPLIT_SEED).permutation(len(labels)))[first]
+    quantiles = np.empty(len(first))
+    for label in np.unique(labels):
+        members, counts = np.unique(group[labels == label], return_counts=True)
+        order = np.lexsort([rank[members], ~is_large[members]])
+        members, counts = members[order], counts[order]
+        ends = np.cumsum(counts) / counts.sum()
+        positions = (np.cumsum(counts) - counts / 2) / counts.sum()
+        n_train = np.count_nonzero(positions < train)
+        if n_train and is_large[members[n_train - 1]] and (end := ends[n_train - 1]) > train:
+            positions[n_train:] = train + (positions[n_train:] - end) / (1 - end) * (1 - train)
+        own = labels[first[members]] == label
+        quantiles[members[own]] = positions[own]
+    return quantiles[group]
 
 
 def limit_splits(dataset: TextDataset, limit: int | None) -> TextDataset:

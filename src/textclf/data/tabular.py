@@ -1,19 +1,21 @@
 """Finds the text and the label among the columns of a table, and reads tables of libraries."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from textclf.config.schema import SplitConfig
 from textclf.data.dataset import TextDataset
-from textclf.data.file_formats import Row, check_row
-from textclf.data.rows import PARTS, Part, ReadRows, load_rows
-from textclf.errors import DataError
+from textclf.data.labels import is_number
+from textclf.data.rows import PARTS, Part, Row, RowSource, load_rows
+from textclf.data.table import Columns, Table, clean_name, join_texts
+from textclf.errors import DataError, RequestError, format_list
 
-ReadColumns = Callable[[str, str], Iterable[tuple[Any, Any]]]
-"""The names of the text and label columns to the values of both, example by example."""
+ReadColumns = Callable[[Sequence[str]], Iterable[Sequence[Any]]]
+"""The names of columns to their values, example by example."""
 
 TEXT_COLUMNS = (
     *("text", "sentence", "review", "content", "document", "body", "message", "comment"),
@@ -25,13 +27,42 @@ LABEL_COLUMNS = (
 )
 """Usual names of columns, the most usual first."""
 
+UNNAMED = re.compile(r"(Unnamed: \d+([._].*)?|__index_level_\d+__)?")
+"""Names that a table gives to an index without a name."""
+
+IDENTIFIERS = {"id", "idx", "index", "uuid", "guid", "row", "no", "nr", "number", "#"}
+"""Names of columns that number the rows."""
+
+HIDDEN = (None, -1)
+"""Placeholders for a label number, as in the test split of a benchmark."""
+
+LONG_NAME = 60
+"""Characters of a column name that is probably a text."""
+
+LONG_NAME_WORDS = 3
+"""Words of a column name that is probably a text."""
+
+
+Names = tuple[str, ...] | None
+
+
+def _split(separator: str) -> BeforeValidator:
+    """Return the validator of names that may also be a string with a separator."""
+
+    def split(value: Any) -> Any:
+        return value.split(separator) if isinstance(value, str) else value
+
+    return BeforeValidator(split, json_schema_input_type=str | Names)
+
 
 class TableConfig(SplitConfig):
     """Which columns of a table are read, and how it is split if it has no splits."""
 
-    text_column: str | None = Field(
+    text_column: Annotated[Names, _split("\n")] = Field(
         default=None,
-        description="column that contains the text; by default found by its usual names",
+        min_length=1,
+        description="column that contains the text, or a list of columns, which are joined with a"
+        " space; by default found by its usual names",
     )
     label_column: str | None = Field(
         default=None,
@@ -39,49 +70,139 @@ class TableConfig(SplitConfig):
     )
 
 
-def find_columns(names: Sequence[str], config: TableConfig, origin: str) -> tuple[str, str]:
-    """Return the names of the text and label columns: those asked for, or else the usual ones.
+class FileConfig(TableConfig):
+    """How a file is read."""
+
+    encoding: str = Field(
+        default="utf-8",
+        description="encoding of text files, such as cp1252; a byte-order mark has precedence",
+    )
+    quoting: Literal["minimal", "none"] = Field(
+        default="minimal",
+        description="`none` if quotes in a CSV file are part of the texts, and enclose nothing",
+    )
+    column_names: Annotated[Names, _split(",")] = Field(
+        default=None,
+        min_length=1,
+        description="names of all columns, in their order, if a file has no header",
+    )
+
+
+def find_columns(table: Table, config: TableConfig, origin: str) -> Columns:
+    """Return the text and label columns: those asked for, or else those with the usual names.
 
     Args:
-        names: Names of all columns.
+        table: The table; columns without a name are not considered.
         config: Which columns are asked for.
         origin: Where the columns are, for messages.
 
     Raises:
-        DataError: A column does not exist, is ambiguous, or no column has a usual name.
+        RequestError: Names of columns are given for a table that has some.
+        DataError: A column does not exist or is ambiguous, no column has a usual name, or the
+            first row is probably not a header.
     """
-    text = _find_column(names, config.text_column, TEXT_COLUMNS, "text", origin)
-    label = _find_column(names, config.label_column, LABEL_COLUMNS, "label", origin)
-    if len(set(names)) == 2 == len(names):  # With two columns, one determines the other.
-        other = {names[0]: names[1], names[1]: names[0]}
-        text = text or other.get(label or "")
-        label = label or other.get(text or "")
-    if text is None or label is None:
-        kind = "text" if text is None else "label"
+    if table.has_header and len(table.names) == 1:
         raise DataError(
-            f"{origin}: no column has a usual name for the {kind}: give --{kind}-column, one of"
-            f" {_format_names(names)}"
+            f"{origin}: only one column, {_format_names(table.names)}; a text and a label are"
+            f" expected ({table.details})"
         )
-    if text == label:
-        raise DataError(f"{origin}: column '{text}' cannot be both text and label")
-    return text, label
+    names = [name for name in table.names if not UNNAMED.fullmatch(name)]
+    find = partial(_find_column, names, origin=origin)
+    texts = [find(name, (), "text") for name in config.text_column or ()]
+    texts = texts or [find(None, TEXT_COLUMNS, "text")]
+    label = find(config.label_column, LABEL_COLUMNS, "label")
+    if not (texts[0] and label):
+        _check_header(table, origin)
+    if len(set(names)) == 2 == len(table.names):  # With two columns, one determines the other.
+        other = {names[0]: names[1], names[1]: names[0]}
+        texts = [texts[0] or other.get(label or ""), *texts[1:]]
+        label = label or other.get(texts[0] or "")
+        label = (
+            None if label and label.lower() in IDENTIFIERS and not config.label_column else label
+        )
+    found = tuple(name for name in texts if name)
+    if not found or not label:
+        kind = "label" if found else "text"
+        others = [n for n in names if n not in found and n.lower() not in IDENTIFIERS]
+        choice = f"give --{kind}-column, one of {_format_names(others)}"
+        raise DataError(
+            f"{origin}: no column has a usual name for the {kind}; "
+            + (choice if others else f"its columns are {_format_names(names)}")
+        )
+    if label in found:
+        raise DataError(f"{origin}: column '{label}' cannot be both text and label")
+    if table.sample and not table.has_header:
+        _refuse_header(table.sample[0], origin)
+    return Columns(found, label)
+
+
+def _check_header(table: Table, origin: str) -> None:
+    """Raise DataError if the names of columns are probably a row of a table without names.
+
+    Either a column contains its own name, or names are long, or numbers other than positions.
+    """
+    names = table.names
+    if not table.has_header:
+        return
+    named = [name for name in names if name]
+    is_numbered = named in [[str(start + i) for i in range(len(named))] for start in (0, 1)]
+    is_text = [
+        len(name) > LONG_NAME or len(name.split()) > LONG_NAME_WORDS
+        for name in names
+        if not name.endswith("?")
+    ]
+    if (
+        any(
+            name and clean_name(cell) == name
+            for row in table.sample
+            for name, cell in zip(names, row, strict=False)
+        )
+        or (any(map(is_number, names)) and not is_numbered)
+        or any(is_text)
+    ):
+        raise DataError(
+            f"{origin}: the first line looks like data; if it is, name all columns in their order,"
+            f" such as --column-names {','.join(_suggest_names(table))}; if not, remove what is"
+            " above the header, or give --text-column and --label-column"
+        )
+
+
+def _suggest_names(table: Table) -> list[str]:
+    """Return names: the longest column is the text, and that with the fewest values the label."""
+    rows, n = [table.names, *table.sample], len(table.names)
+    columns = [[str(row[i]) for row in rows if i < len(row)] for i in range(n)]
+    text = max(range(n), key=lambda i: sum(map(len, columns[i])))
+    others = sorted(set(range(n)) - {text}, key=lambda i: len(set(columns[i])))
+    label = next((i for i in others if len(set(columns[i])) > 1), *others[:1])
+    return [{text: "text", label: "label"}.get(i, f"column{i + 1}") for i in range(n)]
+
+
+def _refuse_header(row: Sequence[Any], origin: str) -> None:
+    """Raise RequestError if the first row of a table whose names are given is a header."""
+    cells = {clean_name(cell).lower() for cell in row}
+    if cells.intersection(TEXT_COLUMNS) and cells.intersection(LABEL_COLUMNS):
+        raise RequestError(
+            f"{origin}: its first line contains names of columns; leave out --column-names"
+        )
 
 
 def _format_names(names: Sequence[str]) -> str:
-    shown = [repr(name if len(name) <= 40 else f"{name[:37]}...") for name in names[:20]]
-    return ", ".join(shown) + ", ..." * (len(names) > len(shown))
+    return format_list([repr(n if len(n) <= 80 else f"{n[:77]}...") for n in names], 20)
 
 
 def _find_column(
-    names: Sequence[str], wanted: str | None, usual: Sequence[str], kind: str, origin: str
+    names: Sequence[str], wanted: str | None, usual: Sequence[str], kind: str, *, origin: str
 ) -> str | None:
-    if wanted is not None and wanted not in names:
+    """Return the column that is asked for, or the one with the most usual name, or None."""
+    known_as = {clean_name(name): name for name in reversed(names)}
+    if wanted is not None and clean_name(wanted) not in known_as:
         raise DataError(
             f"{origin}: no column is named '{wanted}';"
             f" --{kind}-column is one of {_format_names(names)}"
         )
-    known_as = {name.strip().lower(): name for name in reversed(names)}
-    found = wanted or next((known_as[name] for name in usual if name in known_as), None)
+    in_lower_case = {name.lower(): name for name in reversed(names)}
+    found = next((in_lower_case[name] for name in usual if name in in_lower_case), None)
+    found = found if wanted is None else known_as[clean_name(wanted)]
     if found is not None and list(names).count(found) > 1:
         raise DataError(f"{origin}: {list(names).count(found)} columns are named '{found}'")
     return found
@@ -89,7 +210,7 @@ def _find_column(
 
 def load_library_dataset(
     config: TableConfig,
-    columns: tuple[str, str],
+    columns: Columns,
     splits: Mapping[str, ReadColumns],
     *,
     label_names: Sequence[str] | None,
@@ -97,46 +218,50 @@ def load_library_dataset(
 ) -> TextDataset:
     """Load a dataset that a library opened, such as tensorflow-datasets.
 
-    A split whose labels are hidden, as in the test split of some benchmarks, is left out.
+    Examples whose label is hidden (-1 or null), as in the test split of some benchmarks, are left
+    out; the validation split takes the place of a test split without labels.
 
     Args:
         config: Name of the dataset, and fractions of the splits that do not exist.
         columns: Names of the text and label columns.
-        splits: For each split, reads a text (str or UTF-8) and a label (its name or number).
+        splits: For each split, reads the values of columns: str or UTF-8, and for a label also
+            its number.
         label_names: Names of numbered labels; None if labels are not numbered.
         key: Everything that decides the content; JSON.
 
     Raises:
         DataError: The training split is missing, or the rows cannot be used.
     """
-    origin, names = f"--dataset {config.name}", label_names
-    parts: dict[Part, ReadRows] = {
-        PARTS[split]: partial(_name_labels, partial(read, *columns), names, f"{origin}: {split}")
-        for split, read in splits.items()
-        if split in PARTS and not (names and _is_hidden(next(iter(read(*columns)), (None, 0))[1]))
-    }
+    names = [*columns.texts, columns.label]
+    parts: dict[Part, RowSource] = {}
+    notes = []
+    for split, read in splits.items():
+        if split not in PARTS:
+            continue
+        if all(row[0] in HIDDEN for row in read([columns.label])):
+            notes.append(f"the {split} split has no labels, and is left out")
+            continue
+        origin = f"--dataset {config.name}: {split}"
+        parts[PARTS[split]] = RowSource(origin, partial(_read_rows, partial(read, names), origin))
     if "train" not in parts:
-        raise DataError(f"{origin}: no split named 'train' among {', '.join(splits)}")
-    key = {**key, "columns": list(columns)}
-    return load_rows(config.name, key, parts, config, label_names=names)
+        listed = ", ".join(splits)
+        raise DataError(f"--dataset {config.name}: no labeled split named 'train' among {listed}")
+    if notes and "test" not in parts and "validation" in parts:
+        parts["test"] = parts.pop("validation")
+        notes[-1] += "; the validation split is the test split instead"
+    key = {**key, "columns": names}
+    return load_rows(config.name, key, parts, config, label_names=label_names, notes=notes)
 
 
-def _name_labels(
-    read: Callable[[], Iterable[tuple[Any, Any]]], names: Sequence[str] | None, origin: str
-) -> Iterator[Row]:
-    """Yield rows with the names of their labels, from texts with names or numbers."""
-    for number, (text, given) in enumerate(read(), start=1):
-        position = f"{origin} example {number}"
+def _read_rows(read: Callable[[], Iterable[Sequence[Any]]], origin: str) -> Iterator[Row]:
+    """Yield rows of texts and of names or numbers of labels, which may be UTF-8."""
+    for number, (*texts, given) in enumerate(read(), start=1):
+        position = f"example {number}"
         label = given.decode("utf-8", "replace") if isinstance(given, bytes) else given
-        if names is not None:
-            label = None if _is_hidden(given) else names[int(given)]
         try:
-            decoded = text.decode("utf-8") if isinstance(text, bytes) else text
+            decoded = [t.decode("utf-8") if isinstance(t, bytes) else t for t in texts]
         except UnicodeDecodeError as error:
-            raise DataError(f"{position} is not UTF-8; choose another --text-column") from error
-        yield check_row(decoded, label, position)
-
-
-def _is_hidden(number: Any) -> bool:
-    """Return whether a label number is a placeholder, as in the test split of a benchmark."""
-    return number is None or int(number) < 0
+            raise DataError(
+                f"{origin} {position} is not UTF-8; choose another --text-column"
+            ) from error
+        yield join_texts(decoded), label, position

@@ -8,7 +8,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from textclf.evaluation.calibration import CalibrationBins
+from textclf.tables import format_start
 from textclf.training.history import History
+
+LABEL_CHARACTERS = 40
+"""Characters of a label's name; a longer one leaves no room for the plot."""
 
 MANY_LABELS = 100
 """With more labels, their names do not fit."""
@@ -61,6 +65,7 @@ def plot_confusion(
         counts, support[:, None], where=support[:, None] > 0, out=np.zeros_like(counts)
     )
     n_labels = len(label_names)
+    label_names = [format_start(LABEL_CHARACTERS)(name) for name in label_names]
     size = max(5.5, 2.5 + 0.26 * min(n_labels, MANY_LABELS))
     figure = Figure(figsize=(size + 0.8, size), dpi=120, layout="constrained")
     axes = figure.subplots()

@@ -262,7 +262,7 @@ class _Dispatcher:
 
 def _pack_for_transfer(config: ExperimentConfig) -> CacheEntry:
     """Load a dataset and pack it, with its texts, into arrays in memory."""
-    entry = pack_dataset(load_dataset(config.dataset), with_texts=True)
+    entry = pack_dataset(load_dataset(config.dataset))
     arrays = {name: np.asarray(array) for name, array in entry.arrays.items()}
     return CacheEntry(arrays, entry.facts)
 

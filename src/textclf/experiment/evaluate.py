@@ -7,9 +7,9 @@ import numpy as np
 
 from textclf.data.dataset import Split, TextDataset
 from textclf.data.loading import load_dataset
-from textclf.data.overlap import select_subsets
 from textclf.errors import RunError
 from textclf.evaluation.metrics import Evaluation, SubsetAccuracy, evaluate
+from textclf.evaluation.subsets import select_subsets
 from textclf.runs.directory import RunDirectory
 from textclf.runtime.progress import Reporter
 

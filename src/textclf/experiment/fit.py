@@ -85,7 +85,7 @@ def fit(
     with phases("train", f"fitting {config.model.short_name} on {len(dataset.train):,} examples"):
         classifier = fit_model(config, dataset)
         if classifier.note:
-            phases.reporter.info(classifier.note)
+            phases.reporter.note(classifier.note)
         _calibrate(classifier, dataset.validation)
     with phases("predict", f"predicting {len(dataset.test):,} test examples"):
         probabilities = classifier.predict_texts(dataset.test.texts)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from textclf.config.schema import DatasetConfig, ExperimentConfig
 from textclf.data.dataset import TextDataset
 from textclf.data.loading import load_dataset
-from textclf.data.summary import list_warnings
+from textclf.data.summary import list_notes
 from textclf.errors import RequestError, format_unknown
 from textclf.evaluation.calibration import calibration_bins
 from textclf.evaluation.metrics import Evaluation
@@ -103,8 +103,8 @@ def _prepare(
     with phases("data", f"loading {config.dataset.name}"):
         dataset = context.load(config.dataset)
     _check_class_weight(config, dataset)
-    for warning in list_warnings(dataset):
-        context.reporter.info(warning)
+    for note in list_notes(dataset):
+        context.reporter.note(note)
     model = build(config, dataset, phases=phases)
     test_evaluations = run.count_test_evaluations()
     run.prepare(config, force=context.force)

@@ -152,7 +152,7 @@ class RunDirectory:
             except BaseException as error:
                 has_checkpoint = (self.path / "checkpoint.npz").is_file()
                 has_failed = isinstance(error, TextclfError) and not has_checkpoint
-                if is_new and (has_failed or not self.is_begun):
+                if is_new and not self.is_finished and (has_failed or not self.is_begun):
                     with contextlib.suppress(OSError):  # It must not replace the error.
                         self._remove(path for path in self.list_written() if path not in others)
                         remove_empty_folders(absent)

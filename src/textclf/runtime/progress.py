@@ -9,13 +9,22 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
+from textclf.tables import escape_control
+
 
 @dataclass(frozen=True)
 class LogMessage:
-    """A line for the user; a warning is printed even if the user asked for quiet."""
+    """A line for the user.
+
+    Attributes:
+        text: The line.
+        is_warning: Whether it is printed even if the user asked for quiet.
+        note: Text by which repeated notes are recognized; only the first is printed.
+    """
 
     text: str
     is_warning: bool = False
+    note: str | None = None
 
 
 class Reporter:
@@ -23,10 +32,15 @@ class Reporter:
 
     def __init__(self, *, quiet: bool = False, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
+        self._noted: set[str] = set()
 
     def info(self, text: str) -> None:
         """Print a message."""
         self.log(LogMessage(text))
+
+    def note(self, text: str) -> None:
+        """Print what was noticed about the data, once."""
+        self.log(LogMessage(f"note: {text}", note=text))
 
     def warning(self, text: str) -> None:
         """Print a message that must be seen."""
@@ -34,9 +48,12 @@ class Reporter:
 
     def log(self, message: LogMessage) -> None:
         """Print a message, perhaps from another process."""
+        if message.note in self._noted:
+            return
+        self._noted |= {message.note} if message.note else set()
         quiet = self.console.quiet
         self.console.quiet = quiet and not message.is_warning
-        self.console.print(message.text, markup=False)
+        self.console.print(escape_control(message.text), markup=False)
         self.console.quiet = quiet
 
     @contextlib.contextmanager

@@ -5,18 +5,26 @@ PATH is a name on the hub, such as ``hf:stanfordnlp/imdb``, or a local folder th
 """
 
 import functools
+import itertools
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pydantic import Field
 
 from textclf.data.dataset import TextDataset
+from textclf.data.table import Table
 from textclf.data.tabular import TableConfig, find_columns, load_library_dataset
 from textclf.errors import DataError, RequestError, format_reason
 from textclf.storage.downloads import USE_BBC
 
 BATCH_SIZE = 1_000
+
+PARQUET = "refs/convert/parquet"
+"""Revision in which the hub keeps the tables of a dataset with a loading script.
+
+Each configuration is a folder, and each of its splits is a folder in it.
+"""
 
 
 class Config(TableConfig):
@@ -41,11 +49,6 @@ def about(config: Config) -> dict[str, str]:
     }
 
 
-def label_names(config: Config) -> tuple[str, ...]:
-    """Return the label names in the order of the dataset."""
-    return load(config).label_names
-
-
 def load(config: Config) -> TextDataset:
     """Load a dataset, after downloading it if necessary.
 
@@ -55,20 +58,20 @@ def load(config: Config) -> TextDataset:
     """
     splits = _load_splits(config)
     features = next(iter(splits.values())).features
-    text, label = find_columns(list(features), config, f"--dataset {config.name}")
+    columns = find_columns(Table(list(features)), config, f"--dataset {config.name}")
     return load_library_dataset(
         config,
-        (text, label),
+        columns,
         {name: functools.partial(_read, split) for name, split in splits.items()},
-        label_names=getattr(features[label], "names", None),
+        label_names=getattr(features[columns.label], "names", None),
         key={"hf": {name: split._fingerprint for name, split in splits.items()}},
     )
 
 
-def _read(split: Any, text: str, label: str) -> Iterator[tuple[Any, Any]]:
-    """Yield the text and the label of each example."""
-    for batch in split.select_columns([text, label]).iter(BATCH_SIZE):
-        yield from zip(batch[text], batch[label], strict=True)
+def _read(split: Any, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """Yield the values of columns, example by example."""
+    for batch in split.select_columns(list(names)).iter(BATCH_SIZE):
+        yield from zip(*(batch[name] for name in names), strict=True)
 
 
 def _path(config: Config) -> str:
@@ -86,11 +89,28 @@ def _load_splits(config: Config) -> dict[str, Any]:
     for name in ("datasets", "huggingface_hub"):  # They log every attempt.
         logging.getLogger(name).setLevel(logging.ERROR)
     datasets.disable_progress_bars()
+    given = {"path": _path(config), "revision": config.revision}
+    given |= {"data_dir" if config.revision == PARQUET else "name": config.config}
     try:
-        loaded = datasets.load_dataset(_path(config), config.config, revision=config.revision)
+        if config.revision == PARQUET and not config.config:
+            _check_single(config, datasets.load_dataset_builder(**given))
+        loaded = datasets.load_dataset(**given)
+    except DataError:
+        raise
     except Exception as error:  # It raises what its many libraries raise.
-        raise DataError(
-            f"cannot get {config.name}: {format_reason(error)}; check the name and the network,"
-            f" {USE_BBC}"
-        ) from error
+        reason, remedy = format_reason(error), f"check the name and the network, {USE_BBC}"
+        if "scripts are no longer supported" in reason:
+            remedy = f"the hub may have its tables: add --set dataset.revision={PARQUET}"
+        raise DataError(f"cannot get {config.name}: {reason}; {remedy}") from error
     return dict(loaded)
+
+
+def _check_single(config: Config, builder: Any) -> None:
+    """Raise DataError if the tables belong to several configurations, which would be mixed."""
+    files = itertools.chain.from_iterable(builder.config.data_files.values())
+    names = sorted({file.split("/")[-3] for file in files})
+    if len(names) > 1:
+        raise DataError(
+            f"{config.name} has several configurations: add --set dataset.config=NAME, one of"
+            f" {', '.join(names)}"
+        )

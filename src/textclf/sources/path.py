@@ -1,4 +1,4 @@
-"""CSV, TSV, JSON lines or Parquet, or a folder of texts for each label.
+"""A CSV, JSON, Parquet or Excel file, or a folder of texts per label.
 
 A file is split 60/20/20 within each label with a fixed seed. A folder may contain ``train.csv``,
 ``test.csv`` and ``validation.csv``; or a folder of text files for each label; or such folders in
@@ -7,27 +7,32 @@ A file is split 60/20/20 within each label with a fixed seed. A folder may conta
 
 import functools
 import hashlib
-from collections.abc import Iterable, Iterator
+import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, model_validator
 
+from textclf.config.schema import SplitConfig
 from textclf.data.dataset import TextDataset
-from textclf.data.file_formats import SUFFIXES, Row, check_row, find_format, read_rows
-from textclf.data.rows import PARTS, Part, ReadRows, load_rows
-from textclf.data.tabular import TableConfig, find_columns
-from textclf.errors import DataError, RequestError, format_reason
+from textclf.data.file_formats import FORMATS, find_format, open_table, read_rows
+from textclf.data.labels import UNLABELED
+from textclf.data.rows import PARTS, Part, Row, RowSource, load_rows
+from textclf.data.tabular import FileConfig, find_columns
+from textclf.errors import DataError, RequestError, format_list, format_nearest_path, format_reason
 from textclf.storage.checksums import hash_file
+from textclf.storage.encodings import open_text
 from textclf.storage.limits import TEXT
 
-FORMATS = ", ".join(SUFFIXES)
+SUFFIXES = ", ".join(FORMATS)
+SUFFIX = re.compile(rf"({'|'.join(map(re.escape, FORMATS))})?(\.(gz|bz2|xz|zip))?$", re.IGNORECASE)
 
 
-class Config(TableConfig):
+class Config(FileConfig):
     """Where the files are and how they are read."""
 
-    encoding: str = Field(default="utf-8", description="encoding of text files, such as latin-1")
     digest: str | None = Field(default=None, description="checksum of the files; set automatically")
 
     @model_validator(mode="before")
@@ -42,31 +47,25 @@ class Config(TableConfig):
             return values
         # An absolute path, so that the run can be evaluated from any folder.
         path = _locate(name)
-        return {**values, "name": str(path.absolute()), "digest": _hash_parts(path)}
+        return {**values, "name": os.path.abspath(path), "digest": _hash_parts(path)}  # noqa: PTH100
 
     @property
     def short_name(self) -> str:
         """The name with that of the folder above, because many files are called ``data.csv``."""
-        path = Path(self.name).expanduser().resolve()
+        path = Path(self.name)
         return f"{path.parent.name}/{path.name}".removeprefix("/")
 
     @property
     def folder_name(self) -> str:
         """The name without its suffix, and the content, so that the file may be moved."""
-        path = Path(self.name).expanduser().resolve()
-        stem = path.stem if find_format(path) else path.name  # A folder has no suffix.
-        return f"{stem[:50]}-{str(self.digest)[:8]}"  # File systems allow 255 bytes.
+        name = Path(self.name).name
+        return f"{SUFFIX.sub('', name)[:50]}-{str(self.digest)[:8]}"  # At most 255 bytes.
 
 
 def about(config: Config) -> dict[str, str]:
     """Return where the texts are; license and citation are not known."""
     unknown = "not known to textclf"
     return {"download": "none", "source": config.name, "license": unknown, "citation": unknown}
-
-
-def label_names(config: Config) -> tuple[str, ...]:
-    """Return the label names, for which the rows are read once."""
-    return load(config).label_names
 
 
 def load(config: Config) -> TextDataset:
@@ -81,16 +80,50 @@ def load(config: Config) -> TextDataset:
             f"{path} has changed since the configuration was made: restore it, or train a new run"
             " on the new content"
         )
-    key = {
-        "digest": config.digest,
-        "columns": [config.text_column, config.label_column],
-        "encoding": config.encoding,
-    }
-    readers: dict[Part, ReadRows] = {
-        part: functools.partial(_read, part_path, config)
-        for part, part_path in _find_parts(path).items()
-    }
-    return load_rows(str(path), key, readers, config)
+    reading = FileConfig.model_fields.keys() - SplitConfig.model_fields.keys()
+    key = {"digest": config.digest, **config.model_dump(mode="json", include=reading)}
+    parts = _find_parts(path)
+    first = parts.get("train") or parts["all"]
+    notes: list[str] = []
+    if unlabeled := _find_unlabeled(parts) if first.is_dir() else None:
+        notes.append(f"train: the folder {unlabeled} has no label, and is left out")
+    if beside := _list_beside(path, parts):
+        notes.append(f"not read: {format_list(beside, 5)}")
+    if others := [file for part in parts.values() for file in _list_other_files(part)]:
+        shown = f"{len(others):,} of the files in label folders, such as {others[0]}"
+        notes.append(f"not read: {shown}; only .txt files directly in these folders are")
+    sources: dict[Part, RowSource] = {}
+    for part, part_path in parts.items():
+        noticed: list[str] = []
+        read = functools.partial(_read_table, part_path, first, config, noticed)
+        if part_path.is_dir():
+            read = functools.partial(_read_folder, part_path, config.encoding, unlabeled)
+        sources[part] = RowSource(str(part_path), read, noticed)
+    return load_rows(str(path), key, sources, config, notes=notes)
+
+
+def _read_table(path: Path, first: Path, config: Config, notes: list[str]) -> Iterator[Row]:
+    """Yield the rows of a table; the columns of the training split apply to all splits."""
+    if path != first:
+        with open_table(first, config) as table:
+            columns = find_columns(table, config, str(first))
+        with open_table(path, config) as table:
+            if columns.label not in table.names:
+                raise DataError(
+                    f"{path} has no column '{columns.label}', which {first} has; if these texts"
+                    f" have no labels to evaluate with, give {first} instead, and classify them"
+                    " with `textclf predict`"
+                )
+        asked = {"text_column": columns.texts, "label_column": columns.label}
+        config = config.model_copy(update=asked)
+    yield from read_rows(path, config, notes)
+
+
+def _find_unlabeled(parts: dict[Part, Path]) -> str | None:
+    """Return the folder of the training split that is not a label, as in the archive of IMDB."""
+    names = {part: {file.parent.name for file in _list_files(parts[part])} for part in parts}
+    extra = names.pop("train", set()).difference(*names.values()) if len(names) > 1 else ()
+    return next((name for name in extra if name.lower() in UNLABELED), None)
 
 
 def _hash_parts(path: Path) -> str:
@@ -100,65 +133,92 @@ def _hash_parts(path: Path) -> str:
         for part, part_path in _find_parts(path).items():
             for file in _list_files(part_path) if part_path.is_dir() else [part_path]:
                 name = "" if file == part_path else file.relative_to(part_path)
-                suffix = find_format(file) or ".txt"
-                digest.update(f"{part} {name} {suffix} {_hash_once(file)}\n".encode())
+                suffix = ".txt" if file is not part_path else find_format(file)
+                content = _hash_once(file, file.stat().st_mtime_ns, file.stat().st_size)
+                digest.update(f"{part} {name} {suffix} {content}\n".encode())
     except OSError as error:
         raise DataError(f"cannot read {path}: {format_reason(error)}") from error
     return digest.hexdigest()
 
 
-def _hash_once(path: Path) -> str:
-    """Hash a file once until it changes; many configurations of one command may name it."""
-    known = path.stat()
-    return _hash_file(path, known.st_mtime_ns, known.st_size)
-
-
 @functools.cache
-def _hash_file(path: Path, changed: int, size: int) -> str:  # noqa: ARG001 - part of the cache key
+def _hash_once(path: Path, changed: int, size: int) -> str:  # noqa: ARG001 - part of the cache key
+    """Hash a file once until it changes; many configurations of one command may name it."""
     return hash_file(path)
 
 
 def _locate(name: str) -> Path:
+    path = Path(os.path.expanduser(name))  # noqa: PTH111 - keeps ~ if no such user exists
     try:
-        path = Path(name).expanduser()
         path.stat()
-    except (OSError, RuntimeError) as error:  # RuntimeError: ~ of a user that does not exist.
+    except OSError as error:
         folder = "" if name.startswith("/") else f" in {Path.cwd()}"
+        remedy = format_nearest_path(Path(name)) or "check the path."
         raise RequestError(
-            f"{name[:200]}{folder}: {format_reason(error)}; check the path; a finished run needs"
-            " its file, or a link to it, there"
+            f"{name[:200]}{folder}: {format_reason(error)}; {remedy} A finished run needs its file,"
+            " or a link to it, there"
         ) from error
     return path
 
 
 def _list_files(folder: Path) -> list[Path]:
     """Return the text files in the label folders in a fixed order, without hidden files."""
-    found = ((path, path.relative_to(folder).parts) for path in folder.glob("*/*.txt"))
-    return sorted(path for path, parts in found if not any(part[0] == "." for part in parts))
+    files = folder.glob("[!.]*/[!.]*")
+    return sorted(path for path in files if path.suffix.lower() == ".txt" and path.is_file())
+
+
+def _list_beside(path: Path, parts: dict[Part, Path]) -> list[str]:
+    """Return the names of tables and folders of texts beside those of the splits."""
+    if path.is_file() or path in parts.values():
+        return []
+    others = sorted({*path.glob("[!.]*")} - {*parts.values()})
+    return [
+        other.name
+        for other in others
+        if (_is_table(other) if other.is_file() else next(other.glob("**/*.txt"), None))
+    ]
+
+
+def _list_other_files(folder: Path) -> list[Path]:
+    """Return the files in label folders that are not read, relative to the folder."""
+    read = {*_list_files(folder)} if folder.is_dir() else set()
+    files = (path for path in folder.glob("[!.]*/**/[!.]*") if path.is_file())
+    return sorted(path.relative_to(folder) for path in files if path not in read)
 
 
 def _find_parts(path: Path) -> dict[Part, Path]:
     """Return the file or folder of each split; ``all`` without splits."""
     if path.is_file():
         if find_format(path) is None:
-            raise DataError(f"{path}: expected a folder, or a file that ends in {FORMATS} or .gz")
+            raise DataError(
+                f"{path}: expected a folder, or a file that ends in {SUFFIXES}, also compressed;"
+                " unpack archives of several files"
+            )
         return {"all": path}
     if not path.is_dir():
         raise DataError(f"{path} is neither a file nor a folder")
-    tables = [file for file in sorted(path.iterdir()) if file.is_file() and find_format(file)]
-    folders = [f for f in sorted(path.iterdir()) if f.is_dir() and not f.name.startswith(".")]
+    entries = [entry for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]
+    tables = [file for file in entries if file.is_file() and _is_table(file)]
+    folders = [entry for entry in entries if entry.is_dir()]
     for candidates in (tables, folders):
         if parts := _match_parts(candidates):
             return parts
+    if _list_files(path):
+        return {"all": path}
     if tables:
         raise DataError(
             f"{path}: give one of its files, such as {tables[0]}, or name them train and test"
         )
-    if _list_files(path):
-        return {"all": path}
     raise DataError(
-        f"{path} contains neither a {FORMATS} file nor a folder of .txt files for each label"
+        f"{path} contains neither a table ({SUFFIXES}) nor a folder of .txt files for each label"
     )
+
+
+def _is_table(path: Path) -> bool:
+    """Return whether a file in a folder is data; other files may be beside them."""
+    is_part = path.name.lower().split(".")[0] in PARTS
+    is_likely = any(suffix.lower() in {*FORMATS} - {".txt"} for suffix in path.suffixes)
+    return (is_part or is_likely) and find_format(path) is not None
 
 
 def _match_parts(candidates: list[Path]) -> dict[Part, Path]:
@@ -179,30 +239,16 @@ def _match_parts(candidates: list[Path]) -> dict[Part, Path]:
     return parts
 
 
-def _read(path: Path, config: Config) -> Iterable[Row]:
-    if path.is_dir():
-        return _read_folder(path, config.encoding)
-    return read_rows(
-        path,
-        lambda names: find_columns(names, config, str(path)),
-        encoding=config.encoding,
-    )
-
-
-def _read_folder(folder: Path, encoding: str) -> Iterator[Row]:
+def _read_folder(folder: Path, encoding: str, left_out: str | None) -> Iterator[Row]:
     """Yield each text file with the name of its folder as the label."""
     for path in _list_files(folder):
+        label = path.relative_to(folder).parts[0]
+        if label == left_out:
+            continue
         try:
-            text = TEXT.read(path).decode(encoding)
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"{path} is not {encoding}: {error.reason}; try --set dataset.encoding=latin-1"
-            ) from error
-        except LookupError as error:
-            raise RequestError(
-                f"dataset.encoding: {error}; use a name such as utf-8 or latin-1"
-            ) from error
+            TEXT.check(path.stat().st_size, str(path))
+            with path.open("rb") as file, open_text(file, encoding, path) as text:
+                content = text.read()
         except OSError as error:
             raise DataError(f"cannot read {path}: {format_reason(error)}") from error
-        label = path.relative_to(folder).parts[0]
-        yield check_row(text.removeprefix("\ufeff"), label, str(path))
+        yield content, label, str(path.relative_to(folder))

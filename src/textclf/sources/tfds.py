@@ -6,13 +6,14 @@ used.
 
 import functools
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from textclf.data.dataset import TextDataset
+from textclf.data.table import Table
 from textclf.data.tabular import TableConfig, find_columns, load_library_dataset
 from textclf.errors import DataError, RequestError, format_reason
 from textclf.runtime.backend import import_tensorflow, without_tuning
@@ -40,11 +41,6 @@ def about(config: Config) -> dict[str, str]:
     }
 
 
-def label_names(config: Config) -> tuple[str, ...]:
-    """Return the label names in the order of the catalog."""
-    return load(config).label_names
-
-
 def load(config: Config) -> TextDataset:
     """Load a dataset, after downloading it if necessary.
 
@@ -58,11 +54,12 @@ def load(config: Config) -> TextDataset:
     features = builder.info.features
     if not isinstance(features, tfds.features.FeaturesDict):
         raise DataError(f"--dataset {config.name}: its examples have no named features")
-    text, label = find_columns(list(features), config, f"--dataset {config.name}")
-    if getattr(features[text], "np_dtype", None) != np.object_:
-        raise DataError(
-            f"--dataset {config.name}: the feature '{text}' is not text; give --text-column"
-        )
+    columns = find_columns(Table(list(features)), config, f"--dataset {config.name}")
+    for name in columns.texts:
+        if getattr(features[name], "np_dtype", None) != np.object_:
+            raise DataError(
+                f"--dataset {config.name}: the feature '{name}' is not text; give --text-column"
+            )
     root = _root()
     if not builder.is_prepared():
         remedy = f"check the network, {USE_BBC}"
@@ -71,18 +68,18 @@ def load(config: Config) -> TextDataset:
             builder.download_and_prepare()
     return load_library_dataset(
         config,
-        (text, label),
+        columns,
         {name: functools.partial(_read, builder, name) for name in builder.info.splits},
-        label_names=getattr(features[label], "names", None),
+        label_names=getattr(features[columns.label], "names", None),
         key={"tfds": builder.info.full_name, "root": str(root)},
     )
 
 
-def _read(builder: Any, split: str, text: str, label: str) -> Iterator[tuple[Any, Any]]:
-    """Yield the text and the label of each example, as UTF-8 and as a number or UTF-8."""
+def _read(builder: Any, split: str, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """Yield the values of features, example by example: UTF-8, and a number or UTF-8."""
     data = builder.as_dataset(split=split, shuffle_files=False, batch_size=BATCH_SIZE)
     for batch in without_tuning(data):
-        yield from zip(batch[text].numpy(), batch[label].numpy().tolist(), strict=True)
+        yield from zip(*(batch[name].numpy().tolist() for name in names), strict=True)
 
 
 def _root() -> Path:

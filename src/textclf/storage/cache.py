@@ -22,7 +22,7 @@ from textclf.storage.checksums import format_record, hash_file, read_record
 from textclf.storage.files import remove_leftovers, write_atomically
 from textclf.storage.limits import CACHE
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """Part of every key; raised when the same key would stand for other content."""
 
 RECORD = "record.json"

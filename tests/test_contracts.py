@@ -14,7 +14,7 @@ import textclf.commands
 import textclf.data.loading
 import textclf.executors
 import textclf.models
-from textclf.commands._options import list_summaries
+from textclf.commands._output import list_summaries
 from textclf.config.loading import Override, read_yaml
 from textclf.config.resolve import resolve
 from textclf.config.schema import DatasetConfig, ModelConfig

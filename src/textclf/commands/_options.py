@@ -1,10 +1,8 @@
 """Options that several commands share, and the configuration that they describe."""
 
-import contextlib
-import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,18 +12,12 @@ from textclf.registry import list_names
 from textclf.runtime.backend import DEVICES
 from textclf.tables import (
     FORMATS,
-    Column,
-    escape_control,
-    format_table,
-    terminal_width,
-    wrap_text,
 )
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from textclf.config.loading import Override
-    from textclf.runtime.progress import Reporter
 
 
 class PathType(click.Path):
@@ -262,69 +254,3 @@ def refuse_conflicts(flag: str, key: str, assignments: Sequence[str]) -> None:
 def format_command() -> str:
     """Return the command line as the user could type it."""
     return shlex.join(["textclf", *sys.argv[1:]])
-
-
-def print_comparison(
-    rows: Sequence[Any],
-    notes: Sequence[str],
-    style: str,
-    reporter: "Reporter",
-    *,
-    chosen: Sequence[str],
-) -> None:
-    """Print the rows of a comparison, and its notes below them or on standard error.
-
-    Args:
-        rows: Rows of `tabulate`, and of failed runs.
-        notes: Sentences that explain the rows.
-        style: One of `FORMATS`.
-        reporter: Prints the notes if the format has no place for them.
-        chosen: Keys of the columns; if empty, the default ones.
-    """
-    from textclf.comparison.report import format_comparison
-
-    click.echo(format_comparison(rows, notes, style, chosen=chosen, width=terminal_width()))
-    if style in {"csv", "json"}:
-        for note in notes:
-            reporter.info(note)
-
-
-@contextlib.contextmanager
-def continuing_without_reader() -> Iterator[None]:
-    """Ignore a closed output pipe, so that the exit code still reports the result."""
-    try:
-        yield
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def print_table(rows: Sequence[Any], columns: Sequence[Column], style: str) -> None:
-    """Print rows to standard output."""
-    click.echo(format_table(rows, columns, style, width=terminal_width()))
-
-
-def print_next(*arguments: object, style: str = "table", quiet: bool = False) -> None:
-    """Print the command that is useful next, below a table for people."""
-    if style == "table" and not quiet:
-        command = shlex.join(["textclf", *map(str, arguments)])
-        click.echo(f"next: {escape_control(command)}", err=True)
-
-
-def print_text(text: str) -> None:
-    """Print a line to standard output, wrapped between words in a terminal."""
-    click.echo(wrap_text(text, terminal_width(), indent="  "))
-
-
-def list_summaries(kind: str) -> list[dict[str, str]]:
-    """Return the name and the summary of all ``datasets`` or ``models``."""
-    from textclf.registry import describe
-
-    rows = [{"name": name, "summary": describe(kind, name)} for name in list_names(kind)]
-    for name in list_names("sources") if kind == "datasets" else ():
-        shown = {"path": "PATH", "hf": "hf:PATH"}.get(name, f"{name}:NAME")
-        rows.append({"name": shown, "summary": describe("sources", name)})
-    return rows
-
-
-SUMMARY_COLUMNS = (Column("name", "name"), Column("summary", "summary", shrinks_to=30))

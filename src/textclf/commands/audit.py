@@ -13,10 +13,9 @@ from textclf.commands._options import (
     format_option,
     list_options,
     make_overrides,
-    print_next,
-    print_table,
     quiet_option,
 )
+from textclf.commands._output import print_next, print_table
 from textclf.tables import terminal_width
 
 

@@ -4,7 +4,8 @@ import datetime
 
 import click
 
-from textclf.commands._options import format_option, print_next, print_table
+from textclf.commands._options import format_option
+from textclf.commands._output import print_next, print_table
 from textclf.tables import Column, format_number
 
 COLUMNS = (

@@ -14,18 +14,16 @@ from textclf.commands._options import (
     PATH,
     columns_option,
     config_options,
-    continuing_without_reader,
     device_option,
     executor_options,
     format_command,
     format_option,
     make_overrides,
-    print_comparison,
-    print_next,
     quiet_option,
     refuse_conflicts,
     run_root_option,
 )
+from textclf.commands._output import continuing_without_reader, print_comparison, print_next
 
 if TYPE_CHECKING:
     from textclf.comparison.comparison import Comparison

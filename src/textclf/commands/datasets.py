@@ -8,12 +8,14 @@ import click
 
 from textclf.commands._options import (
     DATASET,
-    SUMMARY_COLUMNS,
     dataset_options,
     format_option,
     list_options,
-    list_summaries,
     make_overrides,
+)
+from textclf.commands._output import (
+    SUMMARY_COLUMNS,
+    list_summaries,
     print_next,
     print_table,
     print_text,

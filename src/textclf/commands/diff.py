@@ -5,14 +5,8 @@ from pathlib import Path
 
 import click
 
-from textclf.commands._options import (
-    PATH,
-    format_option,
-    print_next,
-    print_table,
-    print_text,
-    trust_code_option,
-)
+from textclf.commands._options import PATH, format_option, trust_code_option
+from textclf.commands._output import print_next, print_table, print_text
 from textclf.tables import Column, format_number, format_p_value, format_start
 
 LABEL_COLUMNS = (

@@ -10,11 +10,10 @@ from textclf.commands._options import (
     PATH,
     device_option,
     format_option,
-    print_next,
-    print_table,
     quiet_option,
     trust_code_option,
 )
+from textclf.commands._output import print_next, print_table
 
 
 @click.command(name="evaluate")

@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from textclf.commands._options import PATH, format_option, print_next, print_table, print_text
+from textclf.commands._options import PATH, format_option
+from textclf.commands._output import print_next, print_table, print_text
 from textclf.tables import Column, format_flag, format_number
 
 COLUMNS = (

@@ -6,14 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from textclf.commands._options import (
-    DATASET,
-    MODEL,
+from textclf.commands._options import DATASET, MODEL, config_options, format_option, make_overrides
+from textclf.commands._output import (
     SUMMARY_COLUMNS,
-    config_options,
-    format_option,
     list_summaries,
-    make_overrides,
     print_next,
     print_table,
     print_text,

@@ -9,14 +9,8 @@ from typing import Any, BinaryIO
 
 import click
 
-from textclf.commands._options import (
-    PATH,
-    device_option,
-    format_option,
-    print_next,
-    print_table,
-    trust_code_option,
-)
+from textclf.commands._options import PATH, device_option, format_option, trust_code_option
+from textclf.commands._output import print_next, print_table
 from textclf.errors import RequestError, format_unknown
 from textclf.storage import limits
 from textclf.tables import Column, format_number, format_start

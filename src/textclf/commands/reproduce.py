@@ -9,11 +9,10 @@ from textclf.commands._options import (
     device_option,
     format_command,
     format_option,
-    print_next,
-    print_table,
     quiet_option,
     trust_code_option,
 )
+from textclf.commands._output import print_next, print_table
 from textclf.tables import Column, format_number
 
 COLUMNS = (

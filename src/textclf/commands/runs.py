@@ -6,15 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from textclf.commands._options import (
-    PATH,
-    continuing_without_reader,
-    format_option,
-    print_next,
-    print_table,
-    run_filter_options,
-    run_root_option,
-)
+from textclf.commands._options import PATH, format_option, run_filter_options, run_root_option
+from textclf.commands._output import continuing_without_reader, print_next, print_table
 from textclf.tables import Column, escape_control, format_number
 
 if TYPE_CHECKING:
@@ -182,7 +175,7 @@ def remove_runs(runs: "Sequence[RunDirectory]", roots: "Sequence[Path]") -> int:
         How many were removed; a message says why each of the others was not.
     """
     from textclf.errors import RunError
-    from textclf.runs.directory import remove_empty_folders
+    from textclf.storage.files import remove_empty_folders
 
     n_removed, tops = 0, {root.resolve() for root in roots}
     for run in runs:

@@ -17,11 +17,10 @@ from textclf.commands._options import (
     format_command,
     format_option,
     make_overrides,
-    print_comparison,
-    print_next,
     quiet_option,
     run_root_option,
 )
+from textclf.commands._output import print_comparison, print_next
 from textclf.registry import list_names
 
 if TYPE_CHECKING:

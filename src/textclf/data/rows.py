@@ -3,7 +3,7 @@
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,28 +19,12 @@ from textclf.data.labels import (
     sort_labels,
     unify_numbers,
 )
-from textclf.data.overlap import hash_texts
 from textclf.data.packing import Arrays, pack_split, unpack_split
-from textclf.data.splitting import split_stratified
+from textclf.data.splitting import PARTS, Part, cut_missing_splits
 from textclf.data.text_store import StoredTexts
-from textclf.errors import DataError, RequestError, format_unknown
+from textclf.errors import DataError, format_unknown
 from textclf.storage.cache import CacheEntry, cached
 from textclf.storage.limits import TEXT
-
-Part = Literal["all", "train", "validation", "test"]
-"""Official split of the source; ``all`` if it has no splits."""
-
-PARTS: dict[str, Part] = {
-    "train": "train",
-    "training": "train",
-    "test": "test",
-    "testing": "test",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "dev": "validation",
-}
-"""Usual names of splits."""
 
 Row = tuple[Any, Any, str]
 """A text, its label, and where it is, such as ``line 3``; not yet checked."""
@@ -69,8 +53,8 @@ FEW_LABELS = 10
 N_POSITIONS = 5
 """Examples without a label that a message names."""
 
-SHOWN_CHARACTERS = 40
-"""Characters of a text that a note shows."""
+LONGEST_MARK = max(map(len, MISSING))
+"""Characters of the longest text that stands for a missing one."""
 
 INVISIBLE = "".join(map(chr, ZERO_WIDTH))
 """Characters that do not make a text."""
@@ -148,7 +132,9 @@ def _unpack(
     if len(names) < 2:
         given = f"only one label, {names[0]!r}" if names else "no rows"
         raise DataError(f"{name} has {given}; at least two labels are needed")
-    splits, cut_notes = _split({part: unpack_split(part, entry.arrays) for part in parts}, config)
+    splits, cut_notes = cut_missing_splits(
+        {part: unpack_split(part, entry.arrays) for part in parts}, config
+    )
     n_examples = sum(map(len, splits.values()))
     few = f"{name}: {n_examples:,} examples with {len(names):,} labels"
     if len(names) > max(n_examples / 2, FEW_LABELS):
@@ -289,7 +275,7 @@ class _SplitReader:
                 continue
             checked = _check_text(text, where)
             visible = checked.strip().strip(INVISIBLE)
-            self.n_empty += len(visible) < SHOWN_CHARACTERS and visible.lower() in MISSING
+            self.n_empty += len(visible) <= LONGEST_MARK and visible.lower() in MISSING
             if not checked.isascii() and (found := GARBLED.search(checked)):
                 self._n_garbled += 1
                 self._garbled = self._garbled or found[0]
@@ -333,42 +319,3 @@ def _check_text(text: Any, position: str) -> str:
     except UnicodeEncodeError as error:
         raise DataError(f"{position}: a lone surrogate is not valid text") from error
     return text
-
-
-def _split(
-    parts: Mapping[Part, Split], config: SplitConfig
-) -> tuple[dict[Part, Split], Sequence[str]]:
-    """Return the official splits, and stratified fractions for those that are missing.
-
-    Also returns notes on how they were cut.
-    """
-    validation = 0.0 if "validation" in parts else config.validation_fraction
-    test = 0.0 if "test" in parts else config.test_fraction
-    if validation + test >= 1:
-        raise RequestError(
-            f"dataset.validation_fraction {validation:g} plus dataset.test_fraction {test:g} must"
-            " be below 1"
-        )
-    names: tuple[Part, ...] = ("train", "validation", "test")
-    if not validation + test:
-        return {name: parts[name] for name in names}, ()
-    source: Part = "all" if "all" in parts else "train"
-    whole, train = parts[source], 1 - validation - test
-    # The same text in training and test would measure nothing.
-    groups = hash_texts(whole.texts)
-    cut = split_stratified(whole, train=train, validation=validation, groups=groups)
-    asked = {name: f for name, f in zip(names, (train, validation, test), strict=True) if f}
-    splits = {name: parts.get(name, split) for name, split in zip(names, cut, strict=True)}
-    splits["train"] = cut[0]
-    actual = {name: len(splits[name]) / len(whole) for name in asked}
-    shown = ", ".join(f"{name} {fraction:.0%}" for name, fraction in actual.items())
-    note = f"splits of the {'training split' if source == 'train' else 'examples'}: {shown}"
-    if any(abs(actual[name] - fraction) > fraction / 10 for name, fraction in asked.items()):
-        _, first, counts = np.unique(groups, return_index=True, return_counts=True)
-        reason = "labels have few examples"
-        if counts.max() > max(2, len(whole) * min(asked.values()) / 10):
-            text = " ".join(whole.texts[int(first[counts.argmax()])].split())[:SHOWN_CHARACTERS]
-            reason = f"equal texts stay together, and {text!r} occurs {counts.max():,} times"
-        wanted = ", ".join(f"{fraction:.0%}" for fraction in asked.values())
-        note += f"; {wanted} were asked for, but {reason}"
-    return splits, [note]

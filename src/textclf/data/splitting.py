@@ -1,13 +1,34 @@
-"""Stratified splits and subsets, with a fixed seed."""
+"""Names of splits, and stratified splits and subsets with a fixed seed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from textclf.config.schema import SplitConfig
 from textclf.data.dataset import IntArray, Split, TextDataset
+from textclf.data.overlap import hash_texts
+from textclf.errors import RequestError
+
+Part = Literal["all", "train", "validation", "test"]
+"""Official split of the source; ``all`` if it has no splits."""
+
+PARTS: dict[str, Part] = {
+    "train": "train",
+    "training": "train",
+    "test": "test",
+    "testing": "test",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+}
+"""Usual names of splits."""
+
+SHOWN_CHARACTERS = 40
+"""Characters of a text that a note shows."""
 
 SPLIT_SEED = 20_240_101
 """Fixed, so that splits and subsets are the same for every run on every machine."""
@@ -32,6 +53,60 @@ def stratified_quantiles(labels: IntArray, *, seed: int = SPLIT_SEED) -> npt.NDA
         members = shuffled[labels[shuffled] == label]
         quantiles[members] = (np.arange(len(members)) + 0.5) / len(members)
     return quantiles
+
+
+def cut_missing_splits(
+    parts: Mapping[Part, Split], config: SplitConfig
+) -> tuple[dict[Part, Split], Sequence[str]]:
+    """Return the official splits, and stratified fractions for those that are missing.
+
+    Args:
+        parts: Official splits, or ``all``.
+        config: Fractions of the splits that are missing.
+
+    Returns:
+        The three splits, and notes on how they were cut.
+
+    Raises:
+        RequestError: The fractions leave nothing for training.
+    """
+    validation = 0.0 if "validation" in parts else config.validation_fraction
+    test = 0.0 if "test" in parts else config.test_fraction
+    if validation + test >= 1:
+        raise RequestError(
+            f"dataset.validation_fraction {validation:g} plus dataset.test_fraction {test:g} must"
+            " be below 1"
+        )
+    names: tuple[Part, ...] = ("train", "validation", "test")
+    if not validation + test:
+        return {name: parts[name] for name in names}, ()
+    whole, train = parts["all" if "all" in parts else "train"], 1 - validation - test
+    # The same text in training and test would measure nothing.
+    groups = hash_texts(whole.texts)
+    cut = split_stratified(whole, train=train, validation=validation, groups=groups)
+    fractions = zip(names, cut, (train, validation, test), strict=True)
+    asked = {name: (split, fraction) for name, split, fraction in fractions if fraction}
+    source = "examples" if "all" in parts else "training split"
+    note = f"splits of the {source}: {_describe_cut(asked, whole, groups)}"
+    return {name: asked[name][0] if name in asked else parts[name] for name in names}, [note]
+
+
+def _describe_cut(
+    asked: Mapping[Part, tuple[Split, float]], whole: Split, groups: npt.NDArray[Any]
+) -> str:
+    """Return the fractions of splits, and the reason if one differs by more than a tenth."""
+    actual = {name: len(split) / len(whole) for name, (split, _) in asked.items()}
+    shown = ", ".join(f"{name} {fraction:.0%}" for name, fraction in actual.items())
+    wanted = {name: fraction for name, (_, fraction) in asked.items()}
+    if all(abs(actual[name] - fraction) <= fraction / 10 for name, fraction in wanted.items()):
+        return shown
+    _, first, counts = np.unique(groups, return_index=True, return_counts=True)
+    reason = "labels have few examples"
+    if counts.max() > max(2, len(whole) * min(wanted.values()) / 10):
+        text = " ".join(whole.texts[int(first[counts.argmax()])].split())[:SHOWN_CHARACTERS]
+        reason = f"equal texts stay together, and {text!r} occurs {counts.max():,} times"
+    listed = ", ".join(f"{fraction:.0%}" for fraction in wanted.values())
+    return f"{shown}; {listed} were asked for, but {reason}"
 
 
 def split_stratified(

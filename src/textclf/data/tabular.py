@@ -10,7 +10,8 @@ from pydantic import BeforeValidator, Field
 from textclf.config.schema import SplitConfig
 from textclf.data.dataset import TextDataset
 from textclf.data.labels import is_number
-from textclf.data.rows import PARTS, Part, Row, RowSource, load_rows
+from textclf.data.rows import Row, RowSource, load_rows
+from textclf.data.splitting import PARTS, Part
 from textclf.data.table import Columns, Table, clean_name, join_texts
 from textclf.errors import DataError, RequestError, format_list
 
@@ -116,10 +117,8 @@ def find_columns(table: Table, config: TableConfig, origin: str) -> Columns:
     if len(set(names)) == 2 == len(table.names):  # With two columns, one determines the other.
         other = {names[0]: names[1], names[1]: names[0]}
         texts = [texts[0] or other.get(label or ""), *texts[1:]]
-        label = label or other.get(texts[0] or "")
-        label = (
-            None if label and label.lower() in IDENTIFIERS and not config.label_column else label
-        )
+        if not label and texts[0] and other[texts[0]].lower() not in IDENTIFIERS:
+            label = other[texts[0]]
     found = tuple(name for name in texts if name)
     if not found or not label:
         kind = "label" if found else "text"

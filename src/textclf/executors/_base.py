@@ -17,13 +17,10 @@ from textclf.errors import (
 )
 from textclf.experiment.run import RunContext, run_experiment
 from textclf.registry import load_module
-from textclf.runs.directory import (
-    RunDirectory,
-    list_absent_folders,
-    remove_empty_folders,
-)
+from textclf.runs.directory import RunDirectory
 from textclf.runs.result import Failure, Result
 from textclf.runtime.progress import Reporter
+from textclf.storage.files import list_absent_folders, remove_empty_folders
 
 STEP_TIMEOUT_SECONDS = 60
 """How long to wait for interrupted runs to complete their step."""

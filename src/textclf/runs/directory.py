@@ -6,7 +6,6 @@
 import contextlib
 import datetime
 import json
-import os
 import shlex
 import shutil
 from collections.abc import Iterable, Iterator
@@ -38,9 +37,11 @@ from textclf.storage.files import (
     format_json,
     format_os_error,
     is_locked,
+    list_absent_folders,
     lock_folder,
     reading,
     remove,
+    remove_empty_folders,
     remove_leftovers,
     write_atomically,
     write_text,
@@ -470,17 +471,3 @@ class RunDirectory:
         config, path = str(self.path / "config.yaml"), str(self.path)
         command = ["textclf", "train", "--config", config, "--run-dir", path, *options]
         return f"run: {shlex.join(command)}"
-
-
-def list_absent_folders(path: Path) -> list[Path]:
-    """Return a path and the folders above it that do not exist, the lowest first."""
-    # Unlike Path.exists, it is false if a folder may not be read.
-    return [folder for folder in (path, *path.parents) if not os.path.lexists(folder)]
-
-
-def remove_empty_folders(folders: Iterable[Path]) -> None:
-    """Remove folders, each of them above the one before, up to the first that is not empty."""
-    with contextlib.suppress(OSError):
-        for folder in folders:
-            with contextlib.suppress(FileNotFoundError):  # Another process has removed it.
-                folder.rmdir()

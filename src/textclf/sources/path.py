@@ -19,7 +19,8 @@ from textclf.config.schema import SplitConfig
 from textclf.data.dataset import TextDataset
 from textclf.data.file_formats import FORMATS, find_format, open_table, read_rows
 from textclf.data.labels import UNLABELED
-from textclf.data.rows import PARTS, Part, Row, RowSource, load_rows
+from textclf.data.rows import Row, RowSource, load_rows
+from textclf.data.splitting import PARTS, Part
 from textclf.data.tabular import FileConfig, find_columns
 from textclf.errors import DataError, RequestError, format_list, format_nearest_path, format_reason
 from textclf.storage.checksums import hash_file

@@ -7,7 +7,7 @@ import shutil
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +130,20 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def list_absent_folders(path: Path) -> list[Path]:
+    """Return a path and the folders above it that do not exist, the lowest first."""
+    # Unlike Path.exists, it is false if a folder may not be read.
+    return [folder for folder in (path, *path.parents) if not os.path.lexists(folder)]
+
+
+def remove_empty_folders(folders: Iterable[Path]) -> None:
+    """Remove folders, each of them above the one before, up to the first that is not empty."""
+    with contextlib.suppress(OSError):
+        for folder in folders:
+            with contextlib.suppress(FileNotFoundError):  # Another process has removed it.
+                folder.rmdir()
 
 
 def _flush_names(folder: Path) -> None:

@@ -67,7 +67,7 @@ def test_line_breaks_of_imdb_are_not_words(imdb):
     from textclf.text.vocabulary import count_words
 
     assert sum("<br />" in text for text in imdb.train.texts) > 5_000
-    words = count_words(imdb.train.texts[:3_000], max_words=200)
+    words = count_words(imdb.train.texts[:3_000], split="auto", max_words=200)
     assert words[0] == "the"
     assert "br" not in words
 
@@ -80,7 +80,7 @@ def test_counted_words_are_those_of_plain_python(imdb):
     for text in (text.replace("<br />", " ").lower() for text in texts):
         counts.update("".join(c if c.isalnum() or c in "' " else " " for c in text).split())
     expected = sorted(counts, key=lambda word: (-counts[word], word))[:500]
-    assert list(count_words(texts, max_words=500)) == expected
+    assert list(count_words(texts, split="auto", max_words=500)) == expected
 
 
 @pytest.mark.parametrize("damage", ["truncated", "noise"])

@@ -1,5 +1,6 @@
 import itertools
 import random
+import unicodedata
 
 import pytest
 from support import load_script
@@ -55,3 +56,18 @@ def test_many_similar_texts_do_not_need_all_pairs():
     assert all(near.similarity >= MIN_SIMILARITY for near in found)
     assert {near.other for near in found} == {0}  # All are equally similar; the first one counts.
     assert find(texts[:1]) == []
+
+
+def test_texts_without_spaces_are_compared_by_pairs_of_characters():
+    texts = ["船锚港浪海风烤油包面炉盐", "船锚港浪海风烤油包面炉糖", "天地玄黄宇宙洪荒日月盈昃"]
+    shingled = ShingledTexts.of(texts)
+    assert shingled.lengths.tolist() == [12, 12, 12]
+    [found] = find(texts)
+    assert (found.position, found.other) == (1, 0)
+
+
+def test_composed_and_decomposed_texts_have_the_same_pairs():
+    text = "l'été à la mer déjà passé"
+    texts = [unicodedata.normalize(form, text) for form in ("NFC", "NFD")]
+    one, other = ShingledTexts.of(texts).shingles
+    assert measure_similarity(one, other) == 1

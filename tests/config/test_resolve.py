@@ -28,6 +28,7 @@ def test_defaults_are_the_reuters_recipe():
         "sequence_length": 120,
         "padding": "pre",
         "truncating": "pre",
+        "split": "auto",
     }
     assert config.model.model_dump() == {
         "name": "cnn",

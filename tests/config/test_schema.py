@@ -125,6 +125,7 @@ CHANGES = {
     "text.sequence_length": 199,
     "text.padding": "post",
     "text.truncating": "pre",
+    "text.split": "words",
     "training.epochs": 11,
     "training.batch_size": 63,
     "training.optimizer": "adam",
@@ -237,8 +238,8 @@ def test_fingerprint_does_not_depend_on_the_order_of_keys():
     assert configs[0].fingerprint == configs[1].fingerprint
 
 
-PINNED_VERSION = 3
-PINNED_FINGERPRINT = "0c7d5a166c"
+PINNED_VERSION = 4
+PINNED_FINGERPRINT = "ccdf3834dc"
 PINNED_DEFAULTS = {
     "dataset.limit": None,
     "dataset.drop_leaked": False,
@@ -246,6 +247,7 @@ PINNED_DEFAULTS = {
     "text.sequence_length": 200,
     "text.padding": "pre",
     "text.truncating": "pre",
+    "text.split": "auto",
     "training.epochs": 10,
     "training.batch_size": 64,
     "training.optimizer": "fused-adam",

@@ -1,5 +1,6 @@
 """Encoding a dataset: its vocabulary, and token ids from the cache."""
 
+import hashlib
 import zipfile
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from textclf.config.schema import TextConfig
 from textclf.data.text_store import StoredTexts
 from textclf.storage.cache import list_entries
 from textclf.text import encode_dataset as module
-from textclf.text.encode_dataset import build_encoder, encode_dataset
+from textclf.text.encode_dataset import build_encoder, encode_dataset, list_token_notes
 from textclf.text.input_pipeline import encode
 
 CONFIG = TextConfig(num_words=50, sequence_length=5)
@@ -86,3 +87,50 @@ def test_run_from_the_cache_has_the_same_bytes(cli, tmp_path):
         with zipfile.ZipFile(tmp_path / name / "model.keras") as archive:
             weights.append(archive.read("model.weights.h5"))
     assert weights[0] == weights[1]
+
+
+@pytest.mark.parametrize(
+    ("ids", "notes"),
+    [
+        # 0 is padding, 1 the start, and 2 an unknown token: 1 of 10, and then 2 of 10.
+        ([[1, 2, 4, 4, 4, 4], [0, 1, 4, 4, 4, 4], [0, 0, 0, 0, 1, 4]], []),
+        (
+            [[1, 2, 2, 4, 4, 4], [1, 4, 4, 4, 4, 4]],
+            ["20% of the test tokens are unknown: no training text contains them"],
+        ),
+        (
+            [[0, 0, 0, 0, 1, 4], [0, 0, 0, 0, 1, 4], [1, 4, 4, 4, 4, 4]],
+            [
+                "67% of the test examples have one token; if spaces do not separate their words,"
+                " set text.split=characters"
+            ],
+        ),
+        ([[0, 0, 0, 0, 1, 4], [1, 4, 4, 4, 4, 4]], []),
+        ([[0, 0, 0, 0, 0, 1]], []),
+    ],
+    ids=["few unknown", "unknown", "one token", "half one token", "empty text"],
+)
+def test_notes_about_test_tokens(make_encoder, ids, notes, monkeypatch):
+    encoder = make_encoder(vocabulary=["a"])
+    assert list_token_notes(np.array(ids, np.int32), encoder) == notes
+    monkeypatch.setattr(module, "BLOCK_SIZE", 1)
+    assert list_token_notes(np.array(ids, np.int32), encoder) == notes
+
+
+def test_note_about_unknown_tokens_names_the_size_of_a_full_vocabulary(make_encoder):
+    [note] = list_token_notes(np.array([[1, 2, 4]]), make_encoder())
+    assert note == "50% of the test tokens are unknown: text.num_words is 7"
+
+
+def test_note_about_single_tokens_does_not_ask_for_the_characters_that_are_used(make_encoder):
+    [note] = list_token_notes(np.array([[0, 1, 4]]), make_encoder(split="characters"))
+    assert note == "100% of the test examples have one token"
+
+
+def test_training_says_that_tokens_are_unknown(cli, tmp_path):
+    rows = [f"{hashlib.md5(bytes([i])).hexdigest()},{'ab'[i % 2]}" for i in range(60)]
+    (tmp_path / "own.csv").write_text("text,label\n" + "\n".join(rows))
+    done = cli("train", "--model", "mlp", "--dataset", "own.csv", "--set", "training.epochs=1")
+    assert done.code == 0
+    assert "note: 100% of the test tokens are unknown: no training text contains them" in done.err
+    assert "note: 100% of the test examples have one token" in done.err

@@ -34,3 +34,20 @@ def test_encoder_agrees_with_keras_pad_sequences(make_encoder):
 def test_vocabulary_is_cut_to_the_number_of_ids(make_encoder):
     assert make_encoder().vocabulary == ("a", "b", "c")
     assert make_encoder(vocabulary=[]).vocabulary == ()
+
+
+def test_texts_are_normalized_and_split_only_if_the_encoder_says_how(make_encoder):
+    texts = ["a\u00a0é", "a\u00a0e\u0301", "aé"]
+    vocabulary = ["a", "é", "aé"]
+    ids = encode(make_encoder(split="auto", vocabulary=vocabulary), texts)
+    assert ids.tolist() == [[0, 1, 4, 5], [0, 1, 4, 5], [0, 0, 1, 6]]
+    characters = encode(make_encoder(split="characters", vocabulary=vocabulary), texts)
+    assert characters.tolist() == [[0, 1, 4, 5]] * 3
+    before = encode(make_encoder(vocabulary=vocabulary), texts)
+    assert before.tolist() == [[0, 0, 1, 2], [0, 0, 1, 2], [0, 0, 1, 6]]
+
+
+def test_encoder_that_was_saved_without_split_keeps_its_tokens(make_encoder):
+    config = make_encoder(split="auto").get_config()
+    assert config.pop("split") == "auto"
+    assert type(make_encoder()).from_config(config).split is None

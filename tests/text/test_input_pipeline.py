@@ -1,5 +1,7 @@
 """Batches of texts and their encodings: the same from memory and from files."""
 
+import gc
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +16,7 @@ from textclf.storage.arrays import write_batches
 from textclf.text import input_pipeline
 from textclf.text.classifier import predict
 from textclf.text.encode_dataset import encode_dataset
-from textclf.text.input_pipeline import as_rows, batch_in_order, encode, gather_from
+from textclf.text.input_pipeline import as_rows, batch_in_order, encode, encode_batches, gather_from
 from textclf.training.batches import Examples, TrainingData
 from textclf.training.loop import train
 
@@ -53,6 +55,22 @@ def test_every_text_is_encoded_in_order(make_encoder, monkeypatch):
     monkeypatch.setattr(input_pipeline, "ENCODE_BATCH_SIZE", 2)
     assert np.array_equal(encode(make_encoder(), texts), whole)
     assert whole.shape == (5, 4)
+
+
+class Texts(list):
+    """A list that can have a weak reference."""
+
+
+def test_texts_are_not_kept_if_encoding_stops(make_encoder, monkeypatch):
+    monkeypatch.setattr(input_pipeline, "ENCODE_BATCH_SIZE", 2)
+    texts = Texts(["a", "b", "c", "a b", ""])
+    batches = encode_batches(make_encoder(), texts)
+    next(batches)
+    batches.close()
+    kept = weakref.ref(texts)
+    del texts
+    gc.collect()
+    assert kept() is None
 
 
 class NoCheckpoint:

@@ -13,6 +13,7 @@ from textclf.evaluation.metrics import accuracy_interval
 from textclf.models import tfidf_svc
 from textclf.models._sklearn import decide
 from textclf.runtime.progress import Reporter
+from textclf.text.tokens import normalize_text
 
 N_FOLDS = 5
 
@@ -71,7 +72,7 @@ def cross_validate(
     from scipy.special import softmax
 
     config = tfidf_svc.Config(name="tfidf-svc")
-    _, features, note = tfidf_svc.fit_vectorizer(config, texts)
+    _, features, note = tfidf_svc.fit_vectorizer(config, [*map(normalize_text, texts)])
     if note:
         reporter.note(note)
     folds = assign_folds(labels, N_FOLDS)

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from textclf.data.text_store import BLOCK_SIZE
 from textclf.text.tokenizer import tokenize
+from textclf.text.tokens import normalize_text
 
 MIN_SIMILARITY = 0.5
 """Jaccard similarity of the word pairs of two near-duplicates.
@@ -54,7 +55,8 @@ class ShingledTexts:
         """Tokenize texts like the models."""
         lengths, shingles = [], []
         for start in range(0, len(texts), BLOCK_SIZE):
-            words = tokenize(tf.constant(texts[start : start + BLOCK_SIZE]))
+            normalized = [*map(normalize_text, texts[start : start + BLOCK_SIZE])]
+            words = tokenize(tf.constant(normalized))
             hashes = tf.strings.to_hash_bucket_fast(words.flat_values, 2**62).numpy()
             counts = words.row_lengths().numpy()
             lengths.append(counts)

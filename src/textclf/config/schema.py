@@ -25,7 +25,7 @@ Count = Annotated[int, Field(gt=0, le=1_000_000)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 """A fraction of the examples, between 0 and 1."""
 
-RESULTS_VERSION = 3
+RESULTS_VERSION = 4
 """Part of every fingerprint; raise it if a default changes, or if the same configuration gives
 other results."""
 
@@ -125,6 +125,12 @@ class TextConfig(Section):
     )
     truncating: Literal["pre", "post"] = Field(
         default="pre", description="end of a long text that is cut off"
+    )
+    split: Literal["words", "characters", "auto"] = Field(
+        default="auto",
+        description="what a token is: `words` between spaces and punctuation; `characters`; or"
+        " `auto`, characters in scripts without spaces (Han, kana, Thai, Lao, Khmer, Burmese) and"
+        " words in all others",
     )
 
 

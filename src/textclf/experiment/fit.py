@@ -13,7 +13,7 @@ from textclf.data.dataset import Split, TextDataset
 from textclf.errors import RequestError, TextclfError
 from textclf.evaluation.calibration import fit_scale
 from textclf.models._build import BuiltModel, build_model, find_fit, fit_model
-from textclf.models._sklearn import SklearnClassifier, decide
+from textclf.models._sklearn import SklearnClassifier
 from textclf.runs.directory import RunDirectory
 from textclf.runtime import backend
 from textclf.runtime.progress import Phases
@@ -97,7 +97,7 @@ def _calibrate(classifier: SklearnClassifier, validation: Split) -> None:
     if classifier.needs_calibration:
         classes = classifier.pipeline.classes_
         known = np.isin(validation.labels, classes)
-        decisions = decide(classifier.pipeline, validation.texts)[known]
+        decisions = classifier.decide_texts(validation.texts)[known]
         labels = np.searchsorted(classes, validation.labels[known])
         classifier.scale = fit_scale(decisions, labels)
 
@@ -113,7 +113,8 @@ def _fit_network(
 ) -> Fitted:
     """Encode the texts, train the network, and predict the test split."""
     from textclf.text.classifier import TextClassifier, predict
-    from textclf.text.encode_dataset import encode_dataset
+    from textclf.text.encode_dataset import encode_dataset, list_token_notes
+    from textclf.text.encoder import TextEncoder
     from textclf.training.batches import Examples, TrainingData
     from textclf.training.loop import count_used, train
 
@@ -121,6 +122,9 @@ def _fit_network(
         encoder, inputs = encode_dataset(
             dataset, config.text, takes=model.takes, encoder=model.encoder
         )
+    if isinstance(encoder, TextEncoder):
+        for note in list_token_notes(inputs["test"], encoder):
+            phases.reporter.note(note)
     data = TrainingData(
         Examples(inputs["train"], dataset.train.labels),
         Examples(inputs["validation"], dataset.validation.labels),

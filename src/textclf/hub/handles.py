@@ -29,7 +29,7 @@ from textclf.storage.files import remove_leftovers
 GRAPH_FILE = "saved_model.pb"
 GLOVE = "glove"
 GLOVE_TOKENS = 20_000
-GLOVE_VERSION = 1
+GLOVE_VERSION = 2
 """Part of the name in the cache; raise it if the same vectors give another embedding."""
 
 # The recipe's modules (https://www.tensorflow.org/tutorials/keras/text_classification_with_hub).

@@ -33,12 +33,18 @@ class Vectors:
     """Words and their vectors.
 
     Attributes:
-        tokens: Words as `tokenize` returns them, the most frequent first.
+        tokens: Words as `split_words` returns them, the most frequent first.
         matrix: <float32>[tokens, dim].
     """
 
     tokens: tuple[str, ...]
     matrix: npt.NDArray[np.float32]
+
+
+def split_words(texts: tf.Tensor) -> tf.RaggedTensor:
+    """Split texts that are not normalized, <string>[batch], into words in lower case."""
+    words = tokenize(texts, "words")
+    return words.with_flat_values(tf.strings.lower(words.flat_values, encoding="utf-8"))
 
 
 def choose(chunks: Iterable[Chunk], source: str, *, max_tokens: int) -> Vectors:
@@ -54,7 +60,7 @@ def choose(chunks: Iterable[Chunk], source: str, *, max_tokens: int) -> Vectors:
     """
     rows: dict[str, npt.NDArray[np.float32]] = {}
     for tokens, matrix in chunks:
-        words = tokenize(tf.constant(tokens, tf.string))
+        words = split_words(tf.constant(tokens, tf.string))
         for word, vector in zip(words.to_list(), matrix, strict=True):
             if len(word) == 1 and len(rows) < max_tokens:
                 # "Apple" and "apple" become the same word, and the first one is kept.
@@ -206,7 +212,7 @@ def _build_model(tokens_path: Path, rows: npt.NDArray[np.float32], *, n_tokens: 
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])  # type: ignore[untyped-decorator]
     def embed(texts: tf.Tensor) -> tf.Tensor:
-        words = tokenize(texts)
+        words = split_words(texts)
         return tf.sparse.segment_sqrt_n(
             embeddings,
             table.lookup(words.flat_values),

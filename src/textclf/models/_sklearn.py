@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from textclf.text.tokens import normalize_text
+
 FITTED_ATTRIBUTES = (
     *("coef_", "intercept_"),  # Linear models.
     *("feature_log_prob_", "class_log_prior_"),  # Naive Bayes.
@@ -23,6 +25,7 @@ class SklearnClassifier:
         label_names: Name of each label.
         scale: Factor of the decision function before softmax; not used with
             ``predict_proba``.
+        takes_normalized_text: Whether the pipeline takes what `normalize_text` returns.
         note: What the user should know about how it was fitted; it is not saved.
     """
 
@@ -34,17 +37,23 @@ class SklearnClassifier:
         label_names: Sequence[str],
         *,
         scale: float = 1.0,
+        takes_normalized_text: bool = False,
         note: str | None = None,
     ) -> None:
         self.pipeline = pipeline
         self.label_names = tuple(label_names)
         self.scale = scale
+        self.takes_normalized_text = takes_normalized_text
         self.note = note
 
     @property
     def needs_calibration(self) -> bool:
         """Whether probabilities come from decisions and depend on the scale."""
         return not hasattr(self.pipeline, "predict_proba")
+
+    def decide_texts(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
+        """Return the decision function of each text, <float64>[texts, known labels]."""
+        return decide(self.pipeline, self._prepare(texts))
 
     def predict_texts(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return the probabilities of each text, <float32>[texts, labels]."""
@@ -53,11 +62,14 @@ class SklearnClassifier:
         probabilities = np.zeros((len(texts), len(self.label_names)), np.float32)
         known = self.pipeline.classes_
         if self.needs_calibration:
-            decisions = decide(self.pipeline, texts)
-            probabilities[:, known] = softmax(self.scale * decisions, axis=1)
+            probabilities[:, known] = softmax(self.scale * self.decide_texts(texts), axis=1)
         else:
-            probabilities[:, known] = self.pipeline.predict_proba(texts)
+            probabilities[:, known] = self.pipeline.predict_proba(self._prepare(texts))
         return probabilities
+
+    def _prepare(self, texts: Sequence[str]) -> Sequence[str]:
+        """Return texts as the pipeline takes them."""
+        return [*map(normalize_text, texts)] if self.takes_normalized_text else texts
 
     def count_params(self) -> int:
         """Return the number of fitted parameters, without the vocabulary."""
@@ -72,6 +84,7 @@ class SklearnClassifier:
             "pipeline": self.pipeline,
             "label_names": list(self.label_names),
             "scale": self.scale,
+            "takes_normalized_text": self.takes_normalized_text,
         }
         skops.io.dump(content, path)
 
@@ -81,7 +94,13 @@ class SklearnClassifier:
         import skops.io
 
         content = skops.io.load(path, trusted=list(trusted))
-        return cls(content["pipeline"], content["label_names"], scale=content["scale"])
+        return cls(
+            content["pipeline"],
+            content["label_names"],
+            scale=content["scale"],
+            # Files that were saved before texts were normalized lack it.
+            takes_normalized_text=content.get("takes_normalized_text", False),
+        )
 
 
 def decide(estimator: Any, inputs: Any) -> npt.NDArray[np.float64]:

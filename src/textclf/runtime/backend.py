@@ -12,6 +12,12 @@ from textclf.errors import RequestError
 
 DEVICES = ("auto", "cpu", "gpu")
 
+BATCH_SIZE = 256
+"""Examples per step of a network that predicts."""
+
+BLOCK_SIZE = 80 * BATCH_SIZE
+"""Texts that are held in memory to be classified; whole batches, so that no digit depends on it."""
+
 
 def start(device: str = "auto", *, threads: int | None = None) -> str:
     """Import TensorFlow and choose the device that models run on.

@@ -12,12 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from textclf.runtime.backend import BATCH_SIZE, BLOCK_SIZE
 from textclf.text.encoder import TextEncoder  # noqa: F401 - registered with Keras
 from textclf.text.input_pipeline import Rows, batch_in_order, encode
-
-BATCH_SIZE = 256
-BLOCK_SIZE = 40 * BATCH_SIZE
-"""Texts that are encoded at once; whole batches, so that no digit depends on it."""
 
 
 @keras.saving.register_keras_serializable("textclf")

@@ -1,5 +1,6 @@
 """Encodes all texts of a dataset once, and caches token ids on disk."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,12 +9,17 @@ import numpy.typing as npt
 
 from textclf.config.schema import TextConfig
 from textclf.data.dataset import TextDataset
-from textclf.storage.arrays import array_to_strings, strings_to_array, write_batches
+from textclf.data.text_store import BLOCK_SIZE
+from textclf.storage.arrays import array_to_strings, read_rows, strings_to_array, write_batches
 from textclf.storage.cache import CacheEntry, cached
 from textclf.storage.checksums import hash_bytes
-from textclf.text.encoder import TextEncoder
+from textclf.text.encoder import FIRST_WORD_ID, PADDING_ID, START_ID, UNKNOWN_ID, TextEncoder
 from textclf.text.input_pipeline import Rows, as_rows, encode_batches
+from textclf.text.tokens import TOKENS_VERSION
 from textclf.text.vocabulary import count_words
+
+MAX_UNKNOWN = 0.1
+"""Fraction of unknown test tokens above which a note says so."""
 
 Inputs = Mapping[str, Rows]
 """What a network takes, by split."""
@@ -55,6 +61,7 @@ def _encode_tokens(dataset: TextDataset, config: TextConfig) -> tuple[TextEncode
         "dataset": dataset.digest,
         "vocabulary": hash_bytes(strings_to_array(published).tobytes()) if published else None,
         "text": config.model_dump(),
+        "tokens": [TOKENS_VERSION, unicodedata.unidata_version],
     }
     arrays = cached("ids", key, make).arrays
     encoder = _make_encoder(config, array_to_strings(arrays["vocabulary"]))
@@ -69,11 +76,42 @@ def _encode_splits(dataset: TextDataset, encoder: Any) -> dict[str, npt.NDArray[
     }
 
 
+def list_token_notes(ids: Any, encoder: TextEncoder) -> list[str]:
+    """Return a sentence if many tokens of the test split are unknown, or many texts have only one.
+
+    Args:
+        ids: <int32>[texts, sequence_length], token ids of the test split.
+        encoder: Encoder that made them.
+    """
+    n_unknown = n_tokens = n_short = 0
+    for start in range(0, len(ids), BLOCK_SIZE):
+        block = read_rows(ids, slice(start, start + BLOCK_SIZE))
+        is_token = (block != PADDING_ID) & (block != START_ID)
+        n_tokens += int(is_token.sum())
+        n_unknown += int((block == UNKNOWN_ID).sum())
+        n_short += int((is_token.sum(axis=1) == 1).sum())
+    notes = []
+    if n_unknown > MAX_UNKNOWN * n_tokens:
+        is_full = len(encoder.vocabulary) == encoder.num_words - FIRST_WORD_ID
+        limit = f"text.num_words is {encoder.num_words:,}"
+        reason = limit if is_full else "no training text contains them"
+        notes.append(f"{n_unknown / n_tokens:.0%} of the test tokens are unknown: {reason}")
+    if n_short > len(ids) / 2:
+        remedy = "; if spaces do not separate their words, set text.split=characters"
+        notes.append(
+            f"{n_short / len(ids):.0%} of the test examples have one token"
+            + remedy * (encoder.split != "characters")
+        )
+    return notes
+
+
 def build_encoder(dataset: TextDataset, config: TextConfig) -> TextEncoder:
     """Return an encoder with the published vocabulary, or that of the training texts."""
     vocabulary = dataset.vocabulary
     if vocabulary is None:
-        vocabulary = count_words(dataset.train.texts, max_words=config.num_words)
+        vocabulary = count_words(
+            dataset.train.texts, split=config.split, max_words=config.num_words
+        )
     return _make_encoder(config, vocabulary)
 
 

@@ -11,8 +11,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from textclf.text.tokenizer import tokenize
+from textclf.text.tokenizer import tokenize, tokenize_as_before
 
+PADDING_ID = 0
 START_ID = 1
 UNKNOWN_ID = 2
 FIRST_WORD_ID = 4
@@ -27,6 +28,8 @@ class TextEncoder(keras.layers.Layer):  # type: ignore[misc]
         sequence_length: Ids per text.
         padding: ``pre`` or ``post``: where short texts are filled with zeros.
         truncating: ``pre`` or ``post``: which end of a long text is cut off.
+        split: ``words``, ``characters`` or ``auto``: what a token is; None in models that were
+            saved before, whose texts are not normalized.
         vocabulary: Words by falling frequency; a saved layer loads them from its assets.
     """
 
@@ -37,6 +40,7 @@ class TextEncoder(keras.layers.Layer):  # type: ignore[misc]
         sequence_length: int,
         padding: str = "pre",
         truncating: str = "pre",
+        split: str | None = None,
         vocabulary: Iterable[str] = (),
         **options: Any,
     ) -> None:
@@ -45,7 +49,13 @@ class TextEncoder(keras.layers.Layer):  # type: ignore[misc]
         self.sequence_length = sequence_length
         self.padding = padding
         self.truncating = truncating
+        self.split = split
         self._set_vocabulary(vocabulary)
+
+    @property
+    def takes_normalized_text(self) -> bool:
+        """Whether `tokens.normalize_text` must be applied to texts first."""
+        return self.split is not None
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
@@ -64,7 +74,7 @@ class TextEncoder(keras.layers.Layer):  # type: ignore[misc]
 
     def call(self, texts: tf.Tensor) -> tf.Tensor:
         """Encode <string>[batch] as <int32>[batch, sequence_length]."""
-        words = tokenize(texts)
+        words = tokenize(texts, self.split) if self.split else tokenize_as_before(texts)
         ids = words.with_flat_values(self._table.lookup(words.flat_values))
         start = tf.fill([ids.nrows(), 1], START_ID)
         ids = tf.concat([start, ids], axis=1)
@@ -89,6 +99,7 @@ class TextEncoder(keras.layers.Layer):  # type: ignore[misc]
             "sequence_length": self.sequence_length,
             "padding": self.padding,
             "truncating": self.truncating,
+            "split": self.split,
         }
 
     def save_assets(self, folder: str) -> None:

@@ -10,6 +10,7 @@ import tensorflow as tf
 from textclf.data.text_store import StoredTexts
 from textclf.runtime.backend import without_tuning
 from textclf.storage.arrays import MAX_BYTES_IN_MEMORY, read_rows
+from textclf.text.tokens import normalize_text
 
 ENCODE_BATCH_SIZE = 1_024
 
@@ -56,15 +57,23 @@ def encode(encoder: Any, texts: Sequence[str]) -> npt.NDArray[Any]:
 
 
 def encode_batches(encoder: Any, texts: Sequence[str]) -> Iterator[npt.NDArray[Any]]:
-    """Apply a Keras layer to batches of texts, and yield arrays [batch, ...]."""
+    """Apply a Keras layer to batches of texts, and yield arrays [batch, ...].
+
+    A `TextEncoder` gets normalized texts; any other layer gets the texts as they are.
+    """
+    is_normalized = getattr(encoder, "takes_normalized_text", False)
+    held = [texts]  # TensorFlow keeps the function below, but not the texts.
 
     def read() -> Iterator[Sequence[str]]:
-        for start in range(0, len(texts), ENCODE_BATCH_SIZE):
-            yield texts[start : start + ENCODE_BATCH_SIZE]
+        for start in range(0, len(held[0]), ENCODE_BATCH_SIZE):
+            batch = held[0][start : start + ENCODE_BATCH_SIZE]
+            yield [*map(normalize_text, batch)] if is_normalized else batch
 
     batches = tf.data.Dataset.from_generator(
         read, output_signature=tf.TensorSpec([None], tf.string)
     )
     encoded = batches.map(encoder, num_parallel_calls=tf.data.AUTOTUNE)
-    encoded_batches: Iterator[npt.NDArray[Any]] = without_tuning(encoded).as_numpy_iterator()
-    return encoded_batches
+    try:
+        yield from without_tuning(encoded).as_numpy_iterator()
+    finally:
+        held.clear()

@@ -13,6 +13,8 @@ from textclf.tables import (
     wrap_text,
 )
 
+HAN = "\u65e5\u672c\u8a9e"
+
 COLUMNS = (
     Column("name", "name", shrinks_to=12),
     Column("score", "score", format_number(3), numeric=True),
@@ -31,6 +33,11 @@ def test_markdown_escapes_bars_and_leaves_out_empty_columns():
     assert lines[1] == "| --- | ---: | ---: |"
     assert lines[2] == "| a\\|b | 0.333 | 12,345 |"
     assert lines[3].endswith("|  | 7 |")
+
+
+def test_csv_without_rows_has_a_header():
+    columns = [Column("a", "A"), Column("b", "B")]
+    assert format_table([], columns, "csv") == "a,b"
 
 
 def test_csv_and_json_contain_all_values_unrounded():
@@ -152,11 +159,55 @@ def test_text_is_wrapped_between_words_only():
     assert wrap_text("a\x1b[2Jb", None) == "a\N{REPLACEMENT CHARACTER}[2Jb"
 
 
+def test_wide_characters_are_wrapped_by_their_width():
+    assert wrap_text(f"{HAN}: " + HAN * 4 + " abc", 20, indent="  ").splitlines() == [
+        f"{HAN}: {HAN * 2}",
+        f"  {HAN * 2} abc",
+    ]
+    assert wrap_text(HAN * 3, 7, indent=" ").splitlines() == [HAN, f" {HAN}", f" {HAN}"]
+
+
+def test_paths_and_quotes_between_wide_characters_are_not_broken():
+    text = f"{HAN}'{HAN[:1]}'{HAN}/data/reviews-2024.csv {HAN}"
+    assert wrap_text(text, 8).splitlines() == [
+        HAN[:2],
+        f"{HAN[2]}'{HAN[0]}'{HAN[0]}",
+        HAN[1],
+        f"{HAN[2]}/data/reviews-2024.csv",
+        HAN,
+    ]
+
+
+def test_emoji_and_combining_marks_are_not_torn_apart():
+    family, accented, conjunct = (
+        "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+        "e\u0301",
+        "\u0928\u093f",
+    )
+    assert wrap_text(family * 5, 4).splitlines() == [family * 2, family * 2, family]
+    assert format_start(8)(family * 5) == family * 2 + "..."
+    assert format_start(5)(accented * 6) == accented * 2 + "..."
+    assert format_start(5)(conjunct * 6) == conjunct * 2 + "..."
+    assert format_start(6)(accented * 6) == accented * 6
+
+
+def test_joiners_of_words_and_emoji_are_kept():
+    persian = "\u0645\u06cc\u200c\u0634\u0648\u062f"
+    assert wrap_text(f"{persian} \u200d", None) == f"{persian} \u200d"
+    assert format_table([{"name": persian}], COLUMNS[:1], "table", width=80).endswith(persian)
+
+
 def test_file_or_pipe_has_no_width(monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     assert terminal_width() is None
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     assert terminal_width() == 80
+
+
+def test_wide_text_is_shortened_to_its_width():
+    assert format_start(12)(HAN * 2) == HAN * 2
+    assert format_start(11)(HAN * 2) == f"{HAN}{HAN[0]}..."
+    assert format_start(10)(HAN * 2) == f"{HAN}..."
 
 
 def test_long_text_is_shortened_to_one_line():

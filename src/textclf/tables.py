@@ -7,7 +7,6 @@ import json
 import re
 import shutil
 import sys
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -68,14 +67,9 @@ def format_flag(value: bool) -> str:
     return "yes" if value else "no"
 
 
-def format_start(n_characters: int) -> Callable[[str], str]:
-    """Return a function that formats the start of a text on one line."""
-
-    def shorten(text: str) -> str:
-        line = " ".join(text.split())
-        return line if len(line) <= n_characters else line[: n_characters - 3] + "..."
-
-    return shorten
+def format_start(width: int) -> Callable[[str], str]:
+    """Return a function that formats the start of a text on one line of at most that width."""
+    return lambda text: _shorten(" ".join(text.split()), width)
 
 
 def format_p_value(value: float) -> str:
@@ -91,19 +85,41 @@ def terminal_width() -> int | None:
 
 
 def wrap_text(text: str, width: int | None, *, indent: str = "") -> str:
-    """Wrap a text between words, without breaking any word, such as a path.
+    """Wrap a text at spaces and between characters that are two wide, such as Chinese ones.
+
+    Other words, such as paths, are not broken.
 
     Args:
         text: One line, which may contain untrusted text.
         width: Width of the terminal; None leaves the text on one line.
         indent: Start of the second and of the following lines.
     """
+    from rich.cells import cell_len
+
     text = escape_control(text)
     if width is None:
         return text
-    return textwrap.fill(
-        text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
+    lines = [""]
+    for piece in _split_at_breaks(text.rstrip(" ")):
+        if lines[-1] and cell_len(lines[-1] + piece) > width:
+            lines.append(indent + piece.lstrip(" "))
+        else:
+            lines[-1] += piece
+    return "\n".join(lines)
+
+
+def _split_at_breaks(text: str) -> list[str]:
+    """Split a text wherever a line may end; spaces begin the next piece."""
+    from rich.cells import split_graphemes
+
+    pieces, start, before = [], 0, 0
+    for position, _, width in split_graphemes(text)[0]:
+        is_space = text[position] == " " and text[start:position].strip(" ") != ""
+        if is_space or width == before == 2:
+            pieces.append(text[start:position])
+            start = position
+        before = width
+    return [*pieces, text[start:]]
 
 
 def format_table(
@@ -130,7 +146,7 @@ def format_table(
         case "json":
             return json.dumps(list(rows), indent=2)
         case "csv":
-            return _format_csv(rows)
+            return _format_csv(rows, columns)
         case "markdown":
             return _format_markdown(rows, used)
         case _:
@@ -175,9 +191,10 @@ def _count_fitting(rows: Sequence[Row], columns: Sequence[Column], width: int | 
     return n_fitting
 
 
-def _format_csv(rows: Sequence[Row]) -> str:
+def _format_csv(rows: Sequence[Row], columns: Sequence[Column]) -> str:
     """Format rows as CSV; lists and mappings become JSON in their cell."""
     keys = list(dict.fromkeys(key for row in rows for key in row))
+    keys = keys or [column.key for column in columns]  # Without rows, the header alone.
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(keys)
@@ -250,10 +267,19 @@ def _min_width(rows: Sequence[Row], column: Column) -> int:
 
 
 def _fit_cell(text: str, width: int, *, numeric: bool) -> str:
-    """Pad or shorten a text to a width on the screen, where some characters are two wide."""
-    from rich.cells import cell_len, set_cell_size
+    """Pad or shorten a text to a width."""
+    from rich.cells import cell_len
 
-    if cell_len(text) > width:
-        text = set_cell_size(text, max(0, width - 3)) + "..."
+    text = _shorten(text, width)
     padding = " " * (width - cell_len(text))
     return padding + text if numeric else text + padding
+
+
+def _shorten(text: str, width: int) -> str:
+    """Return a text, or its start, in a width on the screen, where some characters are two wide."""
+    from rich.cells import cell_len, set_cell_size
+
+    if cell_len(text) <= width:
+        return text
+    # A character of which only one half fits is replaced by a space.
+    return set_cell_size(text, max(0, width - 3)).rstrip(" ") + "..."

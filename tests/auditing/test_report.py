@@ -87,7 +87,7 @@ def test_tables_fit_into_a_narrow_terminal(dataset):
     assert max(map(len, lines)) <= 60
     assert "hidden: meaning (see --format json)" in lines
     [line] = [line for line in lines if line.startswith("validation 1234")]
-    assert line == "validation 1234  a label  some words some ...  another label"
+    assert line == "validation 1234  a label  some words some...   another label"
 
 
 def test_json_report_is_the_printed_document(cli, folder, tmp_path):

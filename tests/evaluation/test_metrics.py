@@ -64,6 +64,11 @@ def test_calibration_error_is_the_weighted_distance_of_confidence_and_accuracy()
     assert found["expected_calibration_error"] == pytest.approx(expected)
 
 
+def test_loss_of_perfect_predictions_has_no_sign():
+    result = evaluate(np.array([0, 1]), np.eye(2), ["a", "b"], majority_label=0)
+    assert str(result.metrics["loss"]) == "0.0"
+
+
 def test_loss_of_a_zero_probability_is_finite():
     result = evaluate(np.array([1]), np.array([[1.0, 0.0]]), ("a", "b"), majority_label=0)
     assert result.metrics["loss"] == pytest.approx(-np.log(1e-7))

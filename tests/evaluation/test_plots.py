@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from textclf.evaluation.calibration import CalibrationBins
-from textclf.evaluation.plots import plot_calibration, plot_confusion, plot_history
+from textclf.evaluation.metrics import evaluate
+from textclf.evaluation.plots import (
+    plot_calibration,
+    plot_confusion,
+    plot_evaluation,
+    plot_history,
+)
 from textclf.training.history import EpochRow, History
 
 
@@ -63,9 +69,19 @@ def test_long_label_is_shortened_in_the_confusion_plot(tmp_path):
     assert [text.get_text() for text in axes.get_yticklabels()] == [f"{shown} (4)"] * 2
 
 
+def test_confusion_plot_has_room_for_wide_letters(tmp_path):
+    names = ["W" * 50, "b"]
+    figure = plot_confusion([[3, 1], [0, 4]], names, "title")
+    figure.savefig(tmp_path / "a.png")  # Warns if the labels leave no room.
+    assert figure.axes[0].get_window_extent().width > 100
+
+
 def test_confusion_plot_of_a_thousand_labels_has_colors_only(tmp_path):
-    figure = plot_confusion(np.eye(1_000, dtype=int).tolist(), ["x"] * 1_000, "title")
+    counts = np.eye(1_000, dtype=int).tolist()
+    figure = plot_confusion(counts, ["x" * 40] * 1_000, "title")
     assert max(figure.get_size_inches() * figure.dpi) < 4_000
+    short = plot_confusion(counts, ["x"] * 1_000, "title")
+    assert np.array_equal(figure.get_size_inches(), short.get_size_inches())
     assert not figure.axes[0].texts
     figure.savefig(tmp_path / "a.png")
 
@@ -76,3 +92,18 @@ def test_calibration_plot_shows_accuracy_and_count_of_bins():
     assert list(top.lines[1].get_ydata()) == [0.5, 0.8]
     assert [bar.get_height() for bar in bottom.patches] == [10, 30]
     assert "expected calibration error 0.125" in top.get_title()
+
+
+@pytest.mark.parametrize(
+    ("split", "title", "examples"),
+    [("test", "m: test accuracy 50.0%", "test examples"), (None, "m: accuracy 50.0%", "examples")],
+)
+def test_plots_of_an_evaluation_say_which_examples_they_show(split, title, examples):
+    labels, probabilities = np.array([0, 0]), np.array([[0.9, 0.1], [0.2, 0.8]])
+    evaluation = evaluate(labels, probabilities, ["a", "b"], majority_label=0)
+    plots = plot_evaluation(evaluation, labels, probabilities, "m", split=split)
+    assert list(plots) == ["confusion", "calibration"]
+    assert plots["confusion"].axes[0].get_title() == title
+    assert plots["confusion"].axes[0].get_ylabel() == f"true ({examples})"
+    assert plots["calibration"].axes[1].get_ylabel() == examples
+    assert [bar.get_height() for bar in plots["calibration"].axes[1].patches] == [1, 1]

@@ -1,5 +1,7 @@
 """Running one experiment: finished and resumed runs, and the dataset that it loads."""
 
+from dataclasses import replace
+
 import pytest
 from support import write_run
 
@@ -51,6 +53,23 @@ def test_the_result_is_that_of_the_dataset_that_was_loaded(run_in, tmp_path):
     assert run.read_result() == result
     assert run.read_meta()["dataset_digest"] == dataset.digest
     assert (run.read_predictions().label == dataset.test.labels).all()
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_labels_that_no_font_can_show_are_noted_once(run_in, messages, tmp_path):
+    label = "\U0010ffff"  # Not a character, so that no font has it.
+
+    def load(config):
+        dataset = make_dataset()
+        return replace(dataset, label_names=(label, *dataset.label_names[1:]))
+
+    run_in(load=load)
+    notes = [message for message in messages if "the plots cannot show" in message]
+    assert notes == [
+        "note: the plots cannot show the characters of '\\U0010ffff': no installed font has them;"
+        " install one for the language, such as a Noto font"
+    ]
+    assert (tmp_path / "run" / "confusion.png").is_file()
 
 
 @pytest.mark.usefixtures("tensorflow")

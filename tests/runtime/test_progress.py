@@ -21,11 +21,11 @@ def clock(monkeypatch):
 
 def test_messages_are_printed_as_they_are(capsys):
     reporter = Reporter()
-    reporter.info("loading [red]bbc[/red]")
+    reporter.info("loading [red]bbc[/red] :cat:")
     long = "word " * 100 + "end"
     reporter.warning(long)
     captured = capsys.readouterr()
-    assert captured.err == f"loading [red]bbc[/red]\n{long}\n"
+    assert captured.err == f"loading [red]bbc[/red] :cat:\n{long}\n"
     assert captured.out == ""
 
 
@@ -92,6 +92,32 @@ def test_counting_prints_the_time_that_is_left(capsys, clock):
         "1 of 4 runs done, 30 s left",
         "2 of 4 runs done, 40 s left",
     ]
+
+
+def test_rows_are_reported_at_most_every_ten_seconds(capsys, clock):
+    with Reporter().processing(1_000) as advance:
+        for seconds in (9, 1, 9, 1, 40):
+            clock.now += seconds
+            advance(200)
+    with Reporter().processing(None) as advance:
+        for _ in range(2):
+            clock.now += 10
+            advance(2_000)
+    assert list_lines(capsys) == [
+        "400 of 1,000 rows done, 15 s left",
+        "800 of 1,000 rows done, 5 s left",
+        "2,000 rows done",
+        "4,000 rows done",
+    ]
+
+
+def test_rows_are_a_bar_on_a_terminal():
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=80, highlight=False)
+    with Reporter(console=console).processing(2_000) as advance:
+        advance(1_500)
+    assert "1,500 of 2,000 rows" in stream.getvalue()
+    assert "done" not in stream.getvalue()
 
 
 @pytest.mark.usefixtures("tensorflow")

@@ -209,4 +209,5 @@ def _resample_macro_f1(confusion: IntArray, *, seed: int) -> FloatArray:
 def _cross_entropy(labels: IntArray, probabilities: FloatArray) -> float:
     # Not sklearn.metrics.log_loss, which warns of float32 rows and clips at another value.
     given = probabilities[np.arange(len(labels)), labels]
-    return float(-np.log(np.maximum(given, SMALLEST_PROBABILITY)).mean(dtype=np.float64))
+    mean = np.log(np.maximum(given, SMALLEST_PROBABILITY)).mean(dtype=np.float64)
+    return float(0 - mean)  # Not -mean, which would be -0.0 for perfect predictions.

@@ -1,18 +1,23 @@
 """Plots of a run: history, confusion matrix, calibration. Each function returns a Figure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
+from rich.cells import cell_len
 
-from textclf.evaluation.calibration import CalibrationBins
+from textclf.evaluation.calibration import CalibrationBins, calibration_bins
+from textclf.evaluation.fonts import save_figure
+from textclf.evaluation.metrics import Evaluation, FloatArray, IntArray
+from textclf.storage.files import write_atomically
 from textclf.tables import format_start
 from textclf.training.history import History
 
-LABEL_CHARACTERS = 40
-"""Characters of a label's name; a longer one leaves no room for the plot."""
+LABEL_WIDTH = 40
+"""Width to which a label's name is shortened, as in a terminal."""
 
 MANY_LABELS = 100
 """With more labels, their names do not fit."""
@@ -55,8 +60,51 @@ def plot_history(history: History, title: str) -> Figure:
     return figure
 
 
+def plot_evaluation(
+    evaluation: Evaluation,
+    labels: IntArray,
+    probabilities: FloatArray,
+    title: str,
+    *,
+    split: str | None = "test",
+) -> dict[str, Figure]:
+    """Plot the confusion matrix and the calibration of predictions.
+
+    Args:
+        evaluation: Evaluation of the predictions.
+        labels: <int64>[n], positions in the label names.
+        probabilities: <float>[n, labels].
+        title: Which model was evaluated.
+        split: Split of the examples; None if they are those of a file.
+
+    Returns:
+        ``confusion`` and ``calibration``.
+    """
+    kind, metrics = f"{split} " if split else "", evaluation.metrics
+    names = [scores.name for scores in evaluation.per_class]
+    accuracy = f"{title}: {kind}accuracy {metrics['accuracy']:.1%}"
+    bins, error = calibration_bins(labels, probabilities), metrics["expected_calibration_error"]
+    return {
+        "confusion": plot_confusion(
+            evaluation.confusion_matrix, names, accuracy, examples=f"{kind}examples"
+        ),
+        "calibration": plot_calibration(bins, error, title, examples=f"{kind}examples"),
+    }
+
+
+def write_plots(plots: Mapping[str, Figure], folder: Path) -> None:
+    """Write each plot as PNG under its name; RunError if it cannot be written."""
+    for name, figure in plots.items():
+        with write_atomically(folder / f"{name}.png") as temporary:
+            save_figure(figure, temporary)
+
+
 def plot_confusion(
-    confusion: Sequence[Sequence[int]], label_names: Sequence[str], title: str
+    confusion: Sequence[Sequence[int]],
+    label_names: Sequence[str],
+    title: str,
+    *,
+    examples: str = "examples",
 ) -> Figure:
     """Plot which fraction of each true label (row) was predicted as each label (column)."""
     counts = np.asarray(confusion, float)
@@ -65,8 +113,10 @@ def plot_confusion(
         counts, support[:, None], where=support[:, None] > 0, out=np.zeros_like(counts)
     )
     n_labels = len(label_names)
-    label_names = [format_start(LABEL_CHARACTERS)(name) for name in label_names]
+    label_names = [format_start(LABEL_WIDTH)(name) for name in label_names]
     size = max(5.5, 2.5 + 0.26 * min(n_labels, MANY_LABELS))
+    if n_labels <= MANY_LABELS:  # Room for their names.
+        size += 0.08 * max(0, *(cell_len(name) - 15 for name in label_names))
     figure = Figure(figsize=(size + 0.8, size), dpi=120, layout="constrained")
     axes = figure.subplots()
     # Not imshow, which needs 64 bits per pixel, 60 MB for 46 labels.
@@ -80,7 +130,7 @@ def plot_confusion(
         axes.set_xticks(range(n_labels), label_names, rotation=90, fontsize=font_size)
         axes.set_yticks(range(n_labels), rows, fontsize=font_size)
     axes.set_xlabel("predicted (percent of the row)")
-    axes.set_ylabel("true (test examples)")
+    axes.set_ylabel(f"true ({examples})")
     axes.set_title(title)
     # Fractions that round to zero are shown by color only.
     written = np.argwhere(fractions >= 0.005) if n_labels <= MANY_LABELS else ()
@@ -94,7 +144,9 @@ def plot_confusion(
     return figure
 
 
-def plot_calibration(bins: CalibrationBins, error: float, title: str) -> Figure:
+def plot_calibration(
+    bins: CalibrationBins, error: float, title: str, *, examples: str = "examples"
+) -> Figure:
     """Plot accuracy against confidence, and how many predictions have each confidence."""
     figure = Figure(figsize=(6, 6.5), dpi=120, layout="constrained")
     top, bottom = figure.subplots(2, 1, height_ratios=(3, 1), sharex=True)
@@ -106,7 +158,7 @@ def plot_calibration(bins: CalibrationBins, error: float, title: str) -> Figure:
     top.set_title(f"{title}\nexpected calibration error {error:.3f}")
     top.legend(loc="upper left", frameon=False)
     bottom.bar(bins.confidence, bins.count, width=0.05, color=ACCURACY)
-    bottom.set_ylabel("test examples")
+    bottom.set_ylabel(examples)
     bottom.set_xlabel("confidence: probability of the predicted label")
     for axes in (top, bottom):
         axes.grid(alpha=0.25)

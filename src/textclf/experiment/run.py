@@ -11,9 +11,8 @@ from textclf.data.dataset import TextDataset
 from textclf.data.loading import load_dataset
 from textclf.data.summary import list_notes
 from textclf.errors import RequestError, format_unknown
-from textclf.evaluation.calibration import calibration_bins
 from textclf.evaluation.metrics import Evaluation
-from textclf.experiment.evaluate import evaluate_predictions
+from textclf.experiment.evaluate import evaluate_predictions, format_title
 from textclf.experiment.fit import Fitted, build, fit
 from textclf.models._build import BuiltModel
 from textclf.runs.directory import RunDirectory
@@ -148,9 +147,15 @@ def _record(
     meta: dict[str, Any],
 ) -> Result:
     """Evaluate the test split and write all files, the result last."""
+    from textclf.evaluation.fonts import describe_unshown
+
     with phases("evaluate", "evaluating and plotting"):
         evaluation = evaluate_predictions(dataset, dataset.test, fitted.probabilities)
-        run.write_plots(_plot(config, dataset, fitted, evaluation))
+        plots = _plot(config, dataset, fitted, evaluation)
+        run.write_plots(plots)
+        names = [config.dataset.short_name, *dataset.label_names]
+        if note := describe_unshown(names, plots.values()):
+            phases.reporter.note(note)
     with phases("write", "writing the model and the predictions"):
         run.write_model(fitted.classifier)
         run.write_predictions(
@@ -174,18 +179,10 @@ def _plot(
 ) -> "dict[str, Figure]":
     from textclf.evaluation import plots
 
-    title = f"{config.model.short_name} on {config.dataset.short_name}, seed {config.seed}"
-    bins = calibration_bins(dataset.test.labels, fitted.probabilities)
-    error = evaluation.metrics["expected_calibration_error"]
-    accuracy = f"{title}: test accuracy {evaluation.metrics['accuracy']:.1%}"
+    title = format_title(config)
     history = {"history": plots.plot_history(fitted.history, title)} if fitted.history else {}
-    return {
-        **history,
-        "confusion": plots.plot_confusion(
-            evaluation.confusion_matrix, dataset.label_names, accuracy
-        ),
-        "calibration": plots.plot_calibration(bins, error, title),
-    }
+    labels = dataset.test.labels
+    return history | plots.plot_evaluation(evaluation, labels, fitted.probabilities, title)
 
 
 def _summarize(

@@ -293,9 +293,9 @@ class RunDirectory:
 
     def write_plots(self, plots: "dict[str, Figure]") -> None:
         """Write each plot as PNG under its name."""
-        for name, figure in plots.items():
-            with write_atomically(self.path / f"{name}.png") as temporary:
-                figure.savefig(temporary)
+        from textclf.evaluation.plots import write_plots
+
+        write_plots(plots, self.path)
 
     def write_meta(self, meta: dict[str, Any]) -> None:
         """Write how the run was made."""

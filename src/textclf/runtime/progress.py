@@ -11,6 +11,9 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeR
 
 from textclf.tables import escape_control
 
+LINE_SECONDS = 10
+"""Seconds between two lines about rows that are done."""
+
 
 @dataclass(frozen=True)
 class LogMessage:
@@ -53,7 +56,7 @@ class Reporter:
         self._noted |= {message.note} if message.note else set()
         quiet = self.console.quiet
         self.console.quiet = quiet and not message.is_warning
-        self.console.print(escape_control(message.text), markup=False)
+        self.console.print(escape_control(message.text), markup=False, emoji=False)
         self.console.quiet = quiet
 
     @contextlib.contextmanager
@@ -74,6 +77,33 @@ class Reporter:
                 self.info(f"{n_done} of {total} runs done, {left:.0f} s left")
 
             yield count
+
+    @contextlib.contextmanager
+    def processing(self, total: int | None) -> Iterator[Callable[[int], None]]:
+        """Yield a function to call with the number of rows that are done; show the time left.
+
+        Args:
+            total: Number of all rows; None if it is not known.
+        """
+        started = shown = time.monotonic()
+        n_done, of_all = 0, f" of {total:,}" if total is not None else ""
+        with self._bar(
+            TextColumn(f"{{task.completed:,.0f}}{of_all} rows"), BarColumn(bar_width=24)
+        ) as bar:
+            task = bar.add_task("rows", total=total)
+
+            def advance(n_rows: int) -> None:
+                nonlocal n_done, shown
+                n_done += n_rows
+                bar.advance(task, n_rows)
+                now = time.monotonic()
+                if bar.disable and now - shown >= LINE_SECONDS and n_done != total:
+                    shown = now
+                    left = (now - started) / n_done * ((total or n_done) - n_done)
+                    remaining = f", {left:,.0f} s left" if total is not None else ""
+                    self.info(f"{n_done:,}{of_all} rows done{remaining}")
+
+            yield advance
 
     @contextlib.contextmanager
     def training(self, *, epochs: int, steps: int) -> Iterator[Any]:

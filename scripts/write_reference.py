@@ -65,7 +65,7 @@ commands, options, their values, models, datasets and paths.
 | `TEXTCLF_RUN_ROOT` | root folder of the run directories | `runs` |
 | `TEXTCLF_CACHE_DIR` | cache of datasets, token ids and text embeddings | the user's cache folder |
 | `TEXTCLF_MAX_CACHE_MB` | limit of the cache of datasets and token ids | 2,000 |
-| `TEXTCLF_MAX_FILE_MB` | limit of a file of a run, and of standard input | 4,000 |
+| `TEXTCLF_MAX_FILE_MB` | limit of a file of a run | 4,000 |
 | `TEXTCLF_MAX_TEXT_MB` | limit of a text, and of a configuration file | 1 |
 | `KERAS_HOME` | where Keras keeps Reuters | `~/.keras` |
 | `TFDS_DATA_DIR` | where tensorflow-datasets keeps IMDB and others | `~/tensorflow_datasets` |

@@ -69,12 +69,13 @@ MISTAKES = {
     "missing run": (["evaluate", "absent"], 1, ["absent does not exist"]),
     "folder without a run": (["compare", "."], 1, ["no run below ."]),
     "missing run root": (["compare"], 1, ["runs does not exist"]),
-    "empty text": (["predict", "RUN", "good", " "], 2, ["text 2 of 2 is empty"]),
     "text that begins with a hyphen": (
         ["predict", "absent", "-5 degrees"],
         2,
         [
-            "unknown option '-5': choose from --device, --format, --help, --top, --trust-code;"
+            "unknown option '-5': choose from --column-names, --device, --format, --help, --output,"
+            " --probabilities, --quiet, --set, --text-column, --threshold, --top, --trust-code,"
+            " --unknown;"
             " put -- before a text that begins with - (see textclf predict --help)"
         ],
     ),

@@ -224,16 +224,15 @@ def test_file_that_unpacks_to_more_than_the_limit_is_refused(cli, run, name, mon
     assert "it has changed since it was written" in cli(*command).error_line
 
 
-def test_text_above_the_limit_is_refused_and_the_limit_can_be_raised(cli, run, monkeypatch):
+def test_text_above_the_limit_is_not_classified_and_the_limit_can_be_raised(cli, run, monkeypatch):
     text = "w\N{LATIN SMALL LETTER O WITH DIAERESIS}rd " * 17_000  # 102,000 bytes.
     monkeypatch.setenv("TEXTCLF_MAX_TEXT_MB", "0.1")
-    answer = cli("predict", run.path, "short", text)
-    assert answer.code == 1
-    assert answer.error_line == (
-        "text 2 of 2 is larger than the limit of 0.1 MB; if you trust it, raise TEXTCLF_MAX_TEXT_MB"
-    )
+    answer = cli("predict", run.path, "short", text, "--format", "json")
+    assert [bool(row["label"]) for row in answer.json] == [True, False]
+    assert answer.err.endswith("1 of 2 texts is not classified: 1 longer than 0.1 MB\n")
     monkeypatch.setenv("TEXTCLF_MAX_TEXT_MB", "1")
-    assert cli("predict", run.path, "short", text).code == 0
+    answer = cli("predict", run.path, "short", text, "--format", "json")
+    assert [bool(row["label"]) for row in answer.json] == [True, True]
 
 
 @pytest.mark.parametrize("value", ["", "many", "0", "-1", "nan", "inf", "1e-9"])

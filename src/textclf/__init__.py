@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         load_dataset,
         load_model,
         load_run,
+        predict_file,
         train,
     )
     from textclf.comparison.comparison import Comparison
@@ -73,6 +74,7 @@ __all__ = [
     "load_dataset",
     "load_model",
     "load_run",
+    "predict_file",
     "train",
 ]
 

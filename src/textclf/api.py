@@ -1,20 +1,32 @@
 """The Python API, which the commands call too; ``docs/api.md`` shows it in use."""
 
+import io
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal, cast
 
 from textclf.auditing import audit as auditing
 from textclf.comparison.comparison import Comparison, leave_out
 from textclf.comparison.plan import ComparisonPlan
 from textclf.config.loading import SMOKE, Override
-from textclf.config.resolve import load_config
+from textclf.config.resolve import load_config, resolve
 from textclf.config.schema import ExperimentConfig
 from textclf.data import loading
 from textclf.data.dataset import TextDataset
+from textclf.data.table_output import check_output
+from textclf.data.tabular import TableConfig
+from textclf.data.text_source import TextSource, list_texts, open_file, open_stream
 from textclf.errors import RequestError, format_unknown
 from textclf.executors._base import ExecutorConfig, run_all
-from textclf.experiment.evaluate import SplitEvaluation, evaluate_run
+from textclf.experiment.evaluate import (
+    EvaluationContext,
+    SplitEvaluation,
+    check_folder,
+    evaluate_file,
+    evaluate_run,
+)
+from textclf.experiment.predict import PredictionOptions, TextPredictions, predict_source
 from textclf.experiment.run import RunContext, run_experiment
 from textclf.registry import shorten_name
 from textclf.runs import model_file
@@ -23,11 +35,18 @@ from textclf.runs.run import Run
 from textclf.runs.search import find_finished_run, read_finished
 from textclf.runtime import backend
 from textclf.runtime.progress import Phases, Reporter
+from textclf.sources import path as files
 from textclf.storage.files import reading
 
 PathLike = str | Path
 
 SPLITS = ("train", "validation", "test")
+
+FILE_KEYS = ("dataset.column_names", "dataset.encoding", "dataset.quoting", "dataset.text_column")
+"""Keys that say how a file of texts is read."""
+
+LABEL_KEYS = ("dataset.label_column", "dataset.missing_labels")
+"""Keys that say how its labels are read."""
 
 Overrides = Mapping[str, Any] | Sequence[Override]
 """Values by their keys in a configuration, such as ``{"training.epochs": 3}``."""
@@ -191,35 +210,173 @@ def compare(
 
 def evaluate(
     run: PathLike | Run,
+    file: PathLike | None = None,
     *,
-    split: str = "test",
+    split: str | None = None,
+    overrides: Overrides = (),
+    n_errors: int = 0,
+    output: PathLike | None = None,
     device: str = "auto",
     trust_code: bool = False,
     quiet: bool = False,
 ) -> SplitEvaluation:
-    """Evaluate the saved model of a finished run again, from raw text.
+    """Evaluate the saved model of a finished run, from raw text.
 
     Args:
         run: Run, run directory, or folder that contains one run.
-        split: ``train``, ``validation`` or ``test``.
+        file: Labeled file, or folder of text files per label, to evaluate on; None for a split of
+            the run's dataset.
+        split: ``train``, ``validation`` or ``test``; without ``file``, by default ``test``.
+        overrides: How ``file`` is read, such as ``{"dataset.label_column": "stars"}``.
+        n_errors: Number of incorrect predictions to list, the most confident first.
+        output: Folder for the plots and, with ``n_errors``, for ``errors.csv``.
         device: ``auto``, ``cpu`` or ``gpu``.
         trust_code: Whether to execute the Python files of the run, if `run` may not do so already.
         quiet: Whether to print no progress.
 
     Raises:
-        RequestError: The dataset needs a Python file that is not trusted.
+        RequestError: An argument is invalid, or the dataset needs a Python file that is not
+            trusted.
+        DataError: The file cannot be read, or the model knows none of its labels.
         RunError: The run is not finished or damaged, or its dataset has changed.
 
     Example:
         >>> textclf.evaluate("runs/bbc/cnn", split="validation").metrics["accuracy"]
+        >>> textclf.evaluate("runs/bbc/cnn", "reviews.csv", n_errors=20).errors
     """
-    if split not in SPLITS:
-        raise RequestError(format_unknown("split", split, SPLITS))
+    config = _make_labeled_config(file, split, _list_overrides(overrides))
+    if split not in {None, *SPLITS}:
+        raise RequestError(format_unknown("split", str(split), SPLITS))
+    if n_errors < 0:
+        raise RequestError(f"n_errors={n_errors}: expected 0 or a positive number")
+    if output is not None:
+        check_folder(Path(output))
     found, reporter = find_finished_run(_list_paths(run)[0]), Reporter(quiet=quiet)
     reporter.info(f"starting TensorFlow for {found.path}")
     backend.start(device)
+    context = EvaluationContext(
+        reporter,
+        trust_code=trust_code or (isinstance(run, Run) and run.trust_code),
+        n_errors=n_errors,
+        output=Path(output) if output is not None else None,
+    )
+    if config:
+        return evaluate_file(found, config, context)
+    return evaluate_run(found, split or "test", context)
+
+
+def _make_labeled_config(
+    file: PathLike | None, split: str | None, overrides: Sequence[Override]
+) -> files.Config | None:
+    """Return the file that a model is evaluated on, and how it is read; None for a split."""
+    if file is None:
+        _refuse_overrides(overrides)
+        return None
+    if split is not None:
+        raise RequestError(f"give either a file or the split {split} of the run's dataset")
+    if str(file).endswith(".py"):
+        raise RequestError(f"{file} is Python code: give a file of labeled texts")
+    # An absolute path, because a name could also be that of a dataset.
+    path = os.path.abspath(Path(file).expanduser())  # noqa: PTH100 - does not follow links
+    return _make_file_config({"name": path}, overrides, (*FILE_KEYS, *LABEL_KEYS))
+
+
+def predict_file(
+    run: PathLike | Run,
+    file: PathLike | IO[bytes] | Iterable[str],
+    output: PathLike | None = None,
+    *,
+    probabilities: bool = False,
+    threshold: float | None = None,
+    unknown: str | None = None,
+    overrides: Overrides = (),
+    device: str = "auto",
+    trust_code: bool = False,
+    quiet: bool = False,
+) -> TextPredictions:
+    """Classify the texts of a file with the saved model of a finished run.
+
+    A text that is empty or too long gets no prediction.
+
+    Args:
+        run: Run, run directory, or folder that contains one run.
+        file: Table or text file; a binary stream with one text per line; or a list of texts.
+        output: File to write, ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet``: all columns of
+            ``file``, ``prediction`` and ``probability``. Without it, the predictions are returned.
+        probabilities: Whether to write the probability of each label, too.
+        threshold: Predictions with a lower probability, 0 to 1, are left out.
+        unknown: What is written instead of them.
+        overrides: How a file is read, such as ``{"dataset.text_column": ["title", "body"]}``.
+        device: ``auto``, ``cpu`` or ``gpu``.
+        trust_code: Whether the Python files of the run may be executed.
+        quiet: Whether to print warnings only.
+
+    Raises:
+        RequestError: An argument is invalid, or ``output`` would replace a column or ``file``.
+        DataError: The file cannot be read, or its texts are not found.
+        RunError: The run is not finished or damaged, or ``output`` cannot be written.
+
+    Example:
+        >>> textclf.predict_file("runs/bbc/cnn", "news.csv", "predictions.csv").n_texts
+        1000
+    """
     trust_code = trust_code or (isinstance(run, Run) and run.trust_code)
-    return evaluate_run(found, split=split, reporter=reporter, trust_code=trust_code)
+    found, reporter = load_run(_list_paths(run)[0], trust_code=trust_code), Reporter(quiet=quiet)
+    options = PredictionOptions(probabilities, threshold, unknown)
+    options.check(found.label_names)
+    path = None if output is None else Path(output)
+    if path is not None:
+        if RunDirectory(path.parent).is_begun:
+            raise RequestError(f"{path.parent} is a run directory: write {path.name} elsewhere")
+        check_output(path, file if isinstance(file, str | Path) else None)
+    source = _open_texts(found, file, _list_overrides(overrides))
+    if source.details:
+        reporter.info(f"reading {source.origin}: {source.details}")
+    return predict_source(found, source, path, options, reporter=reporter, device=device)
+
+
+def _open_texts(
+    run: Run, file: PathLike | IO[bytes] | Iterable[str], overrides: Sequence[Override]
+) -> TextSource:
+    """Return the texts that a model classifies."""
+    # With a digest, the file, which need not be a dataset to train on, is not read.
+    config = _make_file_config({"name": "./file.csv", "digest": "none"}, overrides, FILE_KEYS)
+    if isinstance(file, str | Path):
+        trained = run.directory.read_config().dataset
+        known = trained.text_column if isinstance(trained, TableConfig) else None
+        return open_file(Path(file).expanduser(), config, known or ())
+    if not hasattr(file, "read"):
+        _refuse_overrides(overrides)
+        return list_texts(_list_texts(file))
+    if isinstance(file, io.TextIOBase):
+        raise RequestError("expected a binary stream, got one of text: open it with mode 'rb'")
+    _refuse_overrides([given for given in overrides if given.key != "dataset.encoding"])
+    return open_stream(cast("IO[bytes]", file), config.encoding)
+
+
+def _list_texts(texts: Iterable[str]) -> list[str]:
+    """Return texts as a list; RequestError if they are something else."""
+    if isinstance(texts, bytes) or not isinstance(texts, Iterable):
+        shown = repr(texts)[:40]
+        raise RequestError(f"expected a path, a binary stream or a list of texts, got {shown}")
+    return list(texts)
+
+
+def _make_file_config(
+    dataset: Mapping[str, str], overrides: Sequence[Override], keys: Sequence[str]
+) -> files.Config:
+    """Return how a file is read; RequestError if a value is not of one of the keys."""
+    for override in overrides:
+        if override.key not in keys:
+            raise RequestError(f"{override.origin}: {format_unknown('key', override.key, keys)}")
+    tree = {"dataset": {**dataset}, "model": {"name": "majority"}}
+    return cast("files.Config", resolve(tree, overrides).dataset)
+
+
+def _refuse_overrides(overrides: Sequence[Override]) -> None:
+    """Raise RequestError if a value says how a file is read, although none is given."""
+    if overrides:
+        raise RequestError(f"{overrides[0].origin} says how a file is read: give a file")
 
 
 def load_run(path: PathLike, *, trust_code: bool = False) -> Run:

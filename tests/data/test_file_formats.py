@@ -200,7 +200,7 @@ def test_json_array_without_line_breaks_may_be_longer_than_one_text(tmp_path, mo
     rows = [{"text": f"text {i}", "label": i % 2} for i in range(200)]
     (tmp_path / "a.json").write_text(json.dumps(rows))
     assert len(read(tmp_path / "a.json")[0]) == 200
-    (tmp_path / "a.jsonl").write_text(json.dumps({"text": "x" * 2_001, "label": "a"}))
+    (tmp_path / "a.jsonl").write_text(json.dumps({"text": "x" * 50_001, "label": "a"}))
     with pytest.raises(LimitError, match=r"a\.jsonl line 1 is larger than the limit"):
         read(tmp_path / "a.jsonl")
 

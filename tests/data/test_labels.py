@@ -8,6 +8,7 @@ import pytest
 from textclf.data.labels import (
     check_single,
     list_label_notes,
+    match_labels,
     read_label,
     sort_labels,
     unify_numbers,
@@ -201,3 +202,23 @@ def test_labels_with_delimiters_may_be_one_label(names):
 )
 def test_labels_that_may_be_mistakes_are_noted(names, notes):
     assert list_label_notes(names) == notes
+
+
+def test_labels_are_matched_with_those_of_a_model():
+    assert match_labels(["sea", "Sea", "bake"], ["bake", "sea"]) == {
+        "sea": 1,
+        "Sea": None,
+        "bake": 0,
+    }
+    # A library may have names that are not normalized.
+    assert match_labels(["caf\u00e9 au lait"], ["tea", "cafe\u0301  au lait"]) == {
+        "caf\u00e9 au lait": 1
+    }
+
+
+def test_numbers_are_matched_if_all_labels_of_the_model_are_numbers():
+    found = match_labels(["1.0", "1", "2.", "2.5", "x"], ["1", "2"])
+    assert found == {"1.0": 0, "1": 0, "2.": 1, "2.5": None, "x": None}
+    assert match_labels(["1"], ["0.0", "1.0"]) == {"1": 1}
+    assert match_labels(["1.0", "1"], ["1", "good"]) == {"1.0": None, "1": 0}
+    assert match_labels(["1.0", "1"], ["1", "1.0"]) == {"1.0": 1, "1": 0}

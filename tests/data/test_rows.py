@@ -9,7 +9,7 @@ from support import ROWS, collect, load, write_csv
 
 from textclf.config.schema import DatasetConfig, SplitConfig
 from textclf.data.overlap import Overlap
-from textclf.data.rows import split_rows
+from textclf.data.rows import RowSource, match_rows, split_rows
 from textclf.errors import DataError, LimitError, RequestError
 from textclf.storage.cache import list_entries
 
@@ -428,3 +428,62 @@ def test_sizes_of_splits_that_are_cut_are_said(rows, note):
 
 def test_official_splits_are_not_said(tmp_path):
     assert split_rows({"train": ROWS, "dev": ROWS[:2], "test": ROWS[2:4]}, CONFIG).notes == ()
+
+
+def match(rows, names=("bake", "sea"), *, drop=False):
+    """Match rows of a text and a label with label names."""
+    read = [(text, label, f"line {i}") for i, (text, label) in enumerate(rows, start=2)]
+    return match_rows(RowSource("a.csv", lambda: read), names, drop=drop)
+
+
+def test_rows_with_labels_of_a_model_are_matched():
+    rows = [
+        ("one", "film"),
+        ("two", "sea"),
+        ("three", "photo"),
+        ("four", "bake"),
+        ("five", "photo"),
+    ]
+    found = match(rows)
+    assert list(found.examples.texts) == ["two", "four"]
+    assert found.examples.labels.tolist() == [1, 0]
+    assert [found.positions[i] for i in found.examples.index] == ["line 3", "line 5"]
+    assert list(found.unknown_labels.items()) == [("photo", 2), ("film", 1)]
+    assert found.notes == []
+
+
+def test_labels_that_look_like_those_of_the_model_are_noted():
+    found = match([("one", "Sea"), ("two", "sea")])
+    assert found.unknown_labels == {"Sea": 1}
+    assert found.notes == ["labels that differ only in spelling: 'sea' and 'Sea'"]
+
+
+def test_rows_without_a_label_are_refused_or_left_out():
+    rows = [("one", ""), ("two", "sea"), ("", "bake")]
+    with pytest.raises(DataError, match=r"a\.csv: no label in 1 of 3 examples \(line 2\)"):
+        match(rows)
+    found = match(rows, drop=True)
+    assert found.examples.labels.tolist() == [1, 0]
+    assert found.examples.index.tolist() == [1, 2]
+    assert found.notes == [
+        "no label in 1 of 3 examples (line 2), which are left out",
+        "empty texts: 1 of 2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        ([], r"^a\.csv has no rows$"),
+        ([("", "sea"), ("", "sea"), ("one", "sea")], r"2 of 3 texts are empty; check the column"),
+        (
+            [("one", f"class {i}") for i in range(9)],
+            r"knows none of its labels, which are 'class 0', .*, 'class 4', \.\.\.; the model's are"
+            r" 'bake', 'sea'; check the column",
+        ),
+        ([("sea", "a long text " * 9)], r"which are '.{37}\.\.\.'; the model's are"),
+    ],
+)
+def test_rows_that_cannot_be_matched_are_refused(rows, problem):
+    with pytest.raises(DataError, match=problem):
+        match(rows)

@@ -123,20 +123,29 @@ _set_option = click.option(
     metavar="KEY=VALUE",
     help="Set a configuration value, such as training.epochs=3; repeatable.",
 )
-_column_options = (
-    click.option(
-        "--text-column",
-        metavar="NAME",
-        multiple=True,
-        help="Column that contains the text; repeatable, to join columns.",
-    ),
-    click.option("--label-column", metavar="NAME", help="Column that contains the label."),
-    click.option(
-        "--column-names",
-        metavar="NAME,...",
-        help="Names of all columns, if the file has no header.",
-    ),
+_text_column_option = click.option(
+    "--text-column",
+    metavar="NAME",
+    multiple=True,
+    help="Column that contains the text; repeatable, to join columns.",
 )
+_column_names_option = click.option(
+    "--column-names", metavar="NAME,...", help="Names of all columns, if the file has no header."
+)
+_column_options = (
+    _text_column_option,
+    click.option("--label-column", metavar="NAME", help="Column that contains the label."),
+    _column_names_option,
+)
+_file_set_option = click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set how FILE is read, such as dataset.encoding=cp1252; repeatable.",
+)
+labeled_file_options = _bundle(*_column_options, _file_set_option)
+unlabeled_file_options = _bundle(_text_column_option, _column_names_option, _file_set_option)
 dataset_options = _bundle(*_column_options, _set_option)
 config_options = _bundle(
     click.option(

@@ -1,19 +1,29 @@
 """Classify texts with the saved model of a run."""
 
-import codecs
+import math
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from textclf.commands._options import PATH, device_option, format_option, trust_code_option
+from textclf.commands._options import (
+    PATH,
+    device_option,
+    format_option,
+    make_overrides,
+    quiet_option,
+    trust_code_option,
+    unlabeled_file_options,
+)
 from textclf.commands._output import print_next, print_table
-from textclf.errors import RequestError, format_unknown
-from textclf.storage import limits
+from textclf.errors import RequestError, format_nearest_path, format_unknown
 from textclf.tables import Column, format_number, format_start
+
+if TYPE_CHECKING:
+    from textclf.experiment.predict import TextPredictions
 
 SHOWN_CHARACTERS = 60
 
@@ -42,109 +52,151 @@ class TextCommand(click.Command):
 
 @click.command(name="predict", cls=TextCommand)
 @click.argument("run_path", metavar="RUN", type=PATH)
-@click.argument("texts", metavar="TEXT...", nargs=-1, required=True)
-@click.option("--top", type=click.IntRange(1), default=1, help="Number of labels per text.")
+@click.argument("texts", metavar="TEXT...|FILE|-", nargs=-1, required=True)
+@click.option(
+    "--output",
+    "-o",
+    type=PATH,
+    metavar="OUT",
+    help="File to write: .csv, .tsv, .jsonl or .parquet, with all columns of FILE.",
+)
+@click.option(
+    "--probabilities", is_flag=True, help="Write the probability of each label to OUT, too."
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    metavar="P",
+    help="Leave out predictions with a probability below P, 0 to 1.",
+)
+@click.option(
+    "--unknown", metavar="NAME", help="Prediction to write instead of those that are left out."
+)
+@click.option(
+    "--top", type=click.IntRange(1), default=1, help="Number of labels per text, without OUT."
+)
+@unlabeled_file_options
 @trust_code_option
 @device_option
+@quiet_option
 @format_option
 def command(
-    run_path: Path, texts: tuple[str, ...], top: int, trust_code: bool, device: str, style: str
+    run_path: Path,
+    texts: tuple[str, ...],
+    output: Path | None,
+    top: int,
+    style: str,
+    trust_code: bool,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     """Classify texts with the saved model of a run.
 
-    Prints the most probable labels of each TEXT. If the only TEXT is -, reads standard input, one
-    text per line. Put -- before a TEXT that begins with -.
+    TEXT is a text. A single TEXT that is the path of a file is read as one: a table in any format
+    that `textclf train` reads, which needs no labels, or a file with one text per line. - reads one
+    text per line of standard input. Put -- before a TEXT that begins with -.
+
+    Prints the most probable labels of each text, or writes all columns, their prediction and its
+    probability to OUT. A text that is empty or too long keeps its row and gets no prediction.
 
     \b
     Example: textclf predict runs/bbc/mlp "Shares fell as oil prices rose" --top 2
+    Example: textclf predict runs/bbc/mlp news.csv -o predictions.csv
     """
     from textclf import api
-    from textclf.runtime import backend
 
-    if files := [text for text in texts if is_path(text)]:
+    if options["probabilities"] and output is None:
+        raise click.UsageError("--probabilities needs --output, the file to write")
+    if options["unknown"] is not None and options["threshold"] is None:
+        raise click.UsageError("--unknown needs --threshold, below which it is written")
+    if top > 1 and (output or options["threshold"] is not None):
+        other = "--output; --probabilities writes all labels" if output else "--threshold"
+        raise click.UsageError(f"give either --top or {other}")
+    if len(texts) == 1:
+        refuse_missing(Path(texts[0]))
+    named = {name: options.pop(name) for name in ("text_column", "column_names", "assignments")}
+    result = api.predict_file(
+        run_path,
+        find_input(texts),
+        output,
+        overrides=make_overrides(**named),
+        trust_code=trust_code,
+        quiet=quiet,
+        **options,
+    )
+    if output is None:
+        print_table(list_rows(result, top=top), COLUMNS, style)
+    print_next("evaluate", run_path, style=style, quiet=quiet)
+
+
+def find_input(texts: Sequence[str]) -> Any:
+    """Return what the arguments name: the path of a file, standard input, or texts.
+
+    Raises:
+        RequestError: A file or folder is among several texts, or a text is not UTF-8.
+    """
+    if tuple(texts) == ("-",):
+        return sys.stdin.buffer
+    paths = [text for text in texts if is_path(text)]
+    if paths and len(texts) == 1:
+        return Path(texts[0])
+    if paths:
         raise RequestError(
-            f"{files[0]} is a file or folder: give texts, or - to read one text per line of"
-            " standard input"
+            f"{paths[0]} is a file or folder: give one file, or texts, or - to read one text per"
+            " line of standard input"
         )
-    lines = read_lines(sys.stdin.buffer) if texts == ("-",) else decode_arguments(texts)
-    run = api.load_run(run_path, trust_code=trust_code)
-    check_texts(lines)
-    if run.directory.has_network:  # scikit-learn's models need no TensorFlow, which starts slowly.
-        backend.start(device)
-    print_table(predict_rows(run.model, lines, top=top), COLUMNS, style)
-    print_next("evaluate", run_path, style=style)
+    return decode_arguments(texts)
+
+
+def refuse_missing(path: Path) -> None:
+    """Raise RequestError if a text is probably the name of a file that does not exist."""
+    from textclf.data.file_formats import FORMATS
+
+    if path.suffix.lower() in FORMATS and " " not in path.name and not is_path(str(path)):
+        remedy = format_nearest_path(path) or "check the path"
+        raise RequestError(f"{path} does not exist; {remedy}")
 
 
 def is_path(text: str) -> bool:
-    """Return whether a text is a path of a file or folder; a single word may be both."""
+    """Return whether a text is the path of a file or folder; a folder's name alone is a text."""
     path = Path(text)
     try:
-        return (path.name != text or bool(path.suffix)) and path.exists()
+        return path.is_file() or ((path.name != text or bool(path.suffix)) and path.exists())
     except (OSError, ValueError):  # It is too long, or not a path.
         return False
 
 
-def read_lines(stream: BinaryIO) -> list[str]:
-    """Read UTF-8 texts, one per line.
-
-    Raises:
-        RequestError: A line is not UTF-8.
-        LimitError: The input is too large.
-    """
-    lines = []
-    content = stream.read(limits.FILE.n_bytes + 1)
-    limits.FILE.check(len(content), "standard input")
-    content = content.removeprefix(codecs.BOM_UTF8)
-    for number, line in enumerate(content.splitlines(), start=1):
-        try:
-            lines.append(line.decode("utf-8"))
-        except UnicodeDecodeError as error:
-            raise RequestError(f"line {number} of standard input is not UTF-8: {error}") from error
-    return lines
-
-
 def decode_arguments(texts: Sequence[str]) -> list[str]:
-    """Decode arguments as UTF-8, even if the locale has another encoding, such as C."""
-    return [os.fsencode(text).decode("utf-8", "surrogateescape") for text in texts]
-
-
-def check_texts(texts: Sequence[str]) -> None:
-    """Refuse texts that cannot be classified.
+    """Decode arguments as UTF-8, even if the locale has another encoding, such as C.
 
     Raises:
-        RequestError: No text is given, or one is empty or not valid Unicode.
-        LimitError: A text is too long.
+        RequestError: One is not UTF-8.
     """
-    if not texts:
-        raise RequestError("no text given: standard input is empty")
+    decoded = []
     for number, text in enumerate(texts, start=1):
-        if not text.strip():
-            raise RequestError(f"text {number} of {len(texts)} is empty: every text needs a word")
-        size = len(text.encode("utf-8", "surrogatepass"))
-        limits.TEXT.check(size, f"text {number} of {len(texts)}")
-        if any("\ud800" <= character <= "\udfff" for character in text):
+        try:
+            decoded.append(os.fsencode(text).decode("utf-8"))
+        except UnicodeError as error:
             start = format_start(SHOWN_CHARACTERS)(text)
-            raise RequestError(f"text {number} of {len(texts)} is not UTF-8: {start!r}")
+            raise RequestError(f"text {number} of {len(texts)} is not UTF-8: {start!r}") from error
+    return decoded
 
 
-def predict_rows(classifier: Any, texts: Sequence[str], *, top: int) -> list[dict[str, Any]]:
-    """Classify texts.
-
-    Args:
-        classifier: `TextClassifier` or `SklearnClassifier`.
-        texts: Raw texts.
-        top: Labels per text, the most probable first.
-
-    Returns:
-        Rows with the keys of `COLUMNS`.
-    """
-    return [
-        {
-            "text": text,
-            "rank": rank,
-            "label": classifier.label_names[label],
-            "probability": float(probabilities[label]),
-        }
-        for text, probabilities in zip(texts, classifier.predict_texts(texts), strict=True)
-        for rank, label in enumerate((-probabilities).argsort(kind="stable")[:top], start=1)
-    ]
+def list_rows(result: "TextPredictions", *, top: int) -> list[dict[str, Any]]:
+    """Return rows with the keys of `COLUMNS`, ``top`` for each text that is classified."""
+    rows = []
+    for text, prediction, probabilities in zip(
+        result.texts, result.predictions, result.probabilities, strict=True
+    ):
+        is_classified = not math.isnan(probabilities[0])
+        order = (-probabilities).argsort(kind="stable")[: top if is_classified else 1]
+        for rank, label in enumerate(order, start=1):
+            rows.append(
+                {
+                    "text": text,
+                    "rank": rank,
+                    "label": prediction if rank == 1 else result.label_names[label],
+                    "probability": float(probabilities[label]) if is_classified else None,
+                }
+            )
+    return rows

@@ -8,15 +8,23 @@ import datetime
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Any
 
-from textclf.data.csv_files import N_SAMPLED, Dialect, open_csv
+from textclf.data.csv_files import N_SAMPLED, Dialect, open_csv, take_sample
 from textclf.data.labels import ONE_LABEL
 from textclf.data.rows import Row
-from textclf.data.table import Columns, NumberedRow, Table, clean_name, has_content, join_texts
+from textclf.data.table import (
+    Cells,
+    Columns,
+    NumberedRow,
+    Table,
+    clean_name,
+    has_content,
+    join_texts,
+)
 from textclf.data.tabular import FileConfig, find_columns
 from textclf.errors import DataError, RequestError, format_list, format_reason
 from textclf.storage.containers import ZIP, open_content
@@ -64,8 +72,13 @@ def find_format(path: Path) -> str | None:
 
 
 @contextlib.contextmanager
-def open_table(path: Path, config: FileConfig) -> Iterator[Table]:
+def open_table(path: Path, config: FileConfig, *, needs_label: bool = True) -> Iterator[Table]:
     """Yield the table of a file whose format `find_format` knows.
+
+    Args:
+        path: The file.
+        config: How it is read.
+        needs_label: Whether text with delimiters is refused if it has only one column.
 
     Raises:
         RequestError: An option does not apply to the format.
@@ -78,7 +91,10 @@ def open_table(path: Path, config: FileConfig) -> Iterator[Table]:
         content: Any = file
         if suffix not in BINARY.values():
             content = stack.enter_context(open_text(file, config.encoding, path))
-        yield TABLES[suffix](path, content, config)
+        if suffix == ".csv":
+            yield open_csv(path, content, Dialect(config.quoting, config.column_names, needs_label))
+        else:
+            yield TABLES[suffix](path, content, config)
 
 
 def read_rows(path: Path, config: FileConfig, notes: list[str]) -> Iterator[Row]:
@@ -115,10 +131,6 @@ def _describe(table: Table, columns: Columns) -> str:
     return f"text from {texts}, label from {columns.label!r}{left_out}; {table.details}"
 
 
-def _open_csv(path: Path, text: TextIOWrapper, config: FileConfig) -> Table:
-    return open_csv(path, text, Dialect(config.quoting, config.column_names))
-
-
 def _open_json(path: Path, text: TextIOWrapper, config: FileConfig) -> Table:  # noqa: ARG001
     """Open an array of objects, or a file with an object in each line."""
     start = text.read(1)
@@ -126,8 +138,12 @@ def _open_json(path: Path, text: TextIOWrapper, config: FileConfig) -> Table:  #
         start = text.read(1)
     text.seek(0)
     is_array = start == "["
-    rows = _read_array(path, text) if is_array else _read_json_lines(path, text)
-    first = list(itertools.islice(rows, N_SAMPLED))
+    lines = read_lines(path, text) if not is_array else iter(())
+    sample = list(itertools.islice(take_sample(lines), N_SAMPLED))
+    n_sampled = N_SAMPLED if is_array else sum(map(bool, map(str.strip, sample)))
+    lines = itertools.chain(sample, lines)
+    rows = _read_array(path, text) if is_array else _read_json_lines(path, lines)
+    first = list(itertools.islice(rows, n_sampled))
     if not first:
         raise DataError(f"{path}: it is empty")
     kind = "array" if is_array else "lines"
@@ -136,11 +152,14 @@ def _open_json(path: Path, text: TextIOWrapper, config: FileConfig) -> Table:  #
         lambda columns: itertools.chain(first, rows),  # noqa: ARG005 - of a table
         unit="example" if is_array else "line",
         details=f"JSON {kind}; encoding {name_codec(text.encoding)}",
+        read_cells=lambda label: (  # noqa: ARG005 - of a table
+            cells for _, cells in itertools.chain(first, rows)
+        ),
     )
 
 
-def _read_json_lines(path: Path, text: TextIOWrapper) -> Iterator[NumberedRow]:
-    for number, line in enumerate(read_lines(path, text), start=1):
+def _read_json_lines(path: Path, lines: Iterable[str]) -> Iterator[NumberedRow]:
+    for number, line in enumerate(lines, start=1):
         if line.strip():
             yield number, _parse_json(line, f"{path} line {number}", dict)
 
@@ -172,20 +191,26 @@ def _parse_json(content: str, position: str, kind: type) -> Any:
 def _open_fasttext(path: Path, text: TextIOWrapper, config: FileConfig) -> Table:  # noqa: ARG001
     """Open lines with a label, as in ``__label__sea the harbour``."""
 
-    def read(columns: Columns) -> Iterator[NumberedRow]:  # noqa: ARG001 - of a table
+    def split() -> Iterator[tuple[int, str, list[str]]]:
         for number, line in enumerate(read_lines(path, text), start=1):
-            words = line.split()
-            labels = [word for word in words if word.startswith(LABEL)]
-            if line.count(LABEL) > 1:
+            if words := line.split():
+                labels = [word for word in words if word.startswith(LABEL)]
+                yield number, " ".join(word for word in words if word not in labels), labels
+
+    def read(columns: Columns) -> Iterator[NumberedRow]:  # noqa: ARG001 - of a table
+        for number, others, labels in split():
+            if " ".join([others, *labels]).count(LABEL) > 1:
                 shown = " ".join(labels)[:100]
                 raise DataError(f"{path} line {number}: several labels, {shown}; {ONE_LABEL}")
-            if words:
-                others = " ".join(word for word in words if word not in labels)
-                label = labels[0].removeprefix(LABEL) if labels else None
-                yield number, {"text": others, "label": label}
+            label = labels[0].removeprefix(LABEL) if labels else None
+            yield number, {"text": others, "label": label}
 
-    details = f"fastText's format; encoding {name_codec(text.encoding)}"
-    return Table(["text", "label"], read, details=details)
+    def read_cells(label: str | None) -> Iterator[Cells]:  # noqa: ARG001 - of a table
+        for _, others, labels in split():
+            yield [others, " ".join(word.removeprefix(LABEL) for word in labels)]
+
+    names, details = ["text", "label"], f"fastText's format; encoding {name_codec(text.encoding)}"
+    return Table(names, read, details=details, header=names, read_cells=read_cells)
 
 
 def _open_parquet(path: Path, file: IO[bytes], config: FileConfig) -> Table:  # noqa: ARG001
@@ -199,7 +224,8 @@ def _open_parquet(path: Path, file: IO[bytes], config: FileConfig) -> Table:  # 
     def explaining() -> Iterator[None]:
         try:
             yield
-        except pa.ArrowException as error:
+        # The others are raised for times that Python cannot represent.
+        except (pa.ArrowException, ValueError, OverflowError) as error:
             raise DataError(f"cannot read {path}: {format_reason(error)}") from error
 
     with explaining():
@@ -216,7 +242,22 @@ def _open_parquet(path: Path, file: IO[bytes], config: FileConfig) -> Table:  # 
                     row[columns.label] = names[label] if 0 <= label < len(names) else None
                 yield number, row
 
-    return Table(table.schema_arrow.names, read, unit="row", details="Parquet")
+    def read_cells(label: str | None) -> Iterator[Cells]:  # noqa: ARG001 - of a table
+        with explaining():
+            for batch in table.iter_batches(1_000):
+                yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+    names = table.schema_arrow.names
+    return Table(
+        names,
+        read,
+        unit="row",
+        details="Parquet",
+        header=names,
+        read_cells=read_cells,
+        n_rows=table.metadata.num_rows,
+        schema=table.schema_arrow,
+    )
 
 
 def _find_label_names(metadata: Mapping[bytes, bytes], label: str) -> Sequence[str] | None:
@@ -246,7 +287,8 @@ def _open_spreadsheet(path: Path, file: IO[bytes], config: FileConfig) -> Table:
     except (CalamineError, OSError) as error:
         raise DataError(f"cannot read {path}: {format_reason(error)}") from error
     rows = [(i, row) for i, row in enumerate(listed, start=1) if has_content(row)]
-    names = [clean_name(name) for name in config.column_names or rows.pop(0)[1]]
+    header = [str(name) for name in config.column_names or rows.pop(0)[1]]
+    names = [clean_name(name) for name in header]
     others = [repr(name) for name in workbook.sheet_names if name != sheet]
     not_read = f" (not read: {format_list(others, 5)})" if others else ""
     return Table(
@@ -258,7 +300,21 @@ def _open_spreadsheet(path: Path, file: IO[bytes], config: FileConfig) -> Table:
         sample=[row for _, row in rows[:N_SAMPLED]],
         has_header=not config.column_names,
         details=f"sheet {sheet!r}{not_read}",
+        header=header,
+        read_cells=lambda label: (  # noqa: ARG005 - of a table
+            [_read_plain(row[i]) if i < len(row) else None for i in range(len(header))]
+            for _, row in rows
+        ),
+        read_text=lambda cell: None if cell is None else _read_cell(cell),
+        n_rows=len(rows),
     )
+
+
+def _read_plain(cell: Any) -> Any:
+    """Return a cell with the type that it shows: spreadsheets keep whole numbers as floats."""
+    if isinstance(cell, float) and cell.is_integer():
+        return int(cell)
+    return None if cell == "" else cell
 
 
 def _read_cell(cell: Any) -> Any:
@@ -269,10 +325,9 @@ def _read_cell(cell: Any) -> Any:
 
 
 TABLES: dict[str, Callable[[Path, Any, FileConfig], Table]] = {
-    ".csv": _open_csv,
     ".json": _open_json,
     ".parquet": _open_parquet,
     ".fasttext": _open_fasttext,
     ".xlsx": _open_spreadsheet,
 }
-"""Opens the table of each format."""
+"""Opens the table of each format except text with delimiters."""

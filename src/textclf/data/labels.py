@@ -104,6 +104,23 @@ def unify_numbers(names: Iterable[str]) -> dict[str, str]:
     return {name: match[1] if match else name for name, match in matches.items()}
 
 
+def match_labels(names: Iterable[str], known: Sequence[str]) -> dict[str, int | None]:
+    """Return the position of each label in a list of known ones; None if it is not one of them.
+
+    Args:
+        names: Labels that `read_label` has read.
+        known: Names of other labels; if all of them are numbers, ``1`` and ``1.0`` are equal.
+    """
+    are_numbers = all(map(is_number, known))
+
+    def simplify(name: str) -> str:
+        return unify_numbers([name])[name] if are_numbers else name
+
+    positions = {simplify(_normalize(name)): i for i, name in enumerate(known)}
+    positions |= {name: i for i, name in enumerate(known)}
+    return {name: positions.get(name, positions.get(simplify(name))) for name in names}
+
+
 def is_number(text: str) -> bool:
     """Return whether a text is a number."""
     try:

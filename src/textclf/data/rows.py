@@ -15,6 +15,7 @@ from textclf.data.labels import (
     ZERO_WIDTH,
     check_single,
     list_label_notes,
+    match_labels,
     read_label,
     sort_labels,
     unify_numbers,
@@ -22,9 +23,10 @@ from textclf.data.labels import (
 from textclf.data.packing import Arrays, pack_split, unpack_split
 from textclf.data.splitting import PARTS, Part, cut_missing_splits
 from textclf.data.text_store import StoredTexts
-from textclf.errors import DataError, format_unknown
+from textclf.errors import DataError, format_list, format_unknown
 from textclf.storage.cache import CacheEntry, cached
 from textclf.storage.limits import TEXT
+from textclf.tables import format_start
 
 Row = tuple[Any, Any, str]
 """A text, its label, and where it is, such as ``line 3``; not yet checked."""
@@ -44,11 +46,34 @@ class RowSource(NamedTuple):
     notes: Sequence[str] = ()
 
 
+class MatchedRows(NamedTuple):
+    """The rows of a source whose labels a model knows.
+
+    Attributes:
+        examples: These rows; their labels are positions in the label names of the model.
+        positions: Where each row of the source is, such as ``line 3``; ``examples.index`` are
+            positions in it.
+        unknown_labels: Number of rows with each other label, the most frequent first.
+        notes: What was noticed while reading.
+    """
+
+    examples: Split
+    positions: Sequence[str]
+    unknown_labels: Mapping[str, int]
+    notes: Sequence[str]
+
+
 MAX_LABELS = 1_000
 """A column with more values is probably not the label."""
 
 FEW_LABELS = 10
 """With more labels, there have to be more than two examples per label."""
+
+N_NAMED = 5
+"""Labels that a message names."""
+
+LABEL_WIDTH = 40
+"""Width to which a message shortens a label, which may be a text."""
 
 N_POSITIONS = 5
 """Examples without a label that a message names."""
@@ -56,8 +81,8 @@ N_POSITIONS = 5
 LONGEST_MARK = max(map(len, MISSING))
 """Characters of the longest text that stands for a missing one."""
 
-INVISIBLE = "".join(map(chr, ZERO_WIDTH))
-"""Characters that do not make a text."""
+INVISIBLE = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "".join(map(chr, ZERO_WIDTH))
+"""Characters that do not make a text: white space, and those without a width."""
 
 
 def load_rows(
@@ -87,6 +112,60 @@ def load_rows(
     key = {**key, "parts": list(parts), "drop": drop, "limit": TEXT.n_bytes}
     entry = cached("texts", key, lambda: _pack(name, parts, label_names, drop=drop))
     return _unpack(name, entry, parts, config, notes)
+
+
+def match_rows(source: RowSource, label_names: Sequence[str], *, drop: bool) -> MatchedRows:
+    """Read rows, and leave out those whose labels a model does not know.
+
+    Args:
+        source: The rows.
+        label_names: Label names of the model.
+        drop: Whether rows without a label are left out.
+
+    Raises:
+        DataError: The rows cannot be read or lack labels, or the model knows none of their labels.
+    """
+    positions: list[str] = []
+
+    def read() -> Iterator[Row]:
+        for row in source.read():
+            positions.append(row[2])
+            yield row
+
+    numbers: dict[str, int] = {}
+    reader = _SplitReader(source._replace(read=read), numbers, source.origin, None)
+    split = reader.read()
+    notes = reader.list_notes(drop)
+    _check_empty(source.origin, reader.n_empty, len(split))
+    matches = match_labels(numbers, label_names)
+    counts = np.bincount(split.labels, minlength=len(numbers)).tolist()
+    unknown = {name: counts[numbers[name]] for name in numbers if matches[name] is None}
+    if len(unknown) == len(numbers):
+        raise DataError(_describe_unmatched(source.origin, list(unknown), label_names))
+    order = np.array([-1 if i is None else i for i in matches.values()])
+    matched = Split(split.texts, order[split.labels], split.index)
+    if unknown:
+        notes += list_label_notes([*label_names, *unknown])
+    return MatchedRows(
+        matched.take(np.flatnonzero(matched.labels >= 0)),
+        positions,
+        dict(sorted(unknown.items(), key=lambda item: -item[1])),
+        notes,
+    )
+
+
+def _describe_unmatched(origin: str, names: Sequence[str], known: Sequence[str]) -> str:
+    """Return the message for rows without a label that the model knows."""
+    if not names:
+        return f"{origin} has no rows"
+    shorten = format_start(LABEL_WIDTH)
+    shown, expected = (
+        format_list([repr(shorten(name)) for name in listed], N_NAMED) for listed in (names, known)
+    )
+    return (
+        f"{origin}: the model knows none of its labels, which are {shown}; the model's are"
+        f" {expected}; check the column of the label, or rename the labels"
+    )
 
 
 def split_rows(loaded: Any, config: DatasetConfig) -> TextDataset:
@@ -180,10 +259,7 @@ def _pack(
     splits = {part: reader.read() for part, reader in readers.items()}
     notes = _merge_notes({part: reader.list_notes(drop) for part, reader in readers.items()})
     n_empty, n_texts = sum(r.n_empty for r in readers.values()), sum(map(len, splits.values()))
-    if n_empty > n_texts / 2:
-        raise DataError(
-            f"{name}: {n_empty:,} of {n_texts:,} texts are empty; check the column of the text"
-        )
+    _check_empty(name, n_empty, n_texts)
     names, order = [name.strip() for name in label_names or ()], np.arange(len(label_names or ()))
     if label_names is not None and len(set(names)) < len(names):
         names = list(label_names)
@@ -199,6 +275,14 @@ def _pack(
         renumbered = Split(split.texts, order[split.labels], split.index)
         arrays |= pack_split(part, renumbered)
     return CacheEntry(arrays, {"label_names": names, "notes": notes})
+
+
+def _check_empty(name: str, n_empty: int, n_texts: int) -> None:
+    """Raise DataError if most texts are empty."""
+    if n_empty > n_texts / 2:
+        raise DataError(
+            f"{name}: {n_empty:,} of {n_texts:,} texts are empty; check the column of the text"
+        )
 
 
 def _merge_notes(notes: Mapping[Part, Sequence[str]]) -> list[str]:
@@ -274,7 +358,7 @@ class _SplitReader:
                 self._unlabeled += [position] * (self._n_unlabeled <= N_POSITIONS)
                 continue
             checked = _check_text(text, where)
-            visible = checked.strip().strip(INVISIBLE)
+            visible = checked.strip(INVISIBLE)
             self.n_empty += len(visible) <= LONGEST_MARK and visible.lower() in MISSING
             if not checked.isascii() and (found := GARBLED.search(checked)):
                 self._n_garbled += 1

@@ -113,7 +113,7 @@ def find_columns(table: Table, config: TableConfig, origin: str) -> Columns:
     texts = texts or [find(None, TEXT_COLUMNS, "text")]
     label = find(config.label_column, LABEL_COLUMNS, "label")
     if not (texts[0] and label):
-        _check_header(table, origin)
+        _check_header(table, origin, "give --text-column and --label-column")
     if len(set(names)) == 2 == len(table.names):  # With two columns, one determines the other.
         other = {names[0]: names[1], names[1]: names[0]}
         texts = [texts[0] or other.get(label or ""), *texts[1:]]
@@ -131,11 +131,67 @@ def find_columns(table: Table, config: TableConfig, origin: str) -> Columns:
     if label in found:
         raise DataError(f"{origin}: column '{label}' cannot be both text and label")
     if table.sample and not table.has_header:
-        _refuse_header(table.sample[0], origin)
+        _refuse_header(table.sample[0], origin, (TEXT_COLUMNS, LABEL_COLUMNS))
     return Columns(found, label)
 
 
-def _check_header(table: Table, origin: str) -> None:
+def find_text_columns(
+    table: Table, config: TableConfig, known: Sequence[str], origin: str
+) -> tuple[str, ...]:
+    """Return the text columns of a table that needs no label.
+
+    They are those asked for; or else known ones, if the table has all of them; or else the one with
+    the most usual name; or else the only one that is not the label.
+
+    Args:
+        table: The table; a column without a name is considered only if it is the only one.
+        config: Which columns are asked for.
+        known: Columns that contained the text in another file; may be empty.
+        origin: Where the columns are, for messages.
+
+    Raises:
+        RequestError: Names of columns are given for a table that has some.
+        DataError: A column does not exist or is ambiguous, no column has a usual name, or the
+            first row is probably not a header.
+    """
+    names = [name for name in table.names if not UNNAMED.fullmatch(name)]
+    find = partial(_find_column, names, origin=origin)
+    asked = config.text_column or (known if has_columns(table, known) else ())
+    texts = [find(name, (), "text") for name in asked] or [find(None, TEXT_COLUMNS, "text")]
+    if table.sample and not table.has_header:
+        _refuse_header(table.sample[0], origin, (TEXT_COLUMNS,))
+    if texts[0]:
+        return tuple(name for name in texts if name)
+    _check_header(table, origin, "give --text-column")
+    if len(table.names) == 1:
+        return tuple(table.names)
+    label = find_label_column(table)
+    others = [name for name in names if name.lower() not in IDENTIFIERS]
+    if len({*names}) == 2 == len(table.names) and label in names:
+        return tuple(name for name in names if name != label)
+    raise DataError(
+        f"{origin}: no column has a usual name for the text; give --text-column, one of"
+        f" {_format_names(others or table.names)}"
+    )
+
+
+def has_columns(table: Table, names: Sequence[str] | None) -> bool:
+    """Return whether names of columns are given, and a table has all of them."""
+    return bool(names) and {*map(clean_name, names or ())} <= {*map(clean_name, table.names)}
+
+
+def find_label_column(table: Table) -> str | None:
+    """Return the column with the most usual name of a label; None if no column has one."""
+    in_lower_case = {name.lower(): name for name in reversed(table.names)}
+    return next((in_lower_case[name] for name in LABEL_COLUMNS if name in in_lower_case), None)
+
+
+def has_usual_text(table: Table) -> bool:
+    """Return whether a column has a usual name of a text."""
+    return not {name.lower() for name in table.names}.isdisjoint(TEXT_COLUMNS)
+
+
+def _check_header(table: Table, origin: str, remedy: str) -> None:
     """Raise DataError if the names of columns are probably a row of a table without names.
 
     Either a column contains its own name, or names are long, or numbers other than positions.
@@ -162,7 +218,7 @@ def _check_header(table: Table, origin: str) -> None:
         raise DataError(
             f"{origin}: the first line looks like data; if it is, name all columns in their order,"
             f" such as --column-names {','.join(_suggest_names(table))}; if not, remove what is"
-            " above the header, or give --text-column and --label-column"
+            f" above the header, or {remedy}"
         )
 
 
@@ -172,14 +228,14 @@ def _suggest_names(table: Table) -> list[str]:
     columns = [[str(row[i]) for row in rows if i < len(row)] for i in range(n)]
     text = max(range(n), key=lambda i: sum(map(len, columns[i])))
     others = sorted(set(range(n)) - {text}, key=lambda i: len(set(columns[i])))
-    label = next((i for i in others if len(set(columns[i])) > 1), *others[:1])
-    return [{text: "text", label: "label"}.get(i, f"column{i + 1}") for i in range(n)]
+    label = next((i for i in others if len(set(columns[i])) > 1), next(iter(others), text))
+    return [{label: "label", text: "text"}.get(i, f"column{i + 1}") for i in range(n)]
 
 
-def _refuse_header(row: Sequence[Any], origin: str) -> None:
-    """Raise RequestError if the first row of a table whose names are given is a header."""
+def _refuse_header(row: Sequence[Any], origin: str, usual: Sequence[Sequence[str]]) -> None:
+    """Raise RequestError if the first row of a table whose names are given has usual names."""
     cells = {clean_name(cell).lower() for cell in row}
-    if cells.intersection(TEXT_COLUMNS) and cells.intersection(LABEL_COLUMNS):
+    if all(cells.intersection(names) for names in usual):
         raise RequestError(
             f"{origin}: its first line contains names of columns; leave out --column-names"
         )

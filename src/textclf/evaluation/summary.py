@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from textclf.evaluation.metrics import Evaluation
-from textclf.tables import Column, format_interval, format_number
+from textclf.tables import Column, format_interval, format_number, format_start
 
 FEW_EXAMPLES = 10
 """Labels with fewer test examples are marked, because their scores are mostly noise."""
@@ -27,6 +27,15 @@ SUBSET_COLUMNS = (
     Column("n_examples", "examples", format_number(), numeric=True),
     Column("accuracy", "accuracy", format_number(4), numeric=True),
     Column("interval", "95% CI", format_interval(4), numeric=True),
+)
+ERROR_COLUMNS = (
+    Column("index", "index", numeric=True),
+    Column("position", "position", shrinks_to=12),
+    Column("prediction", "prediction", shrinks_to=12),
+    Column("probability", "prob.", format_number(3), numeric=True),
+    Column("label", "label", shrinks_to=12),
+    Column("label_probability", "of label", format_number(3), numeric=True),
+    Column("text", "text", format_start(200), shrinks_to=20),
 )
 
 

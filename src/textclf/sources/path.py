@@ -9,19 +9,19 @@ import functools
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, model_validator
 
-from textclf.config.schema import SplitConfig
+from textclf.config.schema import DatasetConfig, SplitConfig
 from textclf.data.dataset import TextDataset
 from textclf.data.file_formats import FORMATS, find_format, open_table, read_rows
 from textclf.data.labels import UNLABELED
-from textclf.data.rows import Row, RowSource, load_rows
+from textclf.data.rows import MatchedRows, Row, RowSource, load_rows, match_rows
 from textclf.data.splitting import PARTS, Part
-from textclf.data.tabular import FileConfig, find_columns
+from textclf.data.tabular import FileConfig, TableConfig, find_columns, has_columns
 from textclf.errors import DataError, RequestError, format_list, format_nearest_path, format_reason
 from textclf.storage.checksums import hash_file
 from textclf.storage.encodings import open_text
@@ -75,7 +75,7 @@ def load(config: Config) -> TextDataset:
     Raises:
         DataError: It does not exist, has changed, or cannot be read.
     """
-    path = _locate(config.name)
+    path = _locate(config.name, hint="; a finished run needs its file, or a link to it, there")
     if config.digest != _hash_parts(path):
         raise DataError(
             f"{path} has changed since the configuration was made: restore it, or train a new run"
@@ -88,11 +88,7 @@ def load(config: Config) -> TextDataset:
     notes: list[str] = []
     if unlabeled := _find_unlabeled(parts) if first.is_dir() else None:
         notes.append(f"train: the folder {unlabeled} has no label, and is left out")
-    if beside := _list_beside(path, parts):
-        notes.append(f"not read: {format_list(beside, 5)}")
-    if others := [file for part in parts.values() for file in _list_other_files(part)]:
-        shown = f"{len(others):,} of the files in label folders, such as {others[0]}"
-        notes.append(f"not read: {shown}; only .txt files directly in these folders are")
+    notes += _list_unread(path, parts)
     sources: dict[Part, RowSource] = {}
     for part, part_path in parts.items():
         noticed: list[str] = []
@@ -101,6 +97,49 @@ def load(config: Config) -> TextDataset:
             read = functools.partial(_read_folder, part_path, config.encoding, unlabeled)
         sources[part] = RowSource(str(part_path), read, noticed)
     return load_rows(str(path), key, sources, config, notes=notes)
+
+
+def load_matched(
+    config: Config, label_names: Sequence[str], *, trained: DatasetConfig
+) -> MatchedRows:
+    """Load the examples of one file, or of one folder of texts per label, for a trained model.
+
+    Args:
+        config: Which file, and how it is read.
+        label_names: Label names of the model; examples with other labels are left out.
+        trained: What the model was trained on; its columns are read, if the file has them and
+            ``config`` names no others.
+
+    Raises:
+        RequestError: The folder contains several splits.
+        DataError: The file cannot be read, or the model knows none of its labels.
+    """
+    path = _locate(config.name)
+    parts = _find_parts(path)
+    if "all" not in parts:
+        given = " or ".join(str(part) for part in parts.values())
+        raise RequestError(f"{path} contains several splits: give one of them, {given}")
+    drop, notes = config.missing_labels == "drop", _list_unread(path, parts)
+    read: Callable[[], Iterable[Row]]
+    if path.is_dir():
+        read = functools.partial(_read_folder, path, config.encoding, None)
+    else:
+        adopted = _adopt_columns(path, config, trained)
+        read = functools.partial(read_rows, path, adopted, notes)
+    return match_rows(RowSource(str(path), read, notes), label_names, drop=drop)
+
+
+def _adopt_columns(path: Path, config: Config, trained: DatasetConfig) -> Config:
+    """Return how a file is read, with the columns that a model was trained on if it has them."""
+    if not isinstance(trained, TableConfig):
+        return config
+    adopted: dict[str, Any] = {}
+    with open_table(path, config) as table:
+        if not config.text_column and has_columns(table, trained.text_column):
+            adopted["text_column"] = trained.text_column
+        if not config.label_column and has_columns(table, [trained.label_column or ""]):
+            adopted["label_column"] = trained.label_column
+    return config.model_copy(update=adopted)
 
 
 def _read_table(path: Path, first: Path, config: Config, notes: list[str]) -> Iterator[Row]:
@@ -148,17 +187,16 @@ def _hash_once(path: Path, changed: int, size: int) -> str:  # noqa: ARG001 - pa
     return hash_file(path)
 
 
-def _locate(name: str) -> Path:
+def _locate(name: str, *, hint: str = "") -> Path:
+    """Return the path of a name; RequestError, which ends with the hint, if it does not exist."""
     path = Path(os.path.expanduser(name))  # noqa: PTH111 - keeps ~ if no such user exists
     try:
         path.stat()
     except OSError as error:
         folder = "" if name.startswith("/") else f" in {Path.cwd()}"
-        remedy = format_nearest_path(Path(name)) or "check the path."
-        raise RequestError(
-            f"{name[:200]}{folder}: {format_reason(error)}; {remedy} A finished run needs its file,"
-            " or a link to it, there"
-        ) from error
+        remedy = format_nearest_path(Path(name)) or "check the path"
+        problem = f"{name[:200]}{folder}: {format_reason(error)}; {remedy}{hint}"
+        raise RequestError(problem) from error
     return path
 
 
@@ -166,6 +204,17 @@ def _list_files(folder: Path) -> list[Path]:
     """Return the text files in the label folders in a fixed order, without hidden files."""
     files = folder.glob("[!.]*/[!.]*")
     return sorted(path for path in files if path.suffix.lower() == ".txt" and path.is_file())
+
+
+def _list_unread(path: Path, parts: dict[Part, Path]) -> list[str]:
+    """Return a sentence for each kind of file that is not read."""
+    notes = []
+    if beside := _list_beside(path, parts):
+        notes.append(f"not read: {format_list(beside, 5)}")
+    if others := [file for part in parts.values() for file in _list_other_files(part)]:
+        shown = f"{len(others):,} of the files in label folders, such as {others[0]}"
+        notes.append(f"not read: {shown}; only .txt files directly in these folders are")
+    return notes
 
 
 def _list_beside(path: Path, parts: dict[Part, Path]) -> list[str]:
@@ -236,7 +285,9 @@ def _match_parts(candidates: list[Path]) -> dict[Part, Path]:
             raise DataError(f"{candidate}: it contains no folder of .txt files for a label")
     if parts and "train" not in parts:
         first = next(iter(parts.values()))
-        raise DataError(f"no file or folder named train is beside {first}")
+        raise DataError(
+            f"no file or folder named train is beside {first}; add it, or give {first} itself"
+        )
     return parts
 
 

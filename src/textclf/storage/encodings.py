@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, TextIO
 
-from textclf.errors import DataError, RequestError
-from textclf.storage.limits import TEXT
+from textclf.errors import DataError, DataRequestError, RequestError
+from textclf.storage.limits import TEXT, longest_row
 
 MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -29,6 +29,9 @@ OTHERS = (
     *("cp932", "euc_jp", "gb18030", "big5", "cp949", "mac_roman"),
 )
 """Encodings in which tables are found today, besides UTF-8 and cp1252."""
+
+CHUNK_BYTES = 1_000_000
+"""How much of a stream is decoded at once."""
 
 SAMPLE_BYTES = 100_000
 """How much an encoding is guessed from."""
@@ -71,9 +74,7 @@ def open_text(file: IO[bytes], encoding: str, path: Path) -> Iterator[io.TextIOW
     head = file.read(100)
     file.seek(0)
     codec = find_codec(encoding, head)
-    if head.count(0) > len(head) / 4 and codec == "utf-8-sig":
-        likely = "utf-16-be" if head.startswith(b"\0") else "utf-16-le"
-        raise DataError(f"{path} is not {encoding}; try --set dataset.encoding={likely}")
+    _refuse_zeros(head, codec, str(path))
     with io.TextIOWrapper(file, codec, newline="") as text:
         try:
             yield text
@@ -82,9 +83,57 @@ def open_text(file: IO[bytes], encoding: str, path: Path) -> Iterator[io.TextIOW
             raise _explain(file, codec, path) from error
 
 
+def _refuse_zeros(head: bytes, codec: str, origin: str) -> None:
+    """Raise DataError if the first 100 bytes of UTF-8 are probably UTF-16 without its mark."""
+    if head.count(0) > len(head) / 4 and codec == "utf-8-sig":
+        likely = "utf-16-be" if head.startswith(b"\0") else "utf-16-le"
+        raise DataError(f"{origin} is not utf-8; try --set dataset.encoding={likely}")
+
+
+def split_lines(stream: IO[bytes], encoding: str, origin: str) -> Iterator[str]:
+    """Yield the lines of a stream, which end in a line feed only, without their ends.
+
+    Args:
+        stream: Open file, or standard input, which is read once.
+        encoding: Its encoding, unless a byte-order mark says otherwise.
+        origin: What it is, for messages.
+
+    Raises:
+        RequestError: The encoding does not exist.
+        DataRequestError: A line is not in this encoding.
+        LimitError: A line would fill the memory.
+    """
+    chunk = stream.read(CHUNK_BYTES)
+    codec = find_codec(encoding, chunk)
+    _refuse_zeros(chunk[:100], codec, origin)
+    decoder, longest = codecs.getincrementaldecoder(codec)(), longest_row()
+    n_lines, rest, is_last = 0, "", False
+    while not is_last:
+        is_last = not chunk
+        try:
+            rest += decoder.decode(chunk, is_last)
+        except UnicodeError as error:
+            number = n_lines + rest.count("\n") + 1
+            if isinstance(error, UnicodeDecodeError):  # Not if UTF-16 lacks a byte-order mark.
+                number += error.object[: error.start].count(b"\n")
+            raise DataRequestError(
+                f"line {number} of {origin} is not {name_codec(codec).upper()}; correct it, or add"
+                " --set dataset.encoding=NAME, such as cp1252 or utf-16-le"
+            ) from error
+        *lines, rest = rest.split("\n")
+        for line in lines:
+            yield line.removesuffix("\r")
+        n_lines += len(lines)
+        if len(rest) > longest:
+            TEXT.check(longest, f"line {n_lines + 1} of {origin}")
+        chunk = b"" if is_last else stream.read(CHUNK_BYTES)
+    if rest:
+        yield rest
+
+
 def read_lines(path: Path, text: TextIO) -> Iterator[str]:
     """Yield lines, and raise LimitError for one that would fill the memory."""
-    longest = 2 * TEXT.n_bytes  # Room for escapes and other columns.
+    longest = longest_row()
     number = 0
     while line := text.readline(longest):
         number += 1

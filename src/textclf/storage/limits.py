@@ -55,7 +55,7 @@ class Limit:
 
 
 FILE = Limit("TEXTCLF_MAX_FILE_MB", 4_000)
-"""Limit of an unpacked file of a run, and of standard input."""
+"""Limit of an unpacked file of a run."""
 
 CACHE = Limit("TEXTCLF_MAX_CACHE_MB", 2_000)
 """Limit of the whole cache of datasets and token ids."""
@@ -63,8 +63,17 @@ CACHE = Limit("TEXTCLF_MAX_CACHE_MB", 2_000)
 TEXT = Limit("TEXTCLF_MAX_TEXT_MB", 1)
 """Limit of one text to classify, and of a configuration file."""
 
+ROW_FACTOR = 50
+"""How many times the limit of a text is that of a row of a file: a text that is too long is read,
+so that its row keeps its position, and yet a small compressed file cannot fill the memory."""
+
 LIMITS = (FILE, CACHE, TEXT)
 """All limits."""
+
+
+def longest_row() -> int:
+    """Return how many characters a row of a file may have."""
+    return ROW_FACTOR * TEXT.n_bytes
 
 
 def measure_unpacked(path: Path) -> int:

@@ -8,8 +8,10 @@ import pytest
 from support import ROWS, collect, load, write_csv
 
 from textclf.config.schema import DatasetConfig, SplitConfig
+from textclf.data.matched_rows import match_rows
 from textclf.data.overlap import Overlap
-from textclf.data.rows import RowSource, match_rows, split_rows
+from textclf.data.row_reader import RowSource
+from textclf.data.rows import split_rows
 from textclf.errors import DataError, LimitError, RequestError
 from textclf.storage.cache import list_entries
 

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from textclf.data.csv_files import N_SAMPLED, Dialect, open_csv, take_sample
 from textclf.data.labels import ONE_LABEL
-from textclf.data.rows import Row
+from textclf.data.row_reader import Row
 from textclf.data.table import (
     Cells,
     Columns,

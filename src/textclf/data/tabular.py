@@ -10,7 +10,8 @@ from pydantic import BeforeValidator, Field
 from textclf.config.schema import SplitConfig
 from textclf.data.dataset import TextDataset
 from textclf.data.labels import is_number
-from textclf.data.rows import Row, RowSource, load_rows
+from textclf.data.row_reader import Row, RowSource
+from textclf.data.rows import load_rows
 from textclf.data.splitting import PARTS, Part
 from textclf.data.table import Columns, Table, clean_name, join_texts
 from textclf.errors import DataError, RequestError, format_list

@@ -10,7 +10,7 @@ import numpy as np
 from textclf.config.schema import ExperimentConfig
 from textclf.data.dataset import Split, TextDataset
 from textclf.data.loading import load_dataset
-from textclf.data.rows import MatchedRows
+from textclf.data.matched_rows import MatchedRows
 from textclf.errors import RequestError, RunError, format_list
 from textclf.evaluation.errors import IncorrectPrediction, list_errors
 from textclf.evaluation.metrics import Evaluation, SubsetAccuracy, evaluate

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from textclf.data.rows import INVISIBLE
+from textclf.data.row_reader import INVISIBLE
 from textclf.data.table import TableColumn
 from textclf.data.table_output import open_output
 from textclf.data.text_source import Row, TextSource

@@ -11,23 +11,26 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
 
 from textclf.config.schema import DatasetConfig, SplitConfig
 from textclf.data.dataset import TextDataset
 from textclf.data.file_formats import FORMATS, find_format, open_table, read_rows
-from textclf.data.labels import UNLABELED
-from textclf.data.rows import MatchedRows, Row, RowSource, load_rows, match_rows
-from textclf.data.splitting import PARTS, Part
+from textclf.data.matched_rows import MatchedRows, match_rows
+from textclf.data.row_reader import Row, RowSource
+from textclf.data.rows import load_rows
 from textclf.data.tabular import FileConfig, TableConfig, find_columns, has_columns
-from textclf.errors import DataError, RequestError, format_list, format_nearest_path, format_reason
+from textclf.errors import DataError, RequestError, format_nearest_path, format_reason
+from textclf.sources._folders import find_parts, find_unlabeled, list_files, list_unread
 from textclf.storage.checksums import hash_file
 from textclf.storage.encodings import open_text
 from textclf.storage.limits import TEXT
 
-SUFFIXES = ", ".join(FORMATS)
+if TYPE_CHECKING:
+    from textclf.data.splitting import Part
+
 SUFFIX = re.compile(rf"({'|'.join(map(re.escape, FORMATS))})?(\.(gz|bz2|xz|zip))?$", re.IGNORECASE)
 
 
@@ -83,12 +86,12 @@ def load(config: Config) -> TextDataset:
         )
     reading = FileConfig.model_fields.keys() - SplitConfig.model_fields.keys()
     key = {"digest": config.digest, **config.model_dump(mode="json", include=reading)}
-    parts = _find_parts(path)
+    parts = find_parts(path)
     first = parts.get("train") or parts["all"]
     notes: list[str] = []
-    if unlabeled := _find_unlabeled(parts) if first.is_dir() else None:
+    if unlabeled := find_unlabeled(parts) if first.is_dir() else None:
         notes.append(f"train: the folder {unlabeled} has no label, and is left out")
-    notes += _list_unread(path, parts)
+    notes += list_unread(path, parts)
     sources: dict[Part, RowSource] = {}
     for part, part_path in parts.items():
         noticed: list[str] = []
@@ -115,11 +118,11 @@ def load_matched(
         DataError: The file cannot be read, or the model knows none of its labels.
     """
     path = _locate(config.name)
-    parts = _find_parts(path)
+    parts = find_parts(path)
     if "all" not in parts:
         given = " or ".join(str(part) for part in parts.values())
         raise RequestError(f"{path} contains several splits: give one of them, {given}")
-    drop, notes = config.missing_labels == "drop", _list_unread(path, parts)
+    drop, notes = config.missing_labels == "drop", list_unread(path, parts)
     read: Callable[[], Iterable[Row]]
     if path.is_dir():
         read = functools.partial(_read_folder, path, config.encoding, None)
@@ -159,19 +162,12 @@ def _read_table(path: Path, first: Path, config: Config, notes: list[str]) -> It
     yield from read_rows(path, config, notes)
 
 
-def _find_unlabeled(parts: dict[Part, Path]) -> str | None:
-    """Return the folder of the training split that is not a label, as in the archive of IMDB."""
-    names = {part: {file.parent.name for file in _list_files(parts[part])} for part in parts}
-    extra = names.pop("train", set()).difference(*names.values()) if len(names) > 1 else ()
-    return next((name for name in extra if name.lower() in UNLABELED), None)
-
-
 def _hash_parts(path: Path) -> str:
     """Return one SHA-256 of all files that are read, and of their names within a folder."""
     digest = hashlib.sha256()
     try:
-        for part, part_path in _find_parts(path).items():
-            for file in _list_files(part_path) if part_path.is_dir() else [part_path]:
+        for part, part_path in find_parts(path).items():
+            for file in list_files(part_path) if part_path.is_dir() else [part_path]:
                 name = "" if file == part_path else file.relative_to(part_path)
                 suffix = ".txt" if file is not part_path else find_format(file)
                 content = _hash_once(file, file.stat().st_mtime_ns, file.stat().st_size)
@@ -200,100 +196,9 @@ def _locate(name: str, *, hint: str = "") -> Path:
     return path
 
 
-def _list_files(folder: Path) -> list[Path]:
-    """Return the text files in the label folders in a fixed order, without hidden files."""
-    files = folder.glob("[!.]*/[!.]*")
-    return sorted(path for path in files if path.suffix.lower() == ".txt" and path.is_file())
-
-
-def _list_unread(path: Path, parts: dict[Part, Path]) -> list[str]:
-    """Return a sentence for each kind of file that is not read."""
-    notes = []
-    if beside := _list_beside(path, parts):
-        notes.append(f"not read: {format_list(beside, 5)}")
-    if others := [file for part in parts.values() for file in _list_other_files(part)]:
-        shown = f"{len(others):,} of the files in label folders, such as {others[0]}"
-        notes.append(f"not read: {shown}; only .txt files directly in these folders are")
-    return notes
-
-
-def _list_beside(path: Path, parts: dict[Part, Path]) -> list[str]:
-    """Return the names of tables and folders of texts beside those of the splits."""
-    if path.is_file() or path in parts.values():
-        return []
-    others = sorted({*path.glob("[!.]*")} - {*parts.values()})
-    return [
-        other.name
-        for other in others
-        if (_is_table(other) if other.is_file() else next(other.glob("**/*.txt"), None))
-    ]
-
-
-def _list_other_files(folder: Path) -> list[Path]:
-    """Return the files in label folders that are not read, relative to the folder."""
-    read = {*_list_files(folder)} if folder.is_dir() else set()
-    files = (path for path in folder.glob("[!.]*/**/[!.]*") if path.is_file())
-    return sorted(path.relative_to(folder) for path in files if path not in read)
-
-
-def _find_parts(path: Path) -> dict[Part, Path]:
-    """Return the file or folder of each split; ``all`` without splits."""
-    if path.is_file():
-        if find_format(path) is None:
-            raise DataError(
-                f"{path}: expected a folder, or a file that ends in {SUFFIXES}, also compressed;"
-                " unpack archives of several files"
-            )
-        return {"all": path}
-    if not path.is_dir():
-        raise DataError(f"{path} is neither a file nor a folder")
-    entries = [entry for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]
-    tables = [file for file in entries if file.is_file() and _is_table(file)]
-    folders = [entry for entry in entries if entry.is_dir()]
-    for candidates in (tables, folders):
-        if parts := _match_parts(candidates):
-            return parts
-    if _list_files(path):
-        return {"all": path}
-    if tables:
-        raise DataError(
-            f"{path}: give one of its files, such as {tables[0]}, or name them train and test"
-        )
-    raise DataError(
-        f"{path} contains neither a table ({SUFFIXES}) nor a folder of .txt files for each label"
-    )
-
-
-def _is_table(path: Path) -> bool:
-    """Return whether a file in a folder is data; other files may be beside them."""
-    is_part = path.name.lower().split(".")[0] in PARTS
-    is_likely = any(suffix.lower() in {*FORMATS} - {".txt"} for suffix in path.suffixes)
-    return (is_part or is_likely) and find_format(path) is not None
-
-
-def _match_parts(candidates: list[Path]) -> dict[Part, Path]:
-    """Return the files or folders that are named like a split; empty if there are none."""
-    parts: dict[Part, Path] = {}
-    for candidate in candidates:
-        part = PARTS.get(candidate.name.lower().split(".")[0])
-        if part in parts:
-            folder, name = candidate.parent, parts[part].name
-            raise DataError(f"{folder}: {name} and {candidate.name} both name the {part} split")
-        if part:
-            parts[part] = candidate
-        if part and candidate.is_dir() and not _list_files(candidate):
-            raise DataError(f"{candidate}: it contains no folder of .txt files for a label")
-    if parts and "train" not in parts:
-        first = next(iter(parts.values()))
-        raise DataError(
-            f"no file or folder named train is beside {first}; add it, or give {first} itself"
-        )
-    return parts
-
-
 def _read_folder(folder: Path, encoding: str, left_out: str | None) -> Iterator[Row]:
     """Yield each text file with the name of its folder as the label."""
-    for path in _list_files(folder):
+    for path in list_files(folder):
         label = path.relative_to(folder).parts[0]
         if label == left_out:
             continue

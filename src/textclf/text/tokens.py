@@ -42,8 +42,13 @@ IGNORED = (
 """Invisible characters that do not change a word, for hyphenation, direction and variants of
 letters. The joiners U+200C and U+200D belong to words."""
 
-_CATEGORIES = [unicodedata.category(chr(code)) for code in range(0x20000)]
-"""Unicode category of each character in planes 0 and 1."""
+_RUNS = [
+    (category, (run := [*codes])[0], run[-1])
+    for category, codes in itertools.groupby(
+        range(0x80, 0x20000), key=lambda code: unicodedata.category(chr(code))
+    )
+]
+"""Category, first and last of consecutive characters outside ASCII, in planes 0 and 1."""
 
 
 def _list_ranges(*categories: str, blocks: Iterable[tuple[int, int]] = ((0x80, 0x1FFFF),)) -> str:
@@ -53,15 +58,12 @@ def _list_ranges(*categories: str, blocks: Iterable[tuple[int, int]] = ((0x80, 0
         categories: Categories such as ``Cc``, or what several begin with.
         blocks: First and last character of each block; by default, all outside ASCII.
     """
-    ranges: list[list[int]] = []
-    codes = (code for first, last in blocks for code in range(first, last + 1))
-    for code in codes:
-        if _CATEGORIES[code].startswith(categories):
-            if ranges and ranges[-1][1] == code - 1:
-                ranges[-1][1] = code
-            else:
-                ranges.append([code, code])
-    return "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges)
+    return "".join(
+        f"{chr(max(first, low))}-{chr(min(last, high))}"
+        for low, high in blocks
+        for category, first, last in _RUNS
+        if category.startswith(categories) and first <= high and last >= low
+    )
 
 
 MARKS = _list_ranges("M") + "\U000e0100-\U000e01ef"

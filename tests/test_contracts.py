@@ -2,12 +2,15 @@
 
 import importlib
 import inspect
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from support import ROOT, list_commands
+from support import PLUGINS, ROOT, list_commands, write_csv
 
 import textclf
 import textclf.commands
@@ -164,6 +167,38 @@ def test_dataset_keeps_its_contract(name):
 @pytest.mark.parametrize("name", list_built_in("models"))
 def test_model_keeps_its_contract(name):
     check_model(name)
+
+
+RUN_COMMANDS = """
+import json, sys
+from textclf.cli import main
+
+for arguments in json.loads(sys.argv[1]):
+    try:
+        main(arguments)
+    except SystemExit as end:
+        assert not end.code, arguments
+assert not {"tensorflow", "keras"} & sys.modules.keys()
+"""
+
+
+def test_models_that_are_not_networks_never_import_tensorflow(tmp_path):
+    names = [name for name in list_names("models") if hasattr(load_module("models", name), "fit")]
+    assert {*names} >= {"majority", "tfidf-svc"}
+    write_csv(tmp_path / "own.csv")
+    commands = []
+    for number, model in enumerate([*names, str(PLUGINS / "bayes.py")]):
+        trust = ["--trust-code"] * model.endswith(".py")
+        commands += [
+            ["train", "--model", model, "--dataset", "own.csv", "--run-dir", f"{number}"],
+            ["predict", f"{number}", "good number", *trust],
+            ["evaluate", f"{number}", *trust],
+            ["evaluate", f"{number}", "own.csv", "--output", "plots", *trust],
+        ]
+    commands += [["compare", "0", "1"], ["runs", "check", "."]]
+    program = [sys.executable, "-c", RUN_COMMANDS, json.dumps(commands)]
+    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_two_labels_are_trained_by_binary_cross_entropy_from_one_logit():

@@ -252,10 +252,9 @@ def evaluate(
     if output is not None:
         check_folder(Path(output))
     found, reporter = find_finished_run(_list_paths(run)[0]), Reporter(quiet=quiet)
-    reporter.info(f"starting TensorFlow for {found.path}")
-    backend.start(device)
     context = EvaluationContext(
         reporter,
+        device=device,
         trust_code=trust_code or (isinstance(run, Run) and run.trust_code),
         n_errors=n_errors,
         output=Path(output) if output is not None else None,
@@ -440,9 +439,7 @@ def load_dataset(dataset: PathLike, *, overrides: Overrides = ()) -> TextDataset
         >>> len(dataset.train)
         1336
     """
-    config = make_dataset_config(dataset, overrides)
-    backend.import_tensorflow()
-    return loading.load_dataset(config.dataset)
+    return loading.load_dataset(make_dataset_config(dataset, overrides).dataset)
 
 
 def audit(dataset: PathLike, *, overrides: Overrides = (), quiet: bool = False) -> auditing.Audit:

@@ -340,16 +340,19 @@ def test_file_without_a_recorded_code_is_not_executed_by_a_run(plugins, traced):
 
 
 def test_tensorflow_starts_before_code_that_imports_it(plugins, install, monkeypatch):
-    """It then starts quietly, and is Keras's backend."""
+    """It then starts quietly, and is Keras's backend; a file that does not name it needs none."""
     log = []
     monkeypatch.setattr("textclf.config.plugin.backend.import_tensorflow", lambda: log.append("TF"))
     monkeypatch.setattr("builtins.note", log.append, raising=False)
+    for file in ("tensorflow", "keras"):
+        (plugins / f"{file}.py").write_text(f"note('{file}')\ndef fit(): ...")
     (plugins / "average.py").write_text("note('model')\ndef fit(): ...")
     files = {"words.py": "note('dataset')\ndef load(config): ..."}
     install(files, {"datasets": {"words": "my_package.words"}})
-    load_config(None, name(model=plugins / "average.py"))
+    for file in ("tensorflow", "keras", "average"):
+        load_config(None, name(model=plugins / f"{file}.py"))
     load_config(None, name(dataset="words"))
-    assert log == ["TF", "model", "TF", "dataset"]
+    assert log == ["TF", "tensorflow", "TF", "keras", "model", "TF", "dataset"]
     log.clear()
     load_config(None, name())
     assert log == []

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from textclf.data import text_store
-from textclf.data.text_store import StoredTexts
+from textclf.data.text_store import StoredTexts, list_texts
+from textclf.errors import RequestError
 
 TEXTS = ["first", "", "zwölf\nBoxkämpfer", "👩‍👩‍👧 ok", "nul\0", "last"]
 
@@ -46,3 +47,26 @@ def test_texts_are_taken_in_any_order(store):
 def test_no_texts_and_lone_surrogates_are_kept(store):
     assert list(store([])) == []
     assert list(store(["a\ud800", "b"])) == ["a\ud800", "b"]
+
+
+def test_texts_are_listed_except_those_of_a_file(store):
+    assert list_texts(iter(TEXTS)) == TEXTS
+    assert list_texts(np.array(TEXTS[:3])) == TEXTS[:3]
+    texts = store(TEXTS)
+    assert list_texts(texts) is texts
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ("good", "expected a list of texts, got one text: write [text]"),
+        (b"good", "expected a list of texts, got bytes: b'good'"),
+        (None, "expected a list of texts, got NoneType: None"),
+        (["good", 3], "expected texts, got int: 3"),
+        (["good", None], "expected texts, got NoneType: None"),
+    ],
+)
+def test_what_is_not_a_list_of_texts_is_refused(texts, message):
+    with pytest.raises(RequestError) as info:
+        list_texts(texts)
+    assert str(info.value) == message

@@ -97,7 +97,7 @@ def test_a_worker_reports_a_failed_start_of_tensorflow_and_ends(monkeypatch):
 
     monkeypatch.setattr(local.backend, "start", fail)
     parent, child = multiprocessing.Pipe()
-    _local_worker.work(child, Path("runs"), {"device": "gpu", "threads": 3})
+    _local_worker.work(child, Path("runs"), {"device": "gpu", "threads": 3}, start_tensorflow=True)
     assert started == [("gpu", 3)]
     message = parent.recv()
     assert isinstance(message, _local_worker.StartFailed)
@@ -237,7 +237,8 @@ def make_worker(process, connection, config):
 
 
 def make_pool(*workers, kind=local._WorkerPool, jobs=3, memory=10**9):
-    pool = kind(Path("runs"), RunContext(Reporter(quiet=True)), jobs, memory)
+    context = RunContext(Reporter(quiet=True))
+    pool = kind(Path("runs"), context, jobs, memory, start_tensorflow=False)
     pool.workers.extend(workers)
     return pool
 

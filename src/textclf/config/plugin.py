@@ -138,7 +138,7 @@ def _load_file(path: Path, recorded: str | None, *, is_trusted: bool, origin: st
 
 
 def execute_file(content: bytes, path: Path) -> str:
-    """Start TensorFlow quietly, before a Python file imports it, and execute the file.
+    """Execute a Python file, after starting TensorFlow quietly if the file may import it.
 
     Returns:
         The SHA-256 of the content.
@@ -146,5 +146,6 @@ def execute_file(content: bytes, path: Path) -> str:
     Raises:
         RequestError: The code fails; the message names the line.
     """
-    backend.import_tensorflow()
+    if b"tensorflow" in content or b"keras" in content:
+        backend.import_tensorflow()
     return execute_code(content, path)

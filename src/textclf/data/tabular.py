@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator, Field
 
@@ -15,6 +15,7 @@ from textclf.data.rows import load_rows
 from textclf.data.splitting import PARTS, Part
 from textclf.data.table import Columns, Table, clean_name, join_texts
 from textclf.errors import DataError, RequestError, format_list
+from textclf.storage.cache import CacheEntry, cached
 
 ReadColumns = Callable[[Sequence[str]], Iterable[Sequence[Any]]]
 """The names of columns to their values, example by example."""
@@ -289,12 +290,14 @@ def load_library_dataset(
         DataError: The training split is missing, or the rows cannot be used.
     """
     names = [*columns.texts, columns.label]
+    key = {**key, "columns": names}
+    unlabeled = _find_unlabeled(splits, columns.label, key)
     parts: dict[Part, RowSource] = {}
     notes = []
     for split, read in splits.items():
         if split not in PARTS:
             continue
-        if all(row[0] in HIDDEN for row in read([columns.label])):
+        if split in unlabeled:
             notes.append(f"the {split} split has no labels, and is left out")
             continue
         origin = f"--dataset {config.name}: {split}"
@@ -305,8 +308,23 @@ def load_library_dataset(
     if notes and "test" not in parts and "validation" in parts:
         parts["test"] = parts.pop("validation")
         notes[-1] += "; the validation split is the test split instead"
-    key = {**key, "columns": names}
     return load_rows(config.name, key, parts, config, label_names=label_names, notes=notes)
+
+
+def _find_unlabeled(
+    splits: Mapping[str, ReadColumns], label: str, key: Mapping[str, Any]
+) -> list[str]:
+    """Return the splits whose labels are all hidden, from the cache if they are there."""
+
+    def find() -> CacheEntry:
+        found = [
+            split
+            for split, read in splits.items()
+            if split in PARTS and all(row[0] in HIDDEN for row in read([label]))
+        ]
+        return CacheEntry({}, {"splits": found})
+
+    return cast("list[str]", cached("unlabeled", key, find).facts["splits"])
 
 
 def _read_rows(read: Callable[[], Iterable[Sequence[Any]]], origin: str) -> Iterator[Row]:

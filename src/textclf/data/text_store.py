@@ -7,6 +7,7 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
+from textclf.errors import RequestError
 from textclf.storage.arrays import ArrayWriter, IntArray, read_rows
 
 BLOCK_SIZE = 1_000
@@ -82,6 +83,25 @@ class StoredTexts(Sequence[str]):
             cuts = (self.ends[first : last + 1] - begin).tolist()
             texts += [content[a:b] for a, b in zip([0, *cuts], cuts, strict=False)]
         return texts
+
+
+def list_texts(texts: Iterable[str]) -> Sequence[str]:
+    """Return texts that a model classifies as a sequence.
+
+    Raises:
+        RequestError: It is one text, or contains something else than texts.
+    """
+    if isinstance(texts, StoredTexts):
+        return texts
+    if isinstance(texts, str):
+        raise RequestError("expected a list of texts, got one text: write [text]")
+    if isinstance(texts, bytes) or not isinstance(texts, Iterable):
+        raise RequestError(f"expected a list of texts, got {type(texts).__name__}: {texts!r:.40}")
+    listed = list(texts)
+    for text in listed:
+        if not isinstance(text, str):
+            raise RequestError(f"expected texts, got {type(text).__name__}: {text!r:.40}")
+    return listed
 
 
 def _decode(text: bytes) -> str:

@@ -46,13 +46,13 @@ class Worker:
         is_silent: Whether it has sent no message, and so has probably not allocated its memory.
     """
 
-    def __init__(self, root: Path, context: RunContext) -> None:
+    def __init__(self, root: Path, context: RunContext, *, start_tensorflow: bool) -> None:
         processes = multiprocessing.get_context("spawn")
         self.connection, child_connection = processes.Pipe()
         # A reporter cannot be sent to another process.
         fields = {name: value for name, value in vars(context).items() if name != "reporter"}
         self.process = processes.Process(
-            target=work, args=(child_connection, root, fields), daemon=True
+            target=work, args=(child_connection, root, fields, start_tensorflow), daemon=True
         )
         self.process.start()
         child_connection.close()
@@ -120,8 +120,17 @@ def _interrupt_when_orphaned(parent_sentinel: int) -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def work(connection: Connection, root: Path, fields: dict[str, Any]) -> None:
-    """Run every configuration that is received, with a `RunContext` of these fields."""
+def work(
+    connection: Connection, root: Path, fields: dict[str, Any], start_tensorflow: bool
+) -> None:
+    """Run every configuration that is received.
+
+    Args:
+        connection: Connection to the parent.
+        root: Root of the run directories.
+        fields: Fields of the `RunContext` other than the reporter.
+        start_tensorflow: Whether TensorFlow starts before the first configuration is received.
+    """
 
     def send(message: LogMessage) -> None:
         try:
@@ -132,7 +141,8 @@ def work(connection: Connection, root: Path, fields: dict[str, Any]) -> None:
     context = RunContext(ForwardingReporter(send), **fields)
     with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
         try:
-            backend.start(context.device, threads=context.threads)
+            if start_tensorflow:
+                backend.start(context.device, threads=context.threads)
         except TextclfError as error:
             connection.send(StartFailed(error))
             return

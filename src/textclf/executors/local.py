@@ -15,6 +15,7 @@ from textclf.executors._base import (
     run_here,
 )
 from textclf.executors._local_worker import RunEnded, StartFailed, Worker, signals_held_back
+from textclf.experiment.device import has_network
 from textclf.experiment.run import RunContext
 from textclf.runs.result import Failure
 from textclf.runtime import backend
@@ -29,8 +30,8 @@ def execute(
     jobs = choose_jobs(context.device, configs) if executor.jobs == "auto" else executor.jobs or 1
     if jobs > 1:
         return _run_in_processes(configs, root, context, jobs)
-    # A device that no run can use is reported once.
-    backend.start(context.device, threads=context.threads or configs[0].resources.cpus)
+    if has_network(configs):  # A device that no network can use is reported once.
+        backend.start(context.device, threads=context.threads or configs[0].resources.cpus)
     errors = ((config, run_here(config, root, context)) for config in configs)
     return [make_failure(config, error) for config, error in errors if error]
 
@@ -55,7 +56,8 @@ def _run_in_processes(
     reporter = context.reporter
     n_runs, n_threads = format_count(len(configs), "run"), format_count(threads, "thread")
     reporter.info(f"{n_runs}, {jobs} at once with {n_threads} each")
-    pool = _WorkerPool(root, replace(context, threads=threads), jobs, memory)
+    context = replace(context, threads=threads)
+    pool = _WorkerPool(root, context, jobs, memory, start_tensorflow=has_network(configs))
     failures: list[Failure] = []
     try:
         with reporter.counting(len(configs)) as count:
@@ -79,10 +81,14 @@ class _WorkerPool:
         context: How each run is executed.
         jobs: Maximum number of workers.
         memory: Free bytes that a run needs to begin.
+        start_tensorflow: Whether workers start TensorFlow before their first run.
     """
 
-    def __init__(self, root: Path, context: RunContext, jobs: int, memory: int) -> None:
+    def __init__(
+        self, root: Path, context: RunContext, jobs: int, memory: int, *, start_tensorflow: bool
+    ) -> None:
         self.root, self.context, self.jobs, self.memory = root, context, jobs, memory
+        self.start_tensorflow = start_tensorflow
         self.workers: list[Worker] = []
 
     @property
@@ -144,7 +150,7 @@ class _WorkerPool:
 
     def _start_worker(self) -> Worker:
         with signals_held_back():
-            worker = Worker(self.root, self.context)
+            worker = Worker(self.root, self.context, start_tensorflow=self.start_tensorflow)
             self.workers.append(worker)
         return worker
 

@@ -16,6 +16,7 @@ from textclf.evaluation.errors import IncorrectPrediction, list_errors
 from textclf.evaluation.metrics import Evaluation, SubsetAccuracy, evaluate
 from textclf.evaluation.subsets import select_subsets
 from textclf.evaluation.summary import ERROR_COLUMNS
+from textclf.experiment.device import start_device
 from textclf.runs.directory import RunDirectory
 from textclf.runtime.progress import Reporter
 from textclf.sources import path as files
@@ -61,6 +62,7 @@ class EvaluationContext:
 
     Attributes:
         reporter: Prints progress.
+        device: ``auto``, ``cpu`` or ``gpu``.
         trust_code: Whether to execute the Python files of the run, if its dataset or its model
             needs them.
         n_errors: Number of incorrect predictions to list.
@@ -68,6 +70,7 @@ class EvaluationContext:
     """
 
     reporter: Reporter
+    device: str = "auto"
     trust_code: bool = False
     n_errors: int = 0
     output: Path | None = None
@@ -86,7 +89,7 @@ def evaluate_run(run: RunDirectory, split: str, context: EvaluationContext) -> S
         RunError: The run is not finished or damaged, or its dataset has changed.
     """
     reporter = context.reporter
-    classifier = run.read_model(trust_code=context.trust_code)
+    classifier = _load_model(run, context)
     config = run.read_config(trust_code=context.trust_code)
     reporter.info(f"loading {config.dataset.name}")
     dataset = load_dataset(config.dataset)
@@ -126,7 +129,7 @@ def evaluate_file(
         RunError: The run is not finished or damaged.
     """
     reporter = context.reporter
-    classifier = run.read_model(trust_code=context.trust_code)
+    classifier = _load_model(run, context)
     config, names = run.read_config(), classifier.label_names
     reporter.info(f"loading {file.name}")
     rows = files.load_matched(file, names, trained=config.dataset)
@@ -175,6 +178,13 @@ def check_folder(output: Path) -> None:
         )
     if output.is_file():
         raise RequestError(f"{output} is a file; choose a folder for the plots")
+
+
+def _load_model(run: RunDirectory, context: EvaluationContext) -> Any:
+    """Start the device that the model of a run needs, and load the model."""
+    context.reporter.info(f"loading the model of {run.path}")
+    start_device(context.device, is_network=run.has_network, reporter=context.reporter)
+    return run.read_model(trust_code=context.trust_code)
 
 
 def _predict(classifier: Any, examples: Split, context: EvaluationContext) -> Any:

@@ -18,8 +18,8 @@ from textclf.data.table import TableColumn
 from textclf.data.table_output import open_output
 from textclf.data.text_source import Row, TextSource
 from textclf.errors import RequestError, format_count
+from textclf.experiment.device import start_device
 from textclf.runs.run import Run
-from textclf.runtime import backend
 from textclf.runtime.backend import BATCH_SIZE, BLOCK_SIZE
 from textclf.runtime.progress import Reporter
 from textclf.storage.limits import MEGABYTE, TEXT
@@ -201,8 +201,8 @@ class _Predictor:
         blocks = _cut_blocks(source.read())
         if (first := next(blocks, None)) is None:
             raise RequestError(f"no text given: {source.origin} is empty")
-        if self._run.directory.has_network:  # Others need no TensorFlow, which starts slowly.
-            backend.start(self._device)
+        is_network = self._run.directory.has_network
+        start_device(self._device, is_network=is_network, reporter=self._reporter)
         classifier, result = self._run.model, self.result
         blocks = chain([first], blocks)
         del first  # So that it does not stay in memory.

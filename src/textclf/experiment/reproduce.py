@@ -7,10 +7,10 @@ from typing import Any
 
 from textclf.data.loading import load_dataset
 from textclf.errors import GateError
+from textclf.experiment.device import start_device
 from textclf.experiment.run import RunContext, run_experiment
 from textclf.runs.directory import RunDirectory
 from textclf.runs.result import Result
-from textclf.runtime import backend
 from textclf.runtime.machine import ENVIRONMENT_FIELDS, count_processors
 
 
@@ -44,7 +44,12 @@ def reproduce(
         raise GateError(f"{run.path}: the configuration has changed: {'; '.join(changed)}")
     if meta.get("n_threads") != count_processors():
         context = replace(context, threads=meta.get("n_threads"))
-    backend.start(context.device, threads=context.threads or config.resources.cpus)
+    start_device(
+        context.device,
+        is_network=run.has_network,
+        reporter=context.reporter,
+        threads=context.threads or config.resources.cpus,
+    )
     run.check_dataset(load_dataset(config.dataset).digest)
     with tempfile.TemporaryDirectory(prefix="textclf-") as folder:
         again = RunDirectory(Path(folder) / "run")

@@ -12,12 +12,12 @@ from textclf.data.loading import load_dataset
 from textclf.data.summary import list_notes
 from textclf.errors import RequestError, format_unknown
 from textclf.evaluation.metrics import Evaluation
+from textclf.experiment.device import has_network, start_device
 from textclf.experiment.evaluate import evaluate_predictions, format_title
 from textclf.experiment.fit import Fitted, build, fit
 from textclf.models._build import BuiltModel
 from textclf.runs.directory import RunDirectory
 from textclf.runs.result import Predictions, Result
-from textclf.runtime import backend
 from textclf.runtime.machine import (
     ENVIRONMENT_FIELDS,
     count_processors,
@@ -92,13 +92,18 @@ def run_experiment(config: ExperimentConfig, run: RunDirectory, context: RunCont
 def _prepare(
     config: ExperimentConfig, run: RunDirectory, context: RunContext, phases: Phases
 ) -> tuple[TextDataset, BuiltModel | None, dict[str, Any]]:
-    """Start TensorFlow, load the dataset, build the model, and prepare the directory.
+    """Start the device, load the dataset, build the model, and prepare the directory.
 
     An earlier run is replaced last, when nothing that the user can correct is in the way.
     """
     threads = context.threads or config.resources.cpus
     with phases("start", f"preparing {run.path}"):
-        device = backend.start(context.device, threads=threads)
+        device = start_device(
+            context.device,
+            is_network=has_network([config]),
+            reporter=context.reporter,
+            threads=threads,
+        )
     with phases("data", f"loading {config.dataset.name}"):
         dataset = context.load(config.dataset)
     _check_class_weight(config, dataset)

@@ -1,12 +1,13 @@
 """A classifier made of a scikit-learn pipeline over raw text, which is saved without pickle."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from textclf.data.text_store import list_texts
 from textclf.text.tokens import normalize_text
 
 FITTED_ATTRIBUTES = (
@@ -55,11 +56,18 @@ class SklearnClassifier:
         """Return the decision function of each text, <float64>[texts, known labels]."""
         return decide(self.pipeline, self._prepare(texts))
 
-    def predict_texts(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Return the probabilities of each text, <float32>[texts, labels]."""
+    def predict_texts(self, texts: Iterable[str]) -> npt.NDArray[np.float32]:
+        """Return the probabilities of each text, <float32>[texts, labels].
+
+        Raises:
+            RequestError: It is one text, or contains something else than texts.
+        """
         from scipy.special import softmax
 
+        texts = list_texts(texts)
         probabilities = np.zeros((len(texts), len(self.label_names)), np.float32)
+        if not len(texts):
+            return probabilities
         known = self.pipeline.classes_
         if self.needs_calibration:
             probabilities[:, known] = softmax(self.scale * self.decide_texts(texts), axis=1)

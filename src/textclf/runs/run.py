@@ -1,7 +1,7 @@
 """A finished run as an object, for Python and notebooks."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from textclf.config.schema import ExperimentConfig
-from textclf.errors import RequestError
 from textclf.evaluation.metrics import Evaluation
 from textclf.runs.directory import RunDirectory
 from textclf.runs.result import Predictions, Result
@@ -76,19 +75,11 @@ class Run:
         """The names of label 0, 1, ..."""
         return tuple(scores.name for scores in self.evaluation.per_class)
 
-    def predict_proba(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+    def predict_proba(self, texts: Iterable[str]) -> npt.NDArray[np.float32]:
         """Return the probability of each label, <float32>[texts, labels]."""
-        if isinstance(texts, str):
-            raise RequestError("expected a list of texts, got one text: write [text]")
-        listed = list(texts)
-        for text in listed:
-            if not isinstance(text, str):
-                raise RequestError(f"expected texts, got {type(text).__name__}: {text!r:.40}")
-        if not listed:
-            return np.empty((0, len(self.label_names)), np.float32)
-        probabilities: npt.NDArray[np.float32] = self.model.predict_texts(listed)
+        probabilities: npt.NDArray[np.float32] = self.model.predict_texts(texts)
         return probabilities
 
-    def predict(self, texts: Sequence[str]) -> list[str]:
+    def predict(self, texts: Iterable[str]) -> list[str]:
         """Return the name of the most probable label of each text."""
         return [self.label_names[label] for label in self.predict_proba(texts).argmax(axis=1)]

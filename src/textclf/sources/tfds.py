@@ -65,6 +65,7 @@ def load(config: Config) -> TextDataset:
         remedy = f"check the network, {USE_BBC}"
         with downloading(config.name, root, DataError, remedy=remedy):
             check_reachable(CATALOG)
+            import_tensorflow()
             builder.download_and_prepare()
     return load_library_dataset(
         config,
@@ -77,6 +78,7 @@ def load(config: Config) -> TextDataset:
 
 def _read(builder: Any, split: str, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     """Yield the values of features, example by example: UTF-8, and a number or UTF-8."""
+    import_tensorflow()
     data = builder.as_dataset(split=split, shuffle_files=False, batch_size=BATCH_SIZE)
     for batch in without_tuning(data):
         yield from zip(*(batch[name].numpy().tolist() for name in names), strict=True)
@@ -87,8 +89,7 @@ def _root() -> Path:
 
 
 def _make_builder(name: str) -> Any:
-    """Return the builder of a dataset, without downloading anything."""
-    import_tensorflow()
+    """Return the builder of a dataset, without downloading anything or starting TensorFlow."""
     import tensorflow_datasets as tfds
 
     logging.getLogger("absl").setLevel(logging.ERROR)  # It warns of a folder that is merely new.

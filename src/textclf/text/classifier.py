@@ -4,7 +4,8 @@ Import this module, and ``textclf.hub.layer`` for the model ``hub``, before Kera
 ``keras.models.load_model`` reads a ``model.keras``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import keras
@@ -12,9 +13,15 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from textclf.runtime.backend import BATCH_SIZE, BLOCK_SIZE
+from textclf.data.text_store import list_texts
+from textclf.runtime.backend import BATCH_SIZE
+from textclf.runtime.machine import count_processors
 from textclf.text.encoder import TextEncoder  # noqa: F401 - registered with Keras
-from textclf.text.input_pipeline import Rows, batch_in_order, encode
+from textclf.text.input_pipeline import Rows, batch_in_order
+from textclf.text.tokens import normalize_text
+
+MAX_THREADS = 8
+"""Batches that are predicted at once, at most; each holds its activations in memory."""
 
 
 @keras.saving.register_keras_serializable("textclf")
@@ -53,12 +60,33 @@ class TextClassifier(keras.Model):  # type: ignore[misc]
         """Return the probabilities <float32>[batch, labels] of <string>[batch]."""
         return self.network(self.encoder(texts), training=training)
 
-    def predict_texts(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Return the probabilities of each text, <float32>[texts, labels]."""
-        blocks = (texts[start : start + BLOCK_SIZE] for start in range(0, len(texts), BLOCK_SIZE))
-        return np.concatenate(
-            [predict(self.network, encode(self.encoder, block)) for block in blocks]
-        )
+    def predict_texts(self, texts: Iterable[str]) -> npt.NDArray[np.float32]:
+        """Return the probabilities of each text, <float32>[texts, labels].
+
+        Raises:
+            RequestError: It is one text, or contains something else than texts.
+        """
+        listed = list_texts(texts)
+        starts = range(0, len(listed), BATCH_SIZE)
+
+        def predict_batch(start: int) -> npt.NDArray[np.float32]:
+            batch = listed[start : start + BATCH_SIZE]
+            if getattr(self.encoder, "takes_normalized_text", False):
+                batch = [*map(normalize_text, batch)]
+            probabilities: npt.NDArray[np.float32] = self._classify(tf.constant(batch)).numpy()
+            return probabilities
+
+        if len(starts) == 1:
+            return predict_batch(0)
+        # Splitting a text into tokens uses one processor.
+        with ThreadPoolExecutor(min(count_processors(), MAX_THREADS)) as pool:
+            none = np.empty((0, len(self.label_names)), np.float32)
+            return np.concatenate([none, *pool.map(predict_batch, starts)])
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])  # type: ignore[untyped-decorator]
+    def _classify(self, texts: tf.Tensor) -> tf.Tensor:
+        """Return the probabilities of normalized texts; it is traced once per model."""
+        return self(texts, training=False)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments, each in the form that Keras stores."""

@@ -18,6 +18,7 @@ import textclf.data.loading
 import textclf.executors
 import textclf.models
 from textclf.commands._output import list_summaries
+from textclf.commands.models import list_models
 from textclf.config.loading import Override, read_yaml
 from textclf.config.resolve import resolve
 from textclf.config.schema import DatasetConfig, ModelConfig
@@ -66,12 +67,13 @@ def test_dataset_module_has_the_contract(module):
         assert list(inspect.signature(getattr(module, name)).parameters) == ["config"]
 
 
-@pytest.mark.parametrize("kind", ["datasets", "models"])
-def test_summaries_fit_into_80_columns(kind):
-    rows = list_summaries(kind)
-    name_width = max(len(row["name"]) for row in rows)
-    for row in rows:
-        assert 0 < name_width + len(GAP) + len(row["summary"]) <= 80, row["name"]
+@pytest.mark.parametrize(
+    "rows", [list_summaries("datasets"), list_models()], ids=["data", "models"]
+)
+def test_summaries_fit_into_80_columns(rows):
+    widths = {key: max(len(row[key]) for row in rows) for key in rows[0]}
+    assert sum(widths.values()) + len(GAP) * (len(widths) - 1) <= 80, rows
+    assert all(row["summary"] for row in rows)
 
 
 def list_column_tuples():

@@ -6,8 +6,11 @@ from textclf.registry import list_names
 
 
 def test_list_contains_every_model(cli):
-    names = [row["name"] for row in cli("models", "--format", "json").json]
-    assert names == list_names("models")
+    rows = cli("models", "--format", "json").json
+    assert [row["name"] for row in rows] == list_names("models")
+    kinds = {row["name"]: row["kind"] for row in rows}
+    assert {kinds["cnn"], kinds["hub"]} == {"network"}
+    assert {kinds[name] for name in ("majority", "nb-svm", "tfidf-svc")} == {"baseline"}
 
 
 @pytest.mark.parametrize(
@@ -37,6 +40,7 @@ def test_model_is_built_for_the_dataset_of_the_configuration_file(cli, tmp_path)
 def test_python_file_is_built(cli, tmp_path):
     arguments = ["models", "plugins/average.py", "--dataset", "bbc", "--format", "json"]
     document = cli(*arguments, "--set", "model.embedding_dim=3").json
+    assert document["kind"] == "network"
     assert document["summary"] == "Average of the token embeddings."
     assert document["hyperparameters"] == {"embedding_dim": 3}
     assert [row["type"] for row in document["layers"]] == [
@@ -53,3 +57,13 @@ def test_python_file_is_built(cli, tmp_path):
     assert "words.py is Python code, which is executed only if" in refused.error_line
     result = cli("models", "mlp", "--config", "my.yaml", "--trust-code", "--format", "json")
     assert result.json["layers"][-1]["output_shape"] == [2]
+
+
+def test_a_scikit_learn_model_is_described_without_tensorflow(cli, plugins, monkeypatch):
+    monkeypatch.setattr("textclf.runtime.backend.start", pytest.fail)
+    result = cli("models", "plugins/bayes.py")
+    assert result.out.splitlines() == [
+        "summary: Naive Bayes on word counts, after a transformer of its own.",
+        "kind: baseline",
+        "hyperparameters: alpha 1.0",
+    ]

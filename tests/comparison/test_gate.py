@@ -60,10 +60,11 @@ def test_gate_without_a_model_to_check_is_refused(tmp_path, reference):
 
 
 def test_baseline_models_are_checked_only_if_they_are_named(tmp_path, reference):
-    runs = write_runs(tmp_path / "new", {"cnn": 0.92, "tfidf-svc": 0.5})
+    runs = write_runs(tmp_path / "new", {"cnn": 0.92, "tfidf-svc": 0.5, "nb-svm": 0.5})
     check(reference, runs, max_drop=0)
-    with pytest.raises(GateError, match="tfidf-svc dropped by 0"):
-        check(reference, runs, max_drop=0, named=["tfidf-svc"])
+    for name in ("tfidf-svc", "nb-svm"):
+        with pytest.raises(GateError, match=f"accurate than cnn: {name} dropped by 0"):
+            check(reference, runs, max_drop=0, named=[name])
 
 
 def test_gate_is_read_from_the_runs_of_one_configuration(tmp_path):

@@ -78,11 +78,14 @@ def test_reference_can_be_chosen_and_must_have_a_run(tmp_path):
 
 def test_notes_name_models_that_do_not_beat_the_baseline_models(tmp_path):
     accuracies = {"tfidf-svc": 0.9, "majority": 0.35, "cnn": 0.97, "mlp": 0.9, "lstm": 0.34}
+    accuracies["nb-svm"] = 0.33
     rows, notes = tabulate_runs(write_runs(tmp_path, accuracies))
     assert notes == [
         "not significantly better than the baseline model tfidf-svc on bbc: mlp and lstm",
         "WARNING: not significantly better than chance (majority) on bbc: lstm",
     ]
+    other = rows.pop("nb-svm")  # A baseline model too.
+    assert (other["beats_linear_baseline"], other["beats_chance_baseline"]) == (None, None)
     beats = {model: row["beats_linear_baseline"] for model, row in rows.items()}
     assert beats == {"tfidf-svc": None, "majority": None, "cnn": True, "mlp": False, "lstm": False}
     beats = {model: row["beats_chance_baseline"] for model, row in rows.items()}

@@ -153,6 +153,7 @@ def test_fingerprint_changes_with_every_key(key, value):
 
 
 MODEL_CHANGES = {
+    "alpha": 2.0,
     "embedding_dim": 127,
     "dropout": 0.1,
     "filters": 255,
@@ -300,6 +301,10 @@ PINNED_DEFAULTS = {
     "models/lstm.units": 128,
     "models/mlp.embedding_dim": 128,
     "models/mlp.units": 256,
+    "models/nb-svm.max_ngram": 3,
+    "models/nb-svm.min_df": 2,
+    "models/nb-svm.alpha": 1.0,
+    "models/nb-svm.C": 1.0,
     "models/tfidf-svc.min_df": 2,
     "models/tfidf-svc.max_ngram": 1,
     "models/tfidf-svc.C": 0.5,

@@ -71,3 +71,9 @@ def test_error_without_a_network_names_file_path_and_remedy(cache, monkeypatch, 
     assert f"cannot get reuters.npz ({cache / 'reuters.npz'} {state})" in message
     assert f"put {UNREACHABLE}reuters.npz into {cache}" in message
     assert message.endswith("or use --dataset bbc, which needs no download")
+
+
+def test_topics_are_those_of_keras():
+    from keras.datasets.reuters import get_label_names
+
+    assert reuters.label_names(DatasetConfig(name="reuters")) == tuple(get_label_names())

@@ -54,8 +54,8 @@ def prepared(prepare):
     return prepare(train=[0, 1] * 20, validation=[0, 1] * 5)
 
 
-def test_prepared_dataset_is_loaded_with_its_splits_and_labels(prepared):
-    for _ in range(2):  # The second time from the cache.
+def test_prepared_dataset_is_loaded_with_its_splits_and_labels(prepared, monkeypatch):
+    for _ in range(2):  # The second time from the cache, without TensorFlow.
         dataset = load_dataset(configure(prepared))
         assert dataset.label_names == ("neg", "pos")
         assert [len(split) for split in dataset.splits.values()] == [32, 10, 8]
@@ -63,6 +63,7 @@ def test_prepared_dataset_is_loaded_with_its_splits_and_labels(prepared):
         for split in dataset.splits.values():
             for text, label in zip(split.texts, split.labels, strict=True):
                 assert int(text.split()[1]) % 2 == label
+        monkeypatch.setattr("textclf.sources.tfds.import_tensorflow", pytest.fail)
     source = describe_source(configure(prepared))
     assert source["source"].endswith("/catalog/planted_reviews")
     assert set(source) == {"download", "source", "license", "citation"}

@@ -17,7 +17,11 @@ from textclf.commands._output import (
 from textclf.tables import Column, format_number
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from textclf.config.schema import ExperimentConfig
+
+MODEL_COLUMNS = (SUMMARY_COLUMNS[0], Column("kind", "kind"), *SUMMARY_COLUMNS[1:])
 
 LAYER_COLUMNS = (
     Column("layer", "layer", shrinks_to=16),
@@ -55,25 +59,24 @@ def command(
     if name is None:
         if dataset or config_path or any(named.values()):
             raise click.UsageError("options need NAME, the model to build")
-        print_table(list_summaries("models"), SUMMARY_COLUMNS, style)
+        print_table(list_models(), MODEL_COLUMNS, style)
         print_next("models", "cnn", style=style)
         return
     if not config_path:
         dataset = dataset or "reuters"
 
     from textclf.config.resolve import load_config
-    from textclf.runtime import backend
 
     overrides = make_overrides(**named, model=name, dataset=dataset)
     config = load_config(config_path, overrides, trust_code=trust_code)
 
-    backend.start("cpu")
     document = describe_model(config)
     if style == "json":
         click.echo(json.dumps(document, indent=2))
         return
     if style == "table":
         print_text(f"summary: {document['summary']}")
+        print_text(f"kind: {document['kind']}")
     if document["layers"]:
         print_table(document["layers"], LAYER_COLUMNS, style)
     if style == "table":
@@ -87,17 +90,37 @@ def command(
     print_next("train", "--model", name, "--dataset", config.dataset.name, style=style)
 
 
+def list_models() -> list[dict[str, str | None]]:
+    """Return name, kind and summary of all models; None is the kind of those of packages."""
+    from textclf.registry import find_distribution, load_module
+
+    rows: list[dict[str, str | None]] = []
+    for row in list_summaries("models"):
+        name = row["name"]
+        # A list imports no package.
+        is_unknown = find_distribution("models", name)
+        kind = None if is_unknown else find_kind(load_module("models", name))
+        rows.append({"name": name, "kind": kind, "summary": row["summary"]})
+    return rows
+
+
+def find_kind(module: "ModuleType") -> str:
+    """Return ``baseline`` for the module of a scikit-learn model, and otherwise ``network``."""
+    return "baseline" if hasattr(module, "fit") else "network"
+
+
 def describe_model(config: "ExperimentConfig") -> dict[str, Any]:
     """Return the hyperparameters of a model, and the layers if it is a network."""
-    import keras
-
     from textclf.data.loading import load_label_names
     from textclf.errors import EmbeddingError
-    from textclf.models._build import build_model, find_fit
-    from textclf.registry import describe
+    from textclf.models._build import build_model
+    from textclf.registry import describe, load_module
+    from textclf.runtime import backend
 
+    kind = find_kind(load_module("models", config.model.name, config.model.code))
     document: dict[str, Any] = {
         "model": config.model.name,
+        "kind": kind,
         "dataset": config.dataset.name,
         "summary": describe("models", config.model.name, config.model.code),
         "hyperparameters": config.model.model_dump(
@@ -107,8 +130,11 @@ def describe_model(config: "ExperimentConfig") -> dict[str, Any]:
         "layers": [],
         "note": None,
     }
-    if find_fit(config.model):
+    if kind == "baseline":
         return document
+    backend.start("cpu")
+    import keras
+
     try:
         model = build_model(config, n_labels=len(load_label_names(config.dataset)))
     except EmbeddingError as error:  # The hyperparameters, which can correct it, are still shown.

@@ -11,7 +11,7 @@ from textclf.comparison.model_results import (
     group_by_configuration,
 )
 from textclf.errors import GateError, RequestError
-from textclf.models._build import BASELINES
+from textclf.models._build import is_baseline
 from textclf.runs.search import read_finished
 from textclf.runtime.progress import Reporter
 
@@ -95,7 +95,7 @@ class Gate:
             model
             for model in models
             if not own & {run.path.resolve() for run in model.runs}
-            and (model.first.model not in BASELINES or model.first.model in named)
+            and (not is_baseline(model.first.model) or model.first.model in named)
         ]
         if not selected:
             raise RequestError(

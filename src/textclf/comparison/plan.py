@@ -8,7 +8,7 @@ from textclf.config.loading import Override
 from textclf.config.resolve import load_config, resolve
 from textclf.config.schema import ExperimentConfig
 from textclf.errors import EmbeddingError, RequestError
-from textclf.models._build import BASELINES
+from textclf.models._build import BASELINES, is_baseline
 from textclf.registry import list_built_in
 from textclf.runs.result import Failure
 
@@ -55,7 +55,7 @@ class ComparisonPlan:
 
     def make_configs(self) -> list[ExperimentConfig]:
         """Return one configuration for each model and seed, baseline models last."""
-        networks = [name for name in list_built_in("models") if name not in BASELINES]
+        networks = [name for name in list_built_in("models") if not is_baseline(name)]
         default_models: list[str | None] = [None] if self.config_path else [*networks]
         models = list(dict.fromkeys(self.models)) or default_models
         seeds: list[int | None] = list(dict.fromkeys(self.seeds)) or [None]

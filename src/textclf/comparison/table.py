@@ -15,7 +15,7 @@ from textclf.comparison.report import Row, complete_row
 from textclf.comparison.significance import estimate, seeds_needed
 from textclf.errors import RunError, TextclfError
 from textclf.evaluation.summary import FEW_EXAMPLES
-from textclf.models._build import BASELINES, CHANCE_BASELINE, LINEAR_BASELINE
+from textclf.models._build import CHANCE_BASELINE, LINEAR_BASELINE, is_baseline
 from textclf.tables import format_p_value
 
 ALPHA = 0.05
@@ -148,7 +148,7 @@ def _beats(ordered: Sequence[ModelResults], baseline: str) -> dict[str, bool]:
     best = next((model for model in ordered if model.first.model == baseline), None)
     if best is None:
         return {}
-    networks = [model for model in ordered if model.first.model not in BASELINES]
+    networks = [model for model in ordered if not is_baseline(model.first.model)]
     return {
         key: difference.p_value < ALPHA and difference.estimate.mean > 0
         for key, difference in compare_all(networks, best).items()

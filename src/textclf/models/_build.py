@@ -8,12 +8,12 @@ from textclf.config.schema import ExperimentConfig, ModelConfig
 from textclf.data.dataset import TextDataset
 from textclf.errors import RequestError
 from textclf.models._sklearn import SklearnClassifier
-from textclf.registry import guard_code, load_module
+from textclf.registry import guard_code, list_built_in, load_module
 
 LINEAR_BASELINE = "tfidf-svc"
 CHANCE_BASELINE = "majority"
 BASELINES = (LINEAR_BASELINE, CHANCE_BASELINE)
-"""Models that are added to every comparison that trains models."""
+"""Baseline models that are added to every comparison that trains models."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,11 @@ def find_fit(model: ModelConfig) -> Callable[..., Any] | None:
         load_module("models", model.name, model.code), "fit", None
     )
     return fit
+
+
+def is_baseline(name: str) -> bool:
+    """Return whether a model is a built-in baseline model; plug-ins are judged like networks."""
+    return name in list_built_in("models") and hasattr(load_module("models", name), "fit")
 
 
 def fit_model(config: ExperimentConfig, dataset: TextDataset) -> SklearnClassifier:

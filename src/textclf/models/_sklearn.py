@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED
 
 import numpy as np
 import numpy.typing as npt
 
+from textclf.data.dataset import TextDataset
 from textclf.data.text_store import list_texts
+from textclf.errors import RequestError
 from textclf.text.tokens import normalize_text
 
 FITTED_ATTRIBUTES = (
@@ -94,7 +97,7 @@ class SklearnClassifier:
             "scale": self.scale,
             "takes_normalized_text": self.takes_normalized_text,
         }
-        skops.io.dump(content, path)
+        skops.io.dump(content, path, compression=ZIP_DEFLATED)
 
     @classmethod
     def load(cls, path: Path, *, trusted: Sequence[str] = ()) -> "SklearnClassifier":
@@ -108,6 +111,16 @@ class SklearnClassifier:
             scale=content["scale"],
             # Files that were saved before texts were normalized lack it.
             takes_normalized_text=content.get("takes_normalized_text", False),
+        )
+
+
+def check_labels(name: str, dataset: TextDataset) -> None:
+    """Raise RequestError if all training examples have the same label."""
+    labels = dataset.train.labels
+    if (labels == labels[0]).all():
+        raise RequestError(
+            f"{name} cannot be fitted: all training examples have the label"
+            f" {dataset.label_names[labels[0]]!r}, and it needs two labels"
         )
 
 

@@ -1,4 +1,4 @@
-"""Baseline model: always predicts the most frequent training label."""
+"""Always predicts the most frequent training label."""
 
 from textclf.config.schema import ModelConfig
 from textclf.data.dataset import TextDataset

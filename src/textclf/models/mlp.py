@@ -1,4 +1,4 @@
-"""Multilayer perceptron on the concatenated embeddings of all tokens."""
+"""Multilayer perceptron on the concatenated token embeddings."""
 
 from typing import Any
 

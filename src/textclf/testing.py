@@ -108,6 +108,7 @@ def check_signature(config: ExperimentConfig) -> None:
 
 def check_training(config: ExperimentConfig, n_labels: int) -> None:
     """Check that two epochs change every weight, and that the saved network predicts the same."""
+    from textclf.models._vectors import fill_embedding
     from textclf.text.classifier import TextClassifier, predict
     from textclf.text.encode_dataset import encode_dataset
     from textclf.training.batches import Examples, TrainingData
@@ -115,6 +116,7 @@ def check_training(config: ExperimentConfig, n_labels: int) -> None:
 
     dataset, model = make_dataset(n_labels), _build(config, n_labels)
     encoder, inputs = encode_dataset(dataset, config.text, takes=model.takes, encoder=model.encoder)
+    fill_embedding(model.network, encoder, inputs["train"], config.model)
     data = TrainingData(
         Examples(inputs["train"], dataset.train.labels),
         Examples(inputs["validation"], dataset.validation.labels),

@@ -121,6 +121,7 @@ def test_fingerprint_ignores_a_new_key_with_its_default(section):
 CHANGES = {
     "dataset.limit": 9,
     "dataset.drop_leaked": True,
+    "dataset.train_per_label": 5,
     "text.num_words": 14_999,
     "text.sequence_length": 199,
     "text.padding": "post",
@@ -162,11 +163,18 @@ MODEL_CHANGES = {
     "units": 127,
     "handle": "google/tf2-preview/nnlm-en-dim50/1",
     "trainable": False,
+    "vectors": "glove",
+    "vectors_trainable": False,
     "digest": "0123456789",
     "min_df": 3,
     "max_ngram": 2,
     "C": 0.25,
 }
+MODEL_NEEDS = {
+    "vectors_trainable": {"vectors": "glove"},
+    "digest": {"vectors": "google/nnlm-en-dim50/2"},
+}
+"""What a key needs to have an effect, in models with word vectors."""
 MODEL_KEYS = [
     (model, key)
     for model in list_names("models")
@@ -177,7 +185,9 @@ MODEL_KEYS = [
 @pytest.mark.parametrize(("model", "key"), MODEL_KEYS)
 def test_fingerprint_changes_with_every_key_of_every_model(model, key):
     assert key in MODEL_CHANGES, "add a value of the new key to MODEL_CHANGES"
-    tree = {"dataset": {"name": "bbc"}, "model": {"name": model}}
+    tree = {"dataset": {"name": "bbc"}, "model": {"name": model, **MODEL_NEEDS.get(key, {})}}
+    if "vectors" not in list_keys(find_config("models", model)):
+        tree["model"] = {"name": model}
     config = change(tree, f"model.{key}", MODEL_CHANGES[key])
     assert config.fingerprint != resolve(tree).fingerprint
 
@@ -244,6 +254,7 @@ PINNED_FINGERPRINT = "ccdf3834dc"
 PINNED_DEFAULTS = {
     "dataset.limit": None,
     "dataset.drop_leaked": False,
+    "dataset.train_per_label": None,
     "text.num_words": 20_000,
     "text.sequence_length": 200,
     "text.padding": "pre",
@@ -283,11 +294,17 @@ PINNED_DEFAULTS = {
     "sources/tfds.test_fraction": 0.2,
     "sources/tfds.missing_labels": "refuse",
     "models/cnn.embedding_dim": 128,
+    "models/cnn.vectors": None,
+    "models/cnn.vectors_trainable": True,
+    "models/cnn.digest": None,
     "models/cnn.dropout": 0.2,
     "models/cnn.filters": 256,
     "models/cnn.kernel_size": 3,
     "models/cnn.units": 128,
     "models/cnn-lstm.embedding_dim": 128,
+    "models/cnn-lstm.vectors": None,
+    "models/cnn-lstm.vectors_trainable": True,
+    "models/cnn-lstm.digest": None,
     "models/cnn-lstm.dropout": 0.2,
     "models/cnn-lstm.filters": 256,
     "models/cnn-lstm.kernel_size": 3,
@@ -298,8 +315,14 @@ PINNED_DEFAULTS = {
     "models/hub.units": 16,
     "models/hub.digest": None,
     "models/lstm.embedding_dim": 128,
+    "models/lstm.vectors": None,
+    "models/lstm.vectors_trainable": True,
+    "models/lstm.digest": None,
     "models/lstm.units": 128,
     "models/mlp.embedding_dim": 128,
+    "models/mlp.vectors": None,
+    "models/mlp.vectors_trainable": True,
+    "models/mlp.digest": None,
     "models/mlp.units": 256,
     "models/nb-svm.max_ngram": 3,
     "models/nb-svm.min_df": 2,

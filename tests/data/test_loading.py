@@ -81,7 +81,7 @@ def test_dataset_without_a_source_digest_is_always_loaded(dataset, loads, monkey
     assert list_entries() == []
 
 
-def test_runs_with_and_without_leaked_texts_are_evaluated_on_the_same_examples(cli, tmp_path):
+def test_runs_on_parts_of_the_training_split_are_evaluated_on_the_same_examples(cli, tmp_path):
     path = tmp_path / "a.csv"
     path.mkdir()
     for part, rows in (("train", ROWS), ("dev", ROWS[2:5]), ("test", [*ROWS[:3], ("new", "good")])):
@@ -92,10 +92,11 @@ def test_runs_with_and_without_leaked_texts_are_evaluated_on_the_same_examples(c
     assert list(dropped.train.texts) == [t for t in plain.train.texts if t not in held_out]
     assert 0 < len(dropped.train) < len(plain.train)
     options = ["--model", "majority", "--dataset", "a.csv", "--quiet"]
-    assert cli("train", *options).code == cli("train", *options, "--drop-leaked").code == 0
+    for part in ((), ("--drop-leaked",), ("--set", "dataset.train_per_label=1")):
+        assert cli("train", *options, *part).code == 0
     runs = list((tmp_path / "runs").glob("a-*/majority/*/seed-42"))
     rows = [cli("evaluate", run, "--format", "json").json["subset_accuracy"] for run in runs]
-    assert len(rows) == 2
+    assert len(rows) == 3
     n_leaked = int(Overlap.of(plain).leaked[-len(plain.test) :].sum())
     for found in rows:  # The same examples, with and without leaked training texts.
         assert [row["n_examples"] for row in found[:2]] == [
@@ -252,3 +253,27 @@ def test_bug_of_a_dataset_file_is_one_line_with_its_line(tmp_path, forget):
     path.write_text("def load(config):\n    yield 'text', {}['label']\n")
     with pytest.raises(DataError, match=rf"^{re.escape(str(path))} line 2: KeyError: 'label'$"):
         textclf.load_dataset(path)
+
+
+def test_training_examples_per_label_are_taken_after_the_limit(loads):
+    whole = load_dataset(configure())
+    one = load_dataset(configure(train_per_label=1))
+    assert np.bincount(one.train.labels).tolist() == [1, 1, 1]
+    assert set(one.train.index) < set(load_dataset(configure(train_per_label=3)).train.index)
+    assert one.validation is whole.validation
+    assert one.test is whole.test
+    limited = load_dataset(configure(limit=6))
+    both = load_dataset(configure(limit=6, train_per_label=1))
+    assert set(both.train.index) < set(limited.train.index)
+    assert both.test.digest(both.label_names) == limited.test.digest(both.label_names)
+    assert both.notes == (
+        "dataset.train_per_label: 3 of 6 training examples are used, at most 1 per label",
+    )
+
+
+def test_cut_splits_of_a_file_do_not_depend_on_the_examples_per_label(tmp_path):
+    path = write_csv(tmp_path / "rows.csv")
+    whole, part = load(path), load(path, train_per_label=2)
+    assert np.bincount(part.train.labels).tolist() == [2, 2]
+    for name in ("validation", "test"):
+        assert list(part.splits[name].texts) == list(whole.splits[name].texts)

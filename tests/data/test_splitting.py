@@ -1,11 +1,14 @@
 """Stratified splits, subsets and folds: complete, balanced and always the same."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 from textclf.data.dataset import Split, TextDataset
 from textclf.data.splitting import (
     assign_folds,
+    limit_per_label,
     limit_splits,
     split_stratified,
     stratified_quantiles,
@@ -96,6 +99,27 @@ def test_limit_keeps_class_fractions_order_and_index():
     assert [int(text) for text in part.texts] == list(part.index)
     assert len(limit_splits(whole, 1000).test) == 100
     assert limit_splits(whole, None) is whole
+
+
+def test_limit_per_label_is_nested_and_changes_the_training_split_only():
+    split = Split.from_lists([str(i) for i in range(100)], [0] * 80 + [1] * 15 + [2] * 5)
+    whole = TextDataset("x", ("a", "b", "c", "d"), split, split, split, ("word",), ("before",))
+    parts = {n: limit_per_label(whole, n) for n in (1, 5, 10, 80)}
+    counts = {n: np.bincount(part.train.labels).tolist() for n, part in parts.items()}
+    assert counts == {1: [1, 1, 1], 5: [5, 5, 5], 10: [10, 10, 5], 80: [80, 15, 5]}
+    indices = [set(part.train.index) for part in parts.values()]
+    assert all(small < large for small, large in itertools.pairwise(indices))
+    train = parts[5].train
+    assert list(train.index) == sorted(train.index)
+    assert [int(text) for text in train.texts] == list(train.index)
+    assert parts[5].test is parts[5].validation is split
+    assert parts[5].vocabulary == ("word",)
+    assert parts[10].notes == (
+        "before",
+        "dataset.train_per_label: 25 of 100 training examples are used, at most 10 per label; 2 of"
+        " 4 labels have fewer",
+    )
+    assert limit_per_label(whole, None) is whole
 
 
 def test_each_fold_contains_the_same_fraction_of_each_class():

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 from support import write_run
 
+from textclf.config.loading import Override
 from textclf.config.resolve import resolve
-from textclf.errors import DataError, RunError
+from textclf.errors import DataError, RequestError, RunError
 from textclf.experiment.run import RunContext, run_experiment
 from textclf.runs.directory import RunDirectory
 from textclf.runtime.progress import ForwardingReporter, Reporter
@@ -22,12 +23,13 @@ def messages():
 def run_in(tmp_path, messages):
     """Return a function that runs a small network in a run directory."""
 
-    def run(path=tmp_path / "run", model="mlp", **context):
-        tree = {"dataset": {"name": "bbc"}, "model": {"name": model, "units": 4}}
+    def run(path=tmp_path / "run", model="mlp", keys=(), **context):
+        tree = {"dataset": {"name": "bbc"}, "model": {"units": 4, **dict(keys)}}
         tree |= {"text": {"num_words": 20, "sequence_length": 5}, "training": {"epochs": 3}}
         context = {"device": "cpu", "load": lambda config: make_dataset()} | context
         reporter = ForwardingReporter(lambda message: messages.append(message.text))
-        return run_experiment(resolve(tree), RunDirectory(path), RunContext(reporter, **context))
+        config = resolve(tree, [Override("model.name", str(model), "--model")])
+        return run_experiment(config, RunDirectory(path), RunContext(reporter, **context))
 
     return run
 
@@ -135,6 +137,89 @@ def test_a_resumed_run_records_that_its_environment_has_changed(interrupted, run
     found = run.read_meta()
     assert found["versions"] is None
     assert (found["device"], found["command"]) == ("cpu", "textclf train")
+
+
+VECTORS = {"apple": [1, 2], "axe": [3, -4], "elsewhere": [9, 9]}
+
+
+@pytest.fixture
+def vectors(tmp_path):
+    """Word vectors of two words of the small dataset, and of another one."""
+    path = tmp_path / "vectors.txt"
+    path.write_text("".join(f"{word} {x} {y}\n" for word, (x, y) in VECTORS.items()))
+    return path
+
+
+def read_embedding(path):
+    """Return the vector of each word in a finished run."""
+    model = RunDirectory(path).read_model()
+    table = model.network.get_layer("embedding").embeddings.numpy()
+    return dict(zip(model.encoder.vocabulary, table[4:].tolist(), strict=False))
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_vectors_are_in_the_saved_model(run_in, vectors, tmp_path, messages):
+    frozen = {"vectors": str(vectors), "vectors_trainable": False}
+    run_in(tmp_path / "frozen", keys=frozen)
+    found = read_embedding(tmp_path / "frozen")
+    assert "elsewhere" not in found
+    assert (found["apple"], found["axe"]) == (VECTORS["apple"], VECTORS["axe"])
+    [note] = [message for message in messages if message.startswith("WARNING: vectors ")]
+    assert " (2 of 12 words) and " in note
+    coverage = RunDirectory(tmp_path / "frozen").read_meta()["vector_coverage"]
+    assert coverage == {"vocabulary": 2 / 12, "train_tokens": pytest.approx(1 / 6, abs=0.05)}
+    run_in(tmp_path / "trained", keys={"vectors": str(vectors)})
+    trained = read_embedding(tmp_path / "trained")
+    for word in ("apple", "axe"):
+        assert trained[word] != VECTORS[word]
+        assert trained[word] == pytest.approx(VECTORS[word], abs=0.1)
+    vectors.unlink()  # A finished run does not need it.
+    run = RunDirectory(tmp_path / "trained")
+    assert run.read_config().model.vectors == str(vectors)
+    assert len(run.read_config().model.digest) == 64
+    assert run.read_model().predict_texts(["apple", "axe"]).shape == (2, 3)
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_resumed_run_with_vectors_has_the_same_bytes(run_in, vectors, tmp_path, monkeypatch):
+    write = RunDirectory.write_checkpoint
+
+    def write_and_interrupt(self, checkpoint):
+        write(self, checkpoint)
+        raise KeyboardInterrupt
+
+    keys = {"vectors": str(vectors)}
+    run_in(tmp_path / "whole", keys=keys)
+    with monkeypatch.context() as patch:
+        patch.setattr(RunDirectory, "write_checkpoint", write_and_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run_in(keys=keys)
+    run_in(keys=keys)
+    names = ("whole", "run")
+    assert read_embedding(tmp_path / "whole") == read_embedding(tmp_path / "run")
+    predictions = [RunDirectory(tmp_path / name).read_predictions() for name in names]
+    assert predictions[0].probabilities.tobytes() == predictions[1].probabilities.tobytes()
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_vectors_for_a_model_of_text_are_refused(run_in, tmp_path, vectors, monkeypatch, forget):
+    code = """
+import keras
+from textclf.models._layers import SequenceConfig
+TAKES = "text"
+class Config(SequenceConfig):
+    units: int = 1
+def build(config, *, text, n_labels):
+    texts = keras.Input((), dtype="string")
+    encoder = keras.layers.TextVectorization(output_mode="multi_hot", vocabulary=["a", "b"])
+    features = keras.Input((3,))
+    outputs = keras.layers.Dense(n_labels, activation="softmax")(features)
+    return encoder, keras.Model(features, outputs)
+"""
+    (tmp_path / "mine.py").write_text(code)
+    with pytest.raises(RequestError, match=r"^model.vectors: mine.py does not take token ids$"):
+        run_in(model=tmp_path / "mine.py", keys={"vectors": str(vectors)})
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_interrupted_run_is_not_resumed_with_another_dataset(interrupted, run_in):

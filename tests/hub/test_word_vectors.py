@@ -15,7 +15,7 @@ import tensorflow as tf
 from textclf.errors import EmbeddingError
 from textclf.hub.handles import hash_embedding
 from textclf.hub.text_embedding import TextEmbedding
-from textclf.hub.word_vectors import CHUNK, choose, read_file
+from textclf.hub.word_vectors import CHUNK, MAX_LINE_BYTES, choose, read_file
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
@@ -68,6 +68,10 @@ SIX = [f"word{i} 1 2 3" for i in range(6)]
         (["9 3", *SIX], "is cut off: its first line says 9 vectors, but it has 6"),
         ([], "line 1: expected a word and its numbers, got ''"),
         (["word"], "line 1: expected a word and its numbers, got 'word'"),
+        (
+            [*SIX, "x" * MAX_LINE_BYTES],
+            r"vectors\.txt line 7 has 1,000,000 bytes or more: expected",
+        ),
         ([", 1 2", ". 3 4"], "has no words: expected lines with a word and its numbers"),
     ],
 )
@@ -96,6 +100,16 @@ def test_file_that_cannot_be_read_is_one_line(tmp_path):
         expected = os.strerror(reason) if reason else ""
         assert str(info.value).startswith(f"cannot read {tmp_path / name}: {expected}")
         assert "\n" not in str(info.value)
+
+
+def test_word_that_is_not_utf_8_is_an_error(tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_bytes("the 1 2\ncafé 3 4\n".encode("latin-1"))
+    for keep in (None, lambda word: True):
+        with pytest.raises(
+            EmbeddingError, match=r"vectors\.txt line 2: the word is not UTF-8; con"
+        ):
+            list(read_file(path, keep))
 
 
 def test_byte_order_mark_is_not_part_of_the_first_word(tmp_path):

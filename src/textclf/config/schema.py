@@ -88,6 +88,11 @@ class DatasetConfig(NamedSection):
         default=False,
         description="drop training examples whose text also appears in validation or test",
     )
+    train_per_label: Count | None = Field(
+        default=None,
+        description="maximum number of training examples per label, after `limit`; those of a"
+        " smaller number are among those of a larger one",
+    )
 
     @property
     def folder_name(self) -> str:

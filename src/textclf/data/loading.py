@@ -21,7 +21,7 @@ from textclf.data.dataset import TextDataset
 from textclf.data.overlap import drop_leaked
 from textclf.data.packing import pack_dataset, unpack_dataset
 from textclf.data.rows import split_rows
-from textclf.data.splitting import limit_splits
+from textclf.data.splitting import limit_per_label, limit_splits
 from textclf.errors import DataError, format_reason
 from textclf.registry import guard_code, load_module
 from textclf.storage.cache import cached
@@ -45,7 +45,7 @@ def _prepare(config: DatasetConfig) -> TextDataset:
     dataset = _read(config)
     if config.drop_leaked:
         dataset = drop_leaked(dataset)
-    return limit_splits(dataset, config.limit)
+    return limit_per_label(limit_splits(dataset, config.limit), config.train_per_label)
 
 
 def _find_module(config: DatasetConfig) -> ModuleType:

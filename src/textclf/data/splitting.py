@@ -193,6 +193,26 @@ def limit_splits(dataset: TextDataset, limit: int | None) -> TextDataset:
     )
 
 
+def limit_per_label(dataset: TextDataset, limit: int | None) -> TextDataset:
+    """Return a dataset with at most ``limit`` training examples per label; None keeps all.
+
+    The examples of a smaller limit are among those of a larger one. A note says how many are left,
+    and how many labels have fewer than the limit.
+    """
+    if limit is None:
+        return dataset
+    labels = dataset.train.labels
+    counts = np.bincount(labels, minlength=len(dataset.label_names))
+    # Within a class of n examples, the quantiles are 0.5 / n, 1.5 / n, ...
+    kept = np.flatnonzero(stratified_quantiles(labels) * counts[labels] < limit)
+    few = np.count_nonzero(counts < limit)
+    note = (
+        f"dataset.train_per_label: {len(kept):,} of {len(labels):,} training examples are used, at"
+        f" most {limit:,} per label" + f"; {few:,} of {len(counts):,} labels have fewer" * bool(few)
+    )
+    return replace(dataset, train=dataset.train.take(kept), notes=(*dataset.notes, note))
+
+
 def assign_folds(labels: IntArray, n_folds: int) -> IntArray:
     """Return the cross-validation fold of each example, <int64>[n] in [0, n_folds)."""
     return np.minimum(stratified_quantiles(labels) * n_folds, n_folds - 1).astype(np.int64)

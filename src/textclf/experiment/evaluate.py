@@ -209,10 +209,11 @@ def _measure_subsets(
     if split == "train":
         return []
     correct = probabilities.argmax(axis=1) == dataset.splits[split].labels
-    # The published splits, so that runs with and without leaked texts use the same examples.
+    # The published splits, so that runs with different training examples use the same ones.
     published = dataset
-    if config.dataset.drop_leaked:
-        published = load_dataset(config.dataset.model_copy(update={"drop_leaked": False}))
+    if config.dataset.drop_leaked or config.dataset.train_per_label:
+        whole = {"drop_leaked": False, "train_per_label": None}
+        published = load_dataset(config.dataset.model_copy(update=whole))
     masks = select_subsets(published, split)
     return [SubsetAccuracy.of(name, correct[mask]) for name, mask in masks.items()]
 

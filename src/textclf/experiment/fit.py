@@ -13,14 +13,16 @@ from textclf.data.dataset import Split, TextDataset
 from textclf.errors import RequestError, TextclfError
 from textclf.evaluation.calibration import fit_scale
 from textclf.models._build import BuiltModel, build_model, find_fit, fit_model
+from textclf.models._layers import SequenceConfig
 from textclf.models._sklearn import SklearnClassifier
 from textclf.runs.directory import RunDirectory
 from textclf.runtime import backend
-from textclf.runtime.progress import Phases
+from textclf.runtime.progress import Phases, Reporter
 from textclf.training.history import History
 from textclf.training.interrupt import stop_after_step
 
 if TYPE_CHECKING:
+    from textclf.models._vectors import Coverage
     from textclf.text.classifier import TextClassifier
 
 
@@ -33,12 +35,14 @@ class Fitted:
         history: Epochs of a network; None for a scikit-learn model.
         probabilities: <float32>[test examples, labels].
         train_seconds: Seconds of fitting; for a network, of all epochs, including resumed ones.
+        coverage: How many words have a pretrained vector; None without ``model.vectors``.
     """
 
     classifier: "TextClassifier | SklearnClassifier"
     history: History | None
     probabilities: npt.NDArray[np.float32]
     train_seconds: float
+    coverage: "Coverage | None" = None
 
 
 def build(config: ExperimentConfig, dataset: TextDataset, *, phases: Phases) -> BuiltModel | None:
@@ -54,6 +58,7 @@ def build(config: ExperimentConfig, dataset: TextDataset, *, phases: Phases) -> 
         strategy = backend.find_strategy(config.training.strategy)
         with strategy.scope():
             model = build_model(config, n_labels=len(dataset.label_names))
+        _check_vectors(config, model)
         if config.training.strategy:
             n_devices = strategy.num_replicas_in_sync
             _check_mirrored(config, model, n_devices, n_examples=len(dataset.train))
@@ -125,6 +130,7 @@ def _fit_network(
     if isinstance(encoder, TextEncoder):
         for note in list_token_notes(inputs["test"], encoder):
             phases.reporter.note(note)
+    coverage = _fill_embedding(config, model, encoder, inputs["train"], phases.reporter)
     data = TrainingData(
         Examples(inputs["train"], dataset.train.labels),
         Examples(inputs["validation"], dataset.validation.labels),
@@ -149,13 +155,38 @@ def _fit_network(
     classifier = TextClassifier.without_optimizer(encoder, model.network, dataset.label_names)
     with phases("predict", f"predicting {len(dataset.test):,} test examples"):
         probabilities = predict(classifier.network, inputs["test"])
-    return Fitted(classifier, history, probabilities, history.train_seconds)
+    return Fitted(classifier, history, probabilities, history.train_seconds, coverage)
+
+
+def _fill_embedding(
+    config: ExperimentConfig, model: BuiltModel, encoder: Any, train_ids: Any, reporter: Reporter
+) -> "Coverage | None":
+    """Fill in pretrained vectors, if there are any, and report how many words have one."""
+    from textclf.models._vectors import fill_embedding
+
+    coverage = fill_embedding(model.network, encoder, train_ids, config.model)
+    if coverage and coverage.is_low:
+        reporter.warning(f"WARNING: {coverage.describe()}")
+    elif coverage:
+        reporter.note(coverage.describe())
+    return coverage
 
 
 def _tensorboard(run: RunDirectory) -> list[Any]:
     import keras
 
     return [keras.callbacks.TensorBoard(str(run.tensorboard_path), write_graph=False)]
+
+
+def _check_vectors(config: ExperimentConfig, model: BuiltModel) -> None:
+    """Refuse pretrained vectors for a network that has no embedding of tokens."""
+    if not isinstance(config.model, SequenceConfig) or config.model.vectors is None:
+        return
+    from textclf.models._vectors import find_embedding
+
+    if model.takes != "token_ids":
+        raise RequestError(f"model.vectors: {config.model.short_name} does not take token ids")
+    find_embedding(model.network, config.model.short_name)
 
 
 def _check_mirrored(

@@ -174,6 +174,7 @@ def _record(
             "seconds": {name: round(value, 3) for name, value in phases.seconds.items()},
             "peak_memory_bytes": measure_peak_memory(),
             "test_evaluations": meta["test_evaluations"] + 1,
+            "vector_coverage": fitted.coverage.to_json() if fitted.coverage else None,
         },
     )
     return result

@@ -1,6 +1,7 @@
 """Resolves the handle of a text embedding to a folder, downloading or building it if needed."""
 
 import contextlib
+import functools
 import hashlib
 import os
 import re
@@ -18,6 +19,7 @@ from textclf.errors import (
     EmbeddingError,
     RequestError,
     format_error,
+    format_nearest_path,
     format_reason,
     format_unknown,
 )
@@ -69,11 +71,23 @@ def resolve(handle: str) -> Path:
 
 def find_folder(handle: str) -> Path | None:
     """Return the folder that a handle names; None if it is a short name or a URL."""
+    path = _find_path(handle)
+    return path if path and path.is_dir() else None
+
+
+def find_file(handle: str) -> Path | None:
+    """Return the file that a handle names; None if it is something else."""
+    path = _find_path(handle)
+    return path if path and path.is_file() else None
+
+
+def _find_path(handle: str) -> Path | None:
+    """Return the path that a handle names; None if it is a short name or a URL, or not there."""
     if handle in {GLOVE, *SHORT_NAMES} or "://" in handle:
         return None
     try:
         path = Path(handle).expanduser()
-        return path if path.is_dir() else None
+        return path if path.exists() else None
     except (OSError, RuntimeError):  # Too long for a path, or ~ of an unknown user.
         return None
 
@@ -84,19 +98,25 @@ def find_url(handle: str) -> str:
     Raises:
         RequestError: The handle has none of the known forms.
     """
-    handle = SHORT_NAMES.get(handle, handle)
-    if "://" in handle:
-        return handle
-    if re.fullmatch(r"[\w.-]+/[\w.-]+/tensorflow2/[\w.-]+/\d+", handle, re.IGNORECASE):
-        return KAGGLE + handle
-    if re.fullmatch(r"[A-Za-z0-9]\S*/\S+/\d+", handle):
-        return TFHUB + handle
+    if url := _form_url(SHORT_NAMES.get(handle, handle)):
+        return url
     if "/" in handle:
         problem = f"{handle} is neither a folder nor a handle such as {EXAMPLE}"
     else:
         problem = format_unknown("text embedding", handle, [GLOVE, *SHORT_NAMES])
         problem += ", or give a folder"
     raise RequestError(problem)
+
+
+def _form_url(handle: str) -> str | None:
+    """Return the URL of a handle; None if it has none of the known forms."""
+    if "://" in handle:
+        return handle
+    if re.fullmatch(r"[\w.-]+/[\w.-]+/tensorflow2/[\w.-]+/\d+", handle, re.IGNORECASE):
+        return KAGGLE + handle
+    if re.fullmatch(r"[A-Za-z0-9]\S*/\S+/\d+", handle):
+        return TFHUB + handle
+    return None
 
 
 def hash_embedding(folder: Path) -> str:
@@ -116,6 +136,65 @@ def hash_embedding(folder: Path) -> str:
     except OSError as error:
         raise EmbeddingError(f"cannot read {error.filename}: {format_reason(error)}") from error
     return digest.hexdigest()
+
+
+def find_digest(handle: str, digest: str | None, *, may_be_file: bool = False) -> str | None:
+    """Return what makes the content that a handle names part of a configuration.
+
+    Args:
+        handle: See `resolve`.
+        digest: A digest that is known; it is kept, because the folder or the file of a finished run
+            may be gone.
+        may_be_file: Whether the handle may be a file of word vectors.
+
+    Returns:
+        Checksum of a folder or a file; None if the handle includes a version.
+
+    Raises:
+        RequestError: The handle has none of the known forms.
+        EmbeddingError: The folder is not a SavedModel, or cannot be read.
+    """
+    if handle == GLOVE or handle in SHORT_NAMES or "://" in handle:
+        return None
+    if digest:
+        return digest
+    if path := find_folder(handle) or (find_file(handle) if may_be_file else None):
+        return hash_content(path)
+    if may_be_file and not _form_url(handle):
+        nearest = format_nearest_path(Path(handle))
+        hint = f"{nearest} Choose" if nearest else "choose"
+        raise RequestError(
+            f"cannot find word vectors '{handle}': {hint} {GLOVE}, a file of word vectors, or a"
+            f" text embedding such as {EXAMPLE}"
+        )
+    find_url(handle)  # Raises an error for an invalid handle before any work.
+    return None
+
+
+def check_digest(path: Path, digest: str | None) -> None:
+    """Raise EmbeddingError if a folder or a file has another content than a digest says."""
+    if digest and digest != hash_content(path):
+        raise EmbeddingError(
+            f"{path} is not the embedding that the configuration was made with; to use it"
+            " anyway: --set model.digest=null"
+        )
+
+
+def hash_content(path: Path) -> str:
+    """Return a checksum of a SavedModel in a folder, or of a file of word vectors."""
+    if path.is_dir():
+        return hash_embedding(path)
+    try:
+        status = path.stat()
+        return _hash_once(path, status.st_size, status.st_mtime_ns)
+    except OSError as error:
+        raise EmbeddingError(f"cannot read {path}: {format_reason(error)}") from error
+
+
+@functools.cache
+def _hash_once(path: Path, size: int, modified: int) -> str:  # noqa: ARG001 - of the same content
+    """Hash a file, which may have gigabytes, once for all runs of a comparison."""
+    return hash_file(path)
 
 
 def build(source: str, folder: Path, *, max_tokens: int) -> None:

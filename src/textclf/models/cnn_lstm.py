@@ -25,7 +25,7 @@ def build(config: Config, *, text: TextConfig, n_labels: int) -> Any:
     """Build the network, <int32>[batch, length] to <float32>[batch, n_labels]."""
     import keras
 
-    tokens, x = embed_tokens(text, config.embedding_dim)
+    tokens, x = embed_tokens(config, text)
     x = keras.layers.Dropout(config.dropout, name="dropout_embedding")(x)
     x = convolve(x, filters=config.filters, kernel_size=config.kernel_size)
     if x.shape[1] < config.pool_size:

@@ -35,20 +35,11 @@ class Config(ModelConfig):
     @model_validator(mode="before")
     @classmethod
     def _set_digest(cls, values: Any) -> Any:
-        """Make the content of a folder part of the configuration, and so of the fingerprint.
-
-        A digest that is given is kept, because the folder of a finished run may be gone.
-        """
-        handle, digest = values.get("handle"), values.get("digest")
+        """Make the content of a folder part of the configuration, and so of the fingerprint."""
+        handle = values.get("handle")
         if not isinstance(handle, str):
             return values
-        if folder := handles.find_folder(handle):
-            return {**values, "digest": digest or handles.hash_embedding(folder)}
-        if handle != handles.GLOVE and not digest:
-            handles.find_url(handle)  # Raises an error for an invalid handle before any work.
-        if handle == handles.GLOVE or handle in handles.SHORT_NAMES or "://" in handle:
-            return {**values, "digest": None}  # The handle includes a version.
-        return values
+        return {**values, "digest": handles.find_digest(handle, values.get("digest"))}
 
 
 def build(config: Config, *, text: TextConfig, n_labels: int) -> tuple[Any, Any]:  # noqa: ARG001
@@ -65,11 +56,7 @@ def build(config: Config, *, text: TextConfig, n_labels: int) -> tuple[Any, Any]
     from textclf.hub.layer import HubEmbedding
 
     folder = handles.resolve(config.handle)
-    if config.digest not in {None, handles.hash_embedding(folder)}:
-        raise EmbeddingError(
-            f"{folder} is not the embedding that the configuration was made with; to use it"
-            " anyway: --set model.digest=null"
-        )
+    handles.check_digest(folder, config.digest)
     embedding = HubEmbedding.from_folder(folder, trainable=config.trainable)
     if config.trainable and not embedding.trainable_weights:
         raise EmbeddingError(

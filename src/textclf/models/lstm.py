@@ -20,6 +20,6 @@ def build(config: Config, *, text: TextConfig, n_labels: int) -> Any:
     """Build the network, <int32>[batch, length] to <float32>[batch, n_labels]."""
     import keras
 
-    tokens, x = embed_tokens(text, config.embedding_dim)
+    tokens, x = embed_tokens(config, text)
     x = keras.layers.LSTM(config.units, name="lstm")(x)
     return keras.Model(tokens, classify(x, n_labels), name="lstm")

@@ -16,6 +16,7 @@ from textclf import registry
 from textclf.cli import cli
 from textclf.config.schema import (
     DatasetConfig,
+    EvaluationConfig,
     ModelConfig,
     ResourcesConfig,
     TextConfig,
@@ -240,6 +241,7 @@ def write_configuration() -> str:
         *list_plugin_sections("sources", "dataset", TableConfig, title="{}:PATH"),
         format_section("text", TextConfig),
         format_section("training", TrainingConfig),
+        format_section("evaluation", EvaluationConfig),
         format_section("resources", ResourcesConfig),
         format_section("model", ModelConfig),
         *list_changed_defaults("models"),

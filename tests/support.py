@@ -20,7 +20,7 @@ from textclf.data.tabular import FileConfig
 from textclf.evaluation.metrics import evaluate
 from textclf.registry import list_names, load_module
 from textclf.runs.directory import RunDirectory
-from textclf.runs.result import Predictions, Result
+from textclf.runs.result import Fit, Predictions, Result
 
 ROOT = Path(__file__).parent.parent
 
@@ -219,6 +219,7 @@ def write_run(
         train_seconds=1.0,
         examples_per_second=1.0,
         evaluation=evaluate(labels, probabilities, names, majority_label=0),
+        fits=(Fit(("train", "validation"), 10, 1),) if config.training.refit else None,
     )
     run.finish(result, {})
     return run, result

@@ -17,10 +17,11 @@ from textclf.storage import files
 def test_a_killed_run_ends_like_an_undisturbed_one(tmp_path, monkeypatch, capsys):
     script = load_script("stress/kill_runs")
     small = ["--set", "text.num_words=300", "--set", "model.units=8"]
+    small += ["--set", "training.refit=true", "--set", "evaluation.calibration=temperature"]
     monkeypatch.setattr(script, "OPTIONS", [*script.OPTIONS, *small])
-    assert script.check_model("mlp", tmp_path, kills=2, jobs=2, seed=0) == 0
+    assert script.check_model("mlp", tmp_path, kills=4, jobs=2, seed=0) == 0
     row = capsys.readouterr().out
-    assert row.startswith("| mlp | 2 | 0 | ")
+    assert row.startswith("| mlp | 4 | 0 | ")
     # Half of the runs were killed after some epochs.
     assert "epoch" in row
 

@@ -14,6 +14,7 @@ from textclf.config.loading import read_yaml
 from textclf.config.resolve import resolve
 from textclf.config.schema import (
     DatasetConfig,
+    EvaluationConfig,
     ExperimentConfig,
     ModelConfig,
     ResourcesConfig,
@@ -40,6 +41,7 @@ def list_keys():
         "dataset": DatasetConfig,
         "text": TextConfig,
         "training": TrainingConfig,
+        "evaluation": EvaluationConfig,
         "resources": ResourcesConfig,
     }
     keys = {f"{name}.{key}" for name, section in sections.items() for key in section.model_fields}

@@ -22,6 +22,7 @@ from textclf.data.dataset import Split, TextDataset
 from textclf.data.loading import describe_source, load_dataset, load_label_names
 from textclf.errors import format_error
 from textclf.models._build import build_model, find_fit
+from textclf.models._calibration import Calibration, append_calibration
 from textclf.registry import find_packages, load_module
 from textclf.runs.model_file import load_model
 from textclf.runtime import backend
@@ -129,8 +130,16 @@ def check_training(config: ExperimentConfig, n_labels: int) -> None:
     _check_that_weights_change(model.network, run)
     probabilities = predict(model.network, inputs["test"])
     _check_probabilities(probabilities, len(dataset.test), n_labels)
-    classifier = TextClassifier.without_optimizer(encoder, model.network, dataset.label_names)
+    network = append_calibration(model.network, make_calibration(n_labels))
+    classifier = TextClassifier.without_optimizer(encoder, network, dataset.label_names)
+    probabilities = predict(classifier.network, inputs["test"])
+    _check_probabilities(probabilities, len(dataset.test), n_labels)
     _check_saving(config, classifier, dataset, probabilities)
+
+
+def make_calibration(n_labels: int) -> Calibration:
+    """Return a calibration that changes every probability."""
+    return Calibration(2.0, 0.25, tuple(np.arange(1, n_labels + 1) / sum(range(n_labels + 1))))
 
 
 def check_precision(config: ExperimentConfig, n_labels: int) -> None:
@@ -168,8 +177,7 @@ def check_fitting(config: ExperimentConfig, n_labels: int) -> None:
     dataset, fit = make_dataset(n_labels), find_fit(config.model)
     _require(fit is not None, "it does not define fit")
     classifier = fit(config.model, dataset, seed=1)  # type: ignore[misc]
-    if classifier.needs_calibration:
-        classifier.scale = 2.0
+    classifier.calibration = make_calibration(n_labels)
     probabilities = classifier.predict_texts(dataset.test.texts)
     _check_probabilities(probabilities, len(dataset.test), n_labels)
     _check_saving(config, classifier, dataset, probabilities)

@@ -25,6 +25,24 @@ def test_stored_metrics_are_computed_again(cli, run_copy):
     assert validation["confusion_matrix"] != stored["confusion_matrix"]
 
 
+def test_accuracy_is_printed_for_several_thresholds(cli, run_copy):
+    document = cli("evaluate", run_copy, "--split", "validation", "--format", "json").json
+    rows = document["thresholds"]
+    assert [row["threshold"] for row in rows] == [0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99]
+    assert rows[0] == {
+        "threshold": 0,
+        "n_examples": document["n_examples"],
+        "coverage": 1,
+        "accuracy": document["metrics"]["accuracy"],
+    }
+    coverage = [row["coverage"] for row in rows]
+    assert coverage == sorted(coverage, reverse=True)
+    lines = cli("evaluate", run_copy, "--split", "validation").out.splitlines()
+    start = lines.index("threshold  examples  coverage  accuracy")
+    accuracy = f"{document['metrics']['accuracy']:.4f}"
+    assert lines[start + 2].split() == ["0.00", str(document["n_examples"]), "1.0000", accuracy]
+
+
 @pytest.mark.parametrize("name", ["average", "scaled", "bayes"])
 def test_moved_run_is_evaluated_with_its_copies_of_python_files(
     cli, code_runs, tmp_path, forget, name

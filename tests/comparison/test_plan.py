@@ -4,6 +4,7 @@ import yaml
 from textclf.comparison.plan import ComparisonPlan
 from textclf.config.loading import SMOKE, Override
 from textclf.config.resolve import resolve
+from textclf.config.schema import TrainingConfig
 from textclf.errors import EmbeddingError, RequestError, RunError
 from textclf.models._build import BASELINES, is_baseline
 from textclf.registry import list_names
@@ -162,3 +163,11 @@ def test_empty_configuration_file_is_a_file_without_a_model(tmp_path):
     path = write_yaml(tmp_path, {})
     with pytest.raises(RequestError, match="no model given"):
         ComparisonPlan(config_path=path, overrides=[dataset]).make_configs()
+
+
+def test_baseline_models_are_fitted_on_the_same_examples():
+    refit = Override("training.refit", True, "--set training.refit=true")
+    network, *baselines = ComparisonPlan(overrides=[BBC, refit], models=["mlp"]).make_configs()
+    assert network.training.refit
+    assert [config.training for config in baselines] == [TrainingConfig(refit=True)] * 2
+    assert {config.evaluation.calibration for config in baselines} == {"none", "temperature-prior"}

@@ -111,6 +111,26 @@ def test_fingerprint_is_a_column_if_rows_look_alike(tmp_path, style):
         assert any(row["model"] in line and row["fingerprint"] in line for line in lines)
 
 
+def test_models_that_were_fitted_twice_are_marked(tmp_path):
+    correct = [True, False] * 50
+    runs = [
+        write_run(tmp_path, "cnn", correct),
+        write_run(tmp_path, "mlp", correct, settings={"training.refit": True}),
+    ]
+    rows, _ = tabulate(group_by_configuration(runs))
+    for lines in (format_lines(rows, width=80), format_lines(rows, style="markdown")):
+        assert "refit" in "".join(lines)
+        assert [" yes " in line for line in lines if "cnn" in line or "mlp" in line] == [
+            row["model"] == "mlp" for row in rows
+        ]
+        assert max(map(len, lines[:5])) <= 80 or lines[0].startswith("|")
+    content = json.loads(format_comparison(rows, [], "json"))
+    assert {row["model"]: row["refit"] for row in content} == {"cnn": False, "mlp": True}
+    plain = [row for row in rows if row["model"] == "cnn"]
+    assert "refit" not in format_comparison(plain, [], "table")
+    assert "refit" not in format_comparison(plain, [], "markdown")
+
+
 def test_failed_run_is_a_row_of_its_dataset(rows):
     lines = format_lines([*rows, FAILED], ["bbc/hub, seed 1 failed: no network"], width=80)
     assert lines[0] == "bbc: 300 test examples, 3 seeds"

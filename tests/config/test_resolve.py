@@ -104,7 +104,7 @@ def test_unknown_keys_and_names_are_refused_with_a_suggestion(tree, message):
     assert message in refuse(tree)
 
 
-SECTIONS = "dataset, model, resources, seed, text, training"
+SECTIONS = "dataset, evaluation, model, resources, seed, text, training"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from textclf.config.resolve import resolve
 from textclf.config.schema import (
     RESULTS_VERSION,
     DatasetConfig,
+    EvaluationConfig,
     ExperimentConfig,
     ModelConfig,
     ResourcesConfig,
@@ -99,7 +100,7 @@ def test_fingerprint_ignores_keys_that_are_given_with_their_default():
     assert resolve(tree).fingerprint == config.fingerprint
 
 
-@pytest.mark.parametrize("section", ["dataset", "text", "model", "training"])
+@pytest.mark.parametrize("section", ["dataset", "text", "model", "training", "evaluation"])
 def test_fingerprint_ignores_a_new_key_with_its_default(section):
     """A later version of the schema may add keys, and finds the runs of this version."""
     config = resolve(CNN)
@@ -139,11 +140,14 @@ CHANGES = {
     "training.monitor": "val_accuracy",
     "training.patience": 2,
     "training.restore_best_weights": True,
+    "training.refit": True,
+    "evaluation.calibration": "temperature",
 }
 
 
 def test_changes_cover_every_key_of_every_section():
     sections = {"dataset": DatasetConfig, "text": TextConfig, "training": TrainingConfig}
+    sections |= {"evaluation": EvaluationConfig}
     keys = {f"{name}.{key}" for name, schema in sections.items() for key in list_keys(schema)}
     assert keys == set(CHANGES), "add a value of each new key to CHANGES"
 
@@ -249,8 +253,8 @@ def test_fingerprint_does_not_depend_on_the_order_of_keys():
     assert configs[0].fingerprint == configs[1].fingerprint
 
 
-PINNED_VERSION = 4
-PINNED_FINGERPRINT = "ccdf3834dc"
+PINNED_VERSION = 5
+PINNED_FINGERPRINT = "a427c878d3"
 PINNED_DEFAULTS = {
     "dataset.limit": None,
     "dataset.drop_leaked": False,
@@ -272,6 +276,8 @@ PINNED_DEFAULTS = {
     "training.monitor": "val_loss",
     "training.patience": None,
     "training.restore_best_weights": False,
+    "training.refit": False,
+    "evaluation.calibration": "none",
     "sources/hf.text_column": None,
     "sources/hf.label_column": None,
     "sources/hf.validation_fraction": 0.2,
@@ -339,6 +345,8 @@ PINNED_RECIPES = {
     "datasets/imdb": {"text": {"num_words": 20_000, "sequence_length": 200}},
     "datasets/reuters": {"text": {"num_words": 15_000, "sequence_length": 120}},
     "models/hub": {"training": {"epochs": 20, "batch_size": 512}},
+    "models/nb-svm": {"evaluation": {"calibration": "temperature-prior"}},
+    "models/tfidf-svc": {"evaluation": {"calibration": "temperature-prior"}},
 }
 """``DEFAULTS`` of each dataset, source and model."""
 
@@ -349,6 +357,7 @@ RAISE_VERSION = "raise RESULTS_VERSION in src/textclf/config/schema.py, and then
 def list_defaults():
     """Return the default of every key that is part of the fingerprint, by schema."""
     sections = {"dataset": DatasetConfig, "text": TextConfig, "training": TrainingConfig}
+    sections |= {"evaluation": EvaluationConfig}
     found = {}
     for section, schema in sections.items():
         found |= _list_own_defaults(section, schema)

@@ -43,3 +43,16 @@ def test_known_digest_is_that_of_the_whole_split_only():
     split = replace(Split.from_lists(["a", "b"], [0, 1]), known_digest="known")
     assert split.digest(("x", "y")) == "known"
     assert split.take(np.array([0])).digest(("x", "y")) != "known"
+
+
+@pytest.mark.parametrize("is_stored", [True, False])
+def test_joined_splits_have_the_examples_of_both_in_order(is_stored):
+    def store(texts):
+        return StoredTexts.write(texts) if is_stored else texts
+
+    first = Split.from_lists(store(["a", "b"]), [0, 1]).take(np.array([1, 0]))
+    joined = first.join(Split.from_lists(store(["c"]), [1]))
+    assert list(joined.texts) == ["b", "a", "c"]
+    assert (joined.labels.tolist(), joined.index.tolist()) == ([1, 0, 1], [1, 0, 0])
+    assert isinstance(joined.texts, StoredTexts) == is_stored
+    assert joined.digest("xy") == Split.from_lists(["b", "a", "c"], [1, 0, 1]).digest("xy")

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
-from scipy.special import softmax
 
-from textclf.evaluation.calibration import calibration_bins, calibration_error, fit_scale
+from textclf.evaluation.calibration import calibration_bins, calibration_error
 
 
 def draw_labels(probabilities, rng):
@@ -30,20 +29,3 @@ def test_error_of_calibrated_predictions_is_small():
     rng = np.random.default_rng(3)
     probabilities = rng.dirichlet([1, 1, 1, 0.3], size=20_000)
     assert calibration_error(draw_labels(probabilities, rng), probabilities) < 0.015
-
-
-@pytest.mark.parametrize("factor", [0.2, 1.0, 5.0])
-def test_temperature_makes_predictions_calibrated(factor):
-    """Labels are drawn from softmax(factor * decisions), so that the best factor is known."""
-    rng = np.random.default_rng(5)
-    decisions = rng.normal(size=(20_000, 3))
-    labels = draw_labels(softmax(factor * decisions, axis=1), rng)
-    fitted = fit_scale(decisions, labels)
-    assert fitted == pytest.approx(factor, rel=0.1)
-    assert calibration_error(labels, softmax(fitted * decisions, axis=1)) < 0.02
-
-
-def test_temperature_is_finite_and_positive_if_every_prediction_is_correct():
-    fitted = fit_scale(np.eye(3), np.arange(3))
-    assert np.isfinite(fitted)
-    assert fitted > 1

@@ -94,6 +94,20 @@ def test_calibration_plot_shows_accuracy_and_count_of_bins():
     assert "expected calibration error 0.125" in top.get_title()
 
 
+def test_calibration_plot_shows_both_curves():
+    labels, before = np.array([0, 0]), np.array([[0.9, 0.1], [0.2, 0.8]])
+    after = np.array([[0.6, 0.4], [0.45, 0.55]])
+    evaluation = evaluate(labels, after, ["a", "b"], majority_label=0)
+    plots = plot_evaluation(evaluation, labels, after, "m", uncalibrated=before)
+    top, _ = plots["calibration"].axes
+    names = [text.get_text() for text in top.get_legend().get_texts()]
+    before, after = "before calibration: error 0.450", "after calibration: error 0.475"
+    assert names == ["perfectly calibrated", before, after]
+    assert [list(line.get_xdata()) for line in top.lines[1:]] == [[0.8, 0.9], [0.55, 0.6]]
+    sizes = [list(points.get_sizes()) for points in top.collections]
+    assert sizes == [[158, 158], [158, 158]]  # As many examples each.
+
+
 @pytest.mark.parametrize(
     ("split", "title", "examples"),
     [("test", "m: test accuracy 50.0%", "test examples"), (None, "m: accuracy 50.0%", "examples")],

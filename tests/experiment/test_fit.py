@@ -1,20 +1,24 @@
-"""Fitting the model of a configuration: on several devices, and calibrated baseline models."""
+"""Fitting the model of a configuration: on several devices, and twice."""
 
 import csv
 import json
 import subprocess
 import sys
+import zipfile
 
-import numpy as np
 import pytest
 
 from textclf.config.resolve import resolve
-from textclf.data.dataset import Split
+from textclf.data.dataset import Split, TextDataset
 from textclf.errors import RequestError
-from textclf.experiment.fit import _calibrate, _check_mirrored
+from textclf.experiment import evaluate
+from textclf.experiment.fit import _check_mirrored
+from textclf.experiment.run import RunContext, run_experiment
 from textclf.models._build import BuiltModel
-from textclf.models._sklearn import SklearnClassifier
+from textclf.runs import directory
 from textclf.runs.directory import RunDirectory
+from textclf.runtime.progress import Reporter
+from textclf.training.history import History
 
 TWO_DEVICES = """
 import json, sys
@@ -108,26 +112,116 @@ def test_one_run_on_many_machines_is_refused(cli):
     assert "training.strategy: should be mirrored (Keras 3 fails with" in result.error_line
 
 
-class FakePipeline:
-    """Decides by the number in a text; knows the labels 0 and 2 of three."""
-
-    classes_ = np.array([0, 2])
-
-    def decision_function(self, texts):
-        return np.array([float(text) for text in texts])
+WORDS = {"train": "apple pear", "validation": "plum saw", "test": "fig nail"}
+"""Each split has words of its own, and shares others with all splits."""
 
 
-def test_calibration_uses_validation_examples_with_known_labels_only():
-    classifier = SklearnClassifier(FakePipeline(), ["a", "b", "c"])
-    # Three of four decisions are correct, so that the best probability is 3/4.
-    texts, labels = ["2.0", "2.0", "2.0", "2.0"], [2, 2, 2, 0]
-    _calibrate(classifier, Split.from_lists(["-9.0", *texts], [1, *labels]))
-    assert classifier.predict_texts(["2.0"])[0] == pytest.approx([0.25, 0, 0.75], abs=1e-3)
+def make_own_dataset():
+    splits = {
+        name: Split.from_lists([f"{words} red{i % 2} {i}" for i in range(12)], [0, 1] * 6)
+        for name, words in WORDS.items()
+    }
+    return TextDataset("own", ("a", "b"), **splits)
 
 
-def test_probabilities_of_a_model_are_not_calibrated():
-    pipeline = FakePipeline()
-    pipeline.predict_proba = lambda texts: np.array([[0.25, 0.75]] * len(texts))
-    classifier = SklearnClassifier(pipeline, ["a", "b", "c"])
-    _calibrate(classifier, Split.from_lists(["2.0"], [0]))
-    assert classifier.scale == 1
+@pytest.fixture
+def fit_twice(tmp_path, tensorflow):
+    """Return a function that runs a small model with ``training.refit`` in a run directory."""
+
+    def run(name, model="cnn", training=(), **sections):
+        tree = {"dataset": {"name": "bbc"}, "model": {"name": model}, **sections}
+        tree["training"] = {"refit": True, "epochs": 3, "batch_size": 4, **dict(training)}
+        if model == "cnn":
+            tree["model"] |= {"embedding_dim": 4, "filters": 4, "units": 4}
+            tree["text"] = {"num_words": 40, "sequence_length": 6}
+        found = RunDirectory(tmp_path / name)
+        context = RunContext(Reporter(quiet=True), "cpu", load=lambda config: make_own_dataset())
+        run_experiment(resolve(tree), found, context)
+        return found
+
+    return run
+
+
+def list_outcome(run):
+    """Return everything that a run produced, without measured times."""
+    content = json.loads((run.path / "evaluation.json").read_text())
+    measured = dict.fromkeys(["train_seconds", "examples_per_second"])
+    history = [{**vars(row), "seconds": None} for row in run.read_history()]
+    with zipfile.ZipFile(run.path / "model.keras") as archive:
+        weights = archive.read("model.weights.h5")
+    return {**content, **measured}, history, weights, run.read_predictions().probabilities.tobytes()
+
+
+OPTIONS = {
+    "training": {"restore_best_weights": True, "schedule": "cosine"},
+    "evaluation": {"calibration": "temperature"},
+}
+
+
+@pytest.mark.parametrize("n_written", [pytest.param(2, marks=pytest.mark.slow), 4])
+def test_a_run_that_is_interrupted_in_either_fit_ends_in_the_same_bytes(
+    fit_twice, monkeypatch, n_written
+):
+    monkeypatch.setattr(History, "best_epoch", 2)
+    expected, n_left = fit_twice("expected", **OPTIONS), n_written
+    assert [fit.n_epochs for fit in expected.read_result().fits] == [3, 2]
+
+    def interrupt(write):
+        def write_and_interrupt(self, checkpoint):
+            nonlocal n_left
+            write(self, checkpoint)
+            n_left -= 1
+            if not n_left:
+                raise KeyboardInterrupt
+
+        return write_and_interrupt
+
+    with monkeypatch.context() as patch:
+        for store in (RunDirectory, directory._RefitStore):
+            patch.setattr(store, "write_checkpoint", interrupt(store.write_checkpoint))
+        with pytest.raises(KeyboardInterrupt):
+            fit_twice("run", **OPTIONS)
+    interrupted = RunDirectory(expected.path.with_name("run"))
+    assert len(interrupted.read_checkpoint().rows) == min(n_written, 3)
+    assert (interrupted.refit_store.read_checkpoint() is not None) == (n_written > 3)
+    resumed = fit_twice("run", **OPTIONS)
+    assert list_outcome(resumed) == list_outcome(expected)
+    assert resumed.find_damage() == []
+    assert not [path.name for path in resumed.path.iterdir() if "checkpoint" in path.name]
+
+
+def test_second_fit_uses_training_and_validation_texts_for_as_many_epochs(fit_twice):
+    run = fit_twice("all")
+    result = run.read_result()
+    assert [vars(fit) for fit in result.fits] == [
+        {"splits": ("train",), "n_examples": 12, "n_epochs": 3},
+        {"splits": ("train", "validation"), "n_examples": 24, "n_epochs": 3},
+    ]
+    assert (result.n_epochs, len(run.read_history())) == (3, 3)
+    seconds = sum(row.seconds for row in run.read_history())
+    assert result.train_seconds > seconds
+    assert result.examples_per_second == pytest.approx((3 * 12 + 3 * 24) / result.train_seconds)
+    vocabulary = set(run.read_model().encoder.vocabulary)
+    assert vocabulary >= {"apple", "pear", "plum", "saw"}
+    assert not vocabulary & {"fig", "nail"}
+
+
+def test_second_fit_of_a_pipeline_keeps_the_calibration_of_the_first(fit_twice):
+    twice = fit_twice("twice", "tfidf-svc")
+    once = fit_twice("once", "tfidf-svc", training={"refit": False})
+    assert [fit.n_epochs for fit in twice.read_result().fits] == [None, None]
+    assert once.read_result().fits is None
+    models = [run.read_model() for run in (twice, once)]
+    assert models[0].calibration == models[1].calibration is not None
+    words = [set(model.pipeline[0].vocabulary_) for model in models]
+    assert words[0] - words[1] >= {"plum", "saw"}
+    assert "fig" not in words[0]
+
+
+def test_an_evaluation_on_examples_of_the_second_fit_says_so(fit_twice, capsys, monkeypatch):
+    run = fit_twice("run", "majority")
+    monkeypatch.setattr(evaluate, "load_dataset", lambda config: make_own_dataset())
+    note = "note: the model was fitted on these examples too, because of training.refit"
+    for split in ("validation", "test"):
+        evaluate.evaluate_run(run, split, evaluate.EvaluationContext(Reporter()))
+        assert (note in capsys.readouterr().err) == (split == "validation")

@@ -217,7 +217,9 @@ def build(config, *, text, n_labels):
     return encoder, keras.Model(features, outputs)
 """
     (tmp_path / "mine.py").write_text(code)
-    with pytest.raises(RequestError, match=r"^model.vectors: mine.py does not take token ids$"):
+    with pytest.raises(
+        RequestError, match=r"^model.vectors: mine.py does not take token ids; leave"
+    ):
         run_in(model=tmp_path / "mine.py", keys={"vectors": str(vectors)})
     assert not (tmp_path / "run").exists()
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from textclf.errors import RunError
-from textclf.runs.directory import FILES, RunDirectory
+from textclf.runs.directory import CHECKPOINTS, FILES, RunDirectory
 from textclf.training.history import Checkpoint, EpochRow
 
 
@@ -55,7 +55,7 @@ def test_reformatted_meta_json_is_not_damage(run):
     assert "it has changed since it was written" in run.find_damage()[0]
 
 
-ABSENT = {"checkpoint.npz", "dataset.py", "model.py", "model.skops"}
+ABSENT = {*CHECKPOINTS, "dataset.py", "model.py", "model.skops"}
 FINISHED = [name for name in FILES if name not in ABSENT]
 
 

@@ -14,7 +14,7 @@ from textclf.config.loading import Override
 from textclf.config.resolve import resolve
 from textclf.errors import RequestError, RunError
 from textclf.runs import directory
-from textclf.runs.directory import FILES, RunDirectory
+from textclf.runs.directory import CHECKPOINTS, FILES, RunDirectory
 from textclf.storage import files
 from textclf.training.history import Checkpoint, EpochRow
 
@@ -44,7 +44,7 @@ def test_smoke_runs_are_listed_only_in_their_folder(tmp_path):
 
 def test_a_finished_run_has_exactly_the_documented_files(smoke_run):
     found = {path.name for path in smoke_run.iterdir()}
-    absent = {"checkpoint.npz", "dataset.py", "model.py", "model.skops"}
+    absent = {*CHECKPOINTS, "dataset.py", "model.py", "model.skops"}
     assert found == set(FILES) - absent | {".lock"}
 
 

@@ -111,3 +111,11 @@ def test_classifier_shares_weights_but_no_optimizer(make_encoder, network):
     assert bare.network.weights[0] is network.weights[0]
     assert getattr(bare.network, "optimizer", None) is None
     assert bare.count_params() == network.count_params()
+
+
+def test_a_text_that_is_not_unicode_is_named(classifier):
+    with pytest.raises(RequestError) as error:
+        classifier.predict_texts(["a", "b \ud800"])
+    assert str(error.value) == (
+        "text 2 is not Unicode: it contains half of a surrogate pair, U+D800"
+    )

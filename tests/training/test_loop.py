@@ -49,11 +49,12 @@ def make_network():
     return keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(x))
 
 
-def fit(store=None, data=DATA, network=None, **options):
+def fit(store=None, data=DATA, network=None, n_epochs=None, **options):
     """Train a network; return its history and its weights."""
     network = network or make_network()
     config = TrainingConfig(**{"epochs": 4, "batch_size": 8, "learning_rate": 0.05} | options)
-    history = train(network, data, config, seed=3, store=store or MemoryStore())
+    store = store or MemoryStore()
+    history = train(network, data, config, seed=3, store=store, n_epochs=n_epochs)
     return history, [weight.numpy() for weight in network.weights]
 
 
@@ -88,6 +89,20 @@ def test_resumed_training_gives_the_same_weights(options, done):
     resumed, again = fit(MemoryStore(store.written[done - 1]), **options)
     assert same(weights, again)
     assert without_seconds(resumed) == without_seconds(history)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_training_without_validation_is_the_start_of_training_with_it(schedule):
+    """The learning-rate schedule is that of all epochs."""
+    store = MemoryStore()
+    full, _ = fit(store, schedule=schedule)
+    data = replace(DATA, validation=None)
+    short, weights = fit(data=data, n_epochs=3, schedule=schedule)
+    assert [row.loss for row in short.rows] == [row.loss for row in full.rows[:3]]
+    assert [row.learning_rate for row in short.rows] == [r.learning_rate for r in full.rows[:3]]
+    assert all(np.isnan(row.val_loss) and np.isnan(row.val_accuracy) for row in short.rows)
+    floats = [values for values in store.written[2].variables if values.dtype == np.float32]
+    assert same(weights, floats[: len(weights)])
 
 
 def test_a_checkpoint_that_does_not_fit_the_network_is_refused():

@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from textclf.data.dataset import IntArray
 from textclf.data.splitting import assign_folds
-from textclf.evaluation.calibration import fit_scale
 from textclf.evaluation.metrics import accuracy_interval
+from textclf.evaluation.temperature import fit_calibration
 from textclf.models import tfidf_svc
 from textclf.models._sklearn import decide
 from textclf.runtime.progress import Reporter
@@ -69,8 +69,6 @@ def cross_validate(
 
     Document frequencies come from all texts; the labels of an example's own fold are not seen.
     """
-    from scipy.special import softmax
-
     config = tfidf_svc.Config(name="tfidf-svc")
     _, features, note = tfidf_svc.fit_vectorizer(config, [*map(normalize_text, texts)])
     if note:
@@ -87,4 +85,4 @@ def cross_validate(
     chance = np.bincount(labels).max() / len(labels)
     if note and accuracy_interval(n_correct, len(labels))[0] <= chance:
         return np.eye(n_labels)[labels]  # Characters say nothing about any label.
-    return np.asarray(softmax(fit_scale(decisions, labels) * decisions, axis=1))
+    return fit_calibration(decisions, labels).apply(decisions)

@@ -69,7 +69,9 @@ def command(
     columns, and --set, say how FILE is read.
 
     Prints the metrics, the scores of each label and, for validation and test, the accuracy without
-    leaked texts and without texts with conflicting labels. CSV contains the labels, or with
+    leaked texts and without texts with conflicting labels. For several values of --threshold of
+    `textclf predict`, it prints the fraction of examples that keep a prediction (coverage), and the
+    accuracy of these. CSV contains the labels, or with
     --errors the incorrect predictions; JSON contains everything. The run does not change, except
     that meta.json counts evaluations of its test split.
 
@@ -97,12 +99,13 @@ def command(
 
 
 def _print_tables(evaluation: "SplitEvaluation", style: str, *, n_errors: int) -> None:
-    """Print the metrics, subsets, labels and incorrect predictions; CSV has one table only."""
+    """Print all tables of an evaluation; CSV has one only."""
     from textclf.evaluation.summary import (
         CLASS_COLUMNS,
         ERROR_COLUMNS,
         METRIC_COLUMNS,
         SUBSET_COLUMNS,
+        THRESHOLD_COLUMNS,
         list_classes,
         list_metrics,
     )
@@ -119,6 +122,8 @@ def _print_tables(evaluation: "SplitEvaluation", style: str, *, n_errors: int) -
     if evaluation.subset_accuracy:
         print_table([asdict(row) for row in evaluation.subset_accuracy], SUBSET_COLUMNS, style)
         click.echo()
+    print_table([asdict(row) for row in evaluation.thresholds], THRESHOLD_COLUMNS, style)
+    click.echo()
     print_table(list_classes(evaluation), CLASS_COLUMNS, style)
     if n_errors:
         click.echo()

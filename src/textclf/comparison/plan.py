@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from textclf.config.loading import Override
 from textclf.config.resolve import load_config, resolve
@@ -60,10 +61,11 @@ class ComparisonPlan:
         models = list(dict.fromkeys(self.models)) or default_models
         seeds: list[int | None] = list(dict.fromkeys(self.seeds)) or [None]
         configs = [self._resolve(model, seed) for model in models for seed in seeds]
-        # Baseline models use the dataset and the seed only, so that hyperparameters of networks do
-        # not make other runs of them.
+        # Baseline models use the dataset, the seed and the examples only, so that hyperparameters
+        # of networks do not make other runs of them.
         named = {config.model.name for config in configs}
-        shared = [config.model_dump(include={"dataset", "resources", "seed"}) for config in configs]
+        used: Any = {"dataset": ..., "resources": ..., "seed": ..., "training": {"refit"}}
+        shared = [config.model_dump(include=used) for config in configs]
         for sections in shared:
             sections["resources"]["gpus"] = 0
         baselines = [

@@ -22,6 +22,7 @@ MARKDOWN_COLUMNS = (
     Column("dataset", "dataset"),
     Column("model", "model", shrinks_to=16),
     Column("fingerprint", "fingerprint"),
+    Column("refit", "refit", format_flag),
     Column("n_seeds", "seeds", numeric=True),
     Column("accuracy", "accuracy", format_number(4), numeric=True),
     Column("accuracy_sd", "sd", format_number(4), numeric=True),
@@ -59,6 +60,7 @@ BY_KEY = {column.key: column for column in COLUMNS}
 CONDENSED_COLUMNS = (
     BY_KEY["model"],
     BY_KEY["fingerprint"],
+    BY_KEY["refit"],
     BY_KEY["n_seeds"],
     Column("accuracy", "accuracy"),
     Column("accuracy_interval", "95% CI", format_interval(3), numeric=True),
@@ -151,6 +153,7 @@ def _format_markdown(groups: Sequence[Sequence[Row]], columns: Sequence[Column])
         return format_table(rows, columns, "markdown", keep_empty=True)
     if not any(map(_look_alike, groups)):
         rows = [{**row, "fingerprint": None} for row in rows]
+    rows = [{**row, "refit": row["refit"] or None} for row in rows]  # Only those are marked.
     return format_table(rows, MARKDOWN_COLUMNS, "markdown")
 
 
@@ -213,7 +216,8 @@ def _condense(group: Sequence[Row]) -> list[Row]:
             accuracy = f"{accuracy} ± {row['accuracy_sd']:.4f}"
         if row["p_value"] is not None:
             verdict = f"{verdict}, p {format_p_value(row['p_value'])}"
-        rows.append({**row, **hidden, "accuracy": accuracy, "verdict": verdict})
+        shown = {"accuracy": accuracy, "verdict": verdict, "refit": row["refit"] or None}
+        rows.append({**row, **hidden, **shown})
     return rows
 
 

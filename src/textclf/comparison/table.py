@@ -111,6 +111,7 @@ def _summarize(model: ModelResults) -> Row:
         "dataset": first.dataset,
         "model": first.model,
         "fingerprint": first.fingerprint,
+        "refit": first.is_refitted,
         "n_seeds": len(results),
         "seeds": [result.seed for result in results],
         "accuracy": statistics.fmean(accuracies),

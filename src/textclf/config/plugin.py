@@ -58,7 +58,8 @@ class Plugin:
         code: SHA-256 of the Python file, or the package and its version; None if it is built in.
         schema: Keys of its section.
         defaults: Default values of any section.
-        is_network: Whether it uses the sections ``text`` and ``training``.
+        is_network: Whether it uses the sections ``text`` and ``training``; another model uses
+            ``training.refit`` only.
     """
 
     name: str

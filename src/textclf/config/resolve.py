@@ -18,6 +18,7 @@ from textclf.config.loading import Override, Tree, read_yaml
 from textclf.config.plugin import CodePolicy, Plugin, execute_file, find_plugin
 from textclf.config.schema import (
     DatasetConfig,
+    EvaluationConfig,
     ExperimentConfig,
     ModelConfig,
     ResourcesConfig,
@@ -39,6 +40,7 @@ SCHEMAS: Schemas = {
     "text": TextConfig,
     "model": ModelConfig,
     "training": TrainingConfig,
+    "evaluation": EvaluationConfig,
     "resources": ResourcesConfig,
 }
 """The sections in their order; the chosen dataset and model add keys to theirs."""
@@ -78,8 +80,9 @@ def resolve(
     checked: Tree = {
         name: _validate(schemas, name, merged.get(name, {}), origins) for name in schemas
     }
-    if not model.is_network:  # Such a model uses neither section, so they must not be hashed.
-        checked |= {"text": TextConfig(), "training": TrainingConfig()}
+    if not model.is_network:  # Such a model uses nothing else of both, which must not be hashed.
+        kept = TrainingConfig(refit=checked["training"].refit)
+        checked |= {"text": TextConfig(), "training": kept}
     if "seed" in merged:
         checked["seed"] = merged["seed"]
     config: ExperimentConfig = _validate({"": ExperimentConfig}, "", checked, origins)

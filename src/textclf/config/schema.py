@@ -25,7 +25,7 @@ Count = Annotated[int, Field(gt=0, le=1_000_000)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 """A fraction of the examples, between 0 and 1."""
 
-RESULTS_VERSION = 4
+RESULTS_VERSION = 5
 """Part of every fingerprint; raise it if a default changes, or if the same configuration gives
 other results."""
 
@@ -187,6 +187,11 @@ class TrainingConfig(Section):
     restore_best_weights: bool = Field(
         default=False, description="restore the weights of the best epoch after training"
     )
+    refit: bool = Field(
+        default=False,
+        description="fit once more from the start, on training and validation examples together,"
+        " for as many epochs as the first fit's weights have; also for scikit-learn models",
+    )
 
     @field_validator("strategy", mode="before")
     @classmethod
@@ -202,6 +207,16 @@ class TrainingConfig(Section):
     def count_steps(self, n_examples: int) -> int:
         """Return the number of batches per epoch; the last one may be smaller."""
         return math.ceil(n_examples / self.batch_size)
+
+
+class EvaluationConfig(Section):
+    """How probabilities are calibrated on the validation split."""
+
+    calibration: Literal["none", "temperature", "temperature-prior"] = Field(
+        default="none",
+        description="`temperature` divides the logarithms of the probabilities by a number;"
+        " `temperature-prior` also mixes in the label frequencies of the training split",
+    )
 
 
 class ResourcesConfig(Section):
@@ -242,6 +257,7 @@ class ExperimentConfig(Section):
     text: TextConfig
     model: SerializeAsAny[ModelConfig]
     training: TrainingConfig
+    evaluation: EvaluationConfig
     resources: ResourcesConfig = ResourcesConfig()
     seed: int = Field(
         default=42,

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -57,6 +58,16 @@ class Split:
         else:
             texts = [self.texts[position] for position in positions]
         return Split(texts, self.labels[positions], self.index[positions])
+
+    def join(self, other: "Split") -> "Split":
+        """Return these examples, followed by those of another split, each with its own index."""
+        is_stored = any(isinstance(split.texts, StoredTexts) for split in (self, other))
+        texts = chain(self.texts, other.texts)
+        return Split(
+            StoredTexts.write(texts) if is_stored else list(texts),
+            np.concatenate([self.labels, other.labels]),
+            np.concatenate([self.index, other.index]),
+        )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Whether probabilities are calibrated, and temperature scaling (Guo et al. 2017)."""
+"""Whether probabilities are calibrated (Guo et al. 2017)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -47,25 +47,3 @@ def calibration_error(labels: IntArray, probabilities: FloatArray) -> float:
     """Return the expected calibration error: the mean distance of confidence and accuracy."""
     bins = calibration_bins(labels, probabilities)
     return float(np.average(np.abs(bins.confidence - bins.accuracy), weights=bins.count))
-
-
-def fit_scale(decisions: npt.NDArray[np.float64], labels: IntArray) -> float:
-    """Return the factor of decisions for which softmax fits the labels best.
-
-    This is temperature scaling; the factor is 1 / temperature. It changes no predicted label.
-
-    Args:
-        decisions: <float64>[n, labels].
-        labels: <int64>[n].
-    """
-    from scipy.optimize import minimize_scalar
-    from scipy.special import softmax
-
-    rows = np.arange(len(labels))
-
-    def loss(log_scale: float) -> float:
-        given = softmax(np.exp(log_scale) * decisions, axis=1)[rows, labels]
-        return float(-np.log(np.maximum(given, 1e-12)).mean())
-
-    found = minimize_scalar(loss, bounds=(-5.0, 5.0), method="bounded")
-    return float(np.exp(found.x))

@@ -111,7 +111,7 @@ def evaluate(
         n_examples=len(labels),
         metrics={
             "accuracy": n_correct / len(labels),
-            "loss": _cross_entropy(labels, probabilities),
+            "loss": cross_entropy(labels, probabilities),
             "macro_f1": float(macro_f1(confusion)),
             "weighted_f1": float(np.average(f1, weights=support)),
             "expected_calibration_error": calibration_error(labels, probabilities),
@@ -206,7 +206,13 @@ def _resample_macro_f1(confusion: IntArray, *, seed: int) -> FloatArray:
     return np.concatenate(scores)
 
 
-def _cross_entropy(labels: IntArray, probabilities: FloatArray) -> float:
+def cross_entropy(labels: IntArray, probabilities: FloatArray) -> float:
+    """Return the mean cross-entropy in nats.
+
+    Args:
+        labels: <int64>[n].
+        probabilities: <float>[n, labels].
+    """
     # Not sklearn.metrics.log_loss, which warns of float32 rows and clips at another value.
     given = probabilities[np.arange(len(labels)), labels]
     mean = np.log(np.maximum(given, SMALLEST_PROBABILITY)).mean(dtype=np.float64)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from rich.cells import cell_len
 
-from textclf.evaluation.calibration import CalibrationBins, calibration_bins
+from textclf.evaluation.calibration import CalibrationBins, calibration_bins, calibration_error
 from textclf.evaluation.fonts import save_figure
 from textclf.evaluation.metrics import Evaluation, FloatArray, IntArray
 from textclf.storage.files import write_atomically
@@ -22,7 +22,7 @@ LABEL_WIDTH = 40
 MANY_LABELS = 100
 """With more labels, their names do not fit."""
 
-LOSS, ACCURACY = "#c0392b", "#1f5fa8"
+LOSS, ACCURACY, MUTED = "#c0392b", "#1f5fa8", "#b0b8c1"
 
 
 def plot_history(history: History, title: str) -> Figure:
@@ -67,6 +67,7 @@ def plot_evaluation(
     title: str,
     *,
     split: str | None = "test",
+    uncalibrated: FloatArray | None = None,
 ) -> dict[str, Figure]:
     """Plot the confusion matrix and the calibration of predictions.
 
@@ -76,6 +77,7 @@ def plot_evaluation(
         probabilities: <float>[n, labels].
         title: Which model was evaluated.
         split: Split of the examples; None if they are those of a file.
+        uncalibrated: The probabilities before calibration; None without it.
 
     Returns:
         ``confusion`` and ``calibration``.
@@ -84,11 +86,16 @@ def plot_evaluation(
     names = [scores.name for scores in evaluation.per_class]
     accuracy = f"{title}: {kind}accuracy {metrics['accuracy']:.1%}"
     bins, error = calibration_bins(labels, probabilities), metrics["expected_calibration_error"]
+    before = None
+    if uncalibrated is not None:
+        before = calibration_bins(labels, uncalibrated), calibration_error(labels, uncalibrated)
     return {
         "confusion": plot_confusion(
             evaluation.confusion_matrix, names, accuracy, examples=f"{kind}examples"
         ),
-        "calibration": plot_calibration(bins, error, title, examples=f"{kind}examples"),
+        "calibration": plot_calibration(
+            bins, error, title, examples=f"{kind}examples", before=before
+        ),
     }
 
 
@@ -145,18 +152,36 @@ def plot_confusion(
 
 
 def plot_calibration(
-    bins: CalibrationBins, error: float, title: str, *, examples: str = "examples"
+    bins: CalibrationBins,
+    error: float,
+    title: str,
+    *,
+    examples: str = "examples",
+    before: tuple[CalibrationBins, float] | None = None,
 ) -> Figure:
-    """Plot accuracy against confidence, and how many predictions have each confidence."""
+    """Plot accuracy against confidence, and how many predictions have each confidence.
+
+    Args:
+        bins: Binned predictions.
+        error: Their expected calibration error.
+        title: Which model was evaluated.
+        examples: What is counted.
+        before: Bins and error of the uncalibrated predictions; None without calibration.
+    """
     figure = Figure(figsize=(6, 6.5), dpi=120, layout="constrained")
     top, bottom = figure.subplots(2, 1, height_ratios=(3, 1), sharex=True)
     top.plot([0, 1], [0, 1], ":", color="0.5", label="perfectly calibrated")
-    top.plot(bins.confidence, bins.accuracy, "o-", color=ACCURACY, label="model")
+    if before:
+        old, old_error = before
+        _plot_sized(top, old, MUTED, f"before calibration: error {old_error:.3f}")
+        _plot_sized(top, bins, ACCURACY, f"after calibration: error {error:.3f}")
+    else:
+        top.plot(bins.confidence, bins.accuracy, "o-", color=ACCURACY, label="model")
     top.set_ylabel("accuracy")
     top.set_xlim(0, 1)
     top.set_ylim(0, 1.02)
     top.set_title(f"{title}\nexpected calibration error {error:.3f}")
-    top.legend(loc="upper left", frameon=False)
+    top.legend(loc="best" if before else "upper left", frameon=False)
     bottom.bar(bins.confidence, bins.count, width=0.05, color=ACCURACY)
     bottom.set_ylabel(examples)
     bottom.set_xlabel("confidence: probability of the predicted label")
@@ -165,3 +190,10 @@ def plot_calibration(
     for axis in (top.xaxis, top.yaxis):
         axis.set_major_formatter(PercentFormatter(1, decimals=0))
     return figure
+
+
+def _plot_sized(axes: Any, bins: CalibrationBins, color: str, label: str) -> None:
+    """Plot accuracy against confidence with areas that grow with the number of examples."""
+    axes.plot(bins.confidence, bins.accuracy, color=color, lw=0.8, alpha=0.5)
+    area = 8 + 150 * bins.count / bins.count.max()
+    axes.scatter(bins.confidence, bins.accuracy, area, color=color, label=label, clip_on=False)

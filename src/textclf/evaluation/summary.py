@@ -28,6 +28,12 @@ SUBSET_COLUMNS = (
     Column("accuracy", "accuracy", format_number(4), numeric=True),
     Column("interval", "95% CI", format_interval(4), numeric=True),
 )
+THRESHOLD_COLUMNS = (
+    Column("threshold", "threshold", format_number(2), numeric=True),
+    Column("n_examples", "examples", format_number(), numeric=True),
+    Column("coverage", "coverage", format_number(4), numeric=True),
+    Column("accuracy", "accuracy", format_number(4), numeric=True),
+)
 ERROR_COLUMNS = (
     Column("index", "index", numeric=True),
     Column("position", "position", shrinks_to=12),

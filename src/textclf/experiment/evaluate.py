@@ -16,6 +16,7 @@ from textclf.evaluation.errors import IncorrectPrediction, list_errors
 from textclf.evaluation.metrics import Evaluation, SubsetAccuracy, evaluate
 from textclf.evaluation.subsets import select_subsets
 from textclf.evaluation.summary import ERROR_COLUMNS
+from textclf.evaluation.thresholds import ThresholdAccuracy, measure_thresholds
 from textclf.experiment.device import start_device
 from textclf.runs.directory import RunDirectory
 from textclf.runtime.progress import Reporter
@@ -45,6 +46,7 @@ class SplitEvaluation(Evaluation):
         unknown_labels: These numbers by label, the most frequent first.
         subset_accuracy: For validation and test, the accuracy with and without texts that appear
             in another split or under several labels; otherwise empty.
+        thresholds: Coverage and accuracy of the predictions that several thresholds keep.
         errors: The most confident incorrect predictions, as many as were asked for.
     """
 
@@ -53,6 +55,7 @@ class SplitEvaluation(Evaluation):
     n_unknown: int
     unknown_labels: Mapping[str, int]
     subset_accuracy: list[SubsetAccuracy]
+    thresholds: list[ThresholdAccuracy]
     errors: list[IncorrectPrediction]
 
 
@@ -95,6 +98,8 @@ def evaluate_run(run: RunDirectory, split: str, context: EvaluationContext) -> S
     dataset = load_dataset(config.dataset)
     run.check_dataset(dataset.digest)
     examples = dataset.splits[split]
+    if split == "validation" and config.training.refit:
+        reporter.note("the model was fitted on these examples too, because of training.refit")
     probabilities = _predict(classifier, examples, context)
     evaluation = SplitEvaluation(
         **vars(evaluate_predictions(dataset, examples, probabilities)),
@@ -103,6 +108,7 @@ def evaluate_run(run: RunDirectory, split: str, context: EvaluationContext) -> S
         n_unknown=0,
         unknown_labels={},
         subset_accuracy=_measure_subsets(config, dataset, split, probabilities),
+        thresholds=measure_thresholds(examples.labels, probabilities),
         errors=list_errors(examples, probabilities, dataset.label_names, context.n_errors),
     )
     _write(evaluation, examples, probabilities, format_title(config), context)
@@ -144,6 +150,7 @@ def evaluate_file(
         n_unknown=sum(rows.unknown_labels.values()),
         unknown_labels=rows.unknown_labels,
         subset_accuracy=[],
+        thresholds=measure_thresholds(examples.labels, probabilities),
         errors=list_errors(
             examples, probabilities, names, context.n_errors, positions=rows.positions
         ),

@@ -1,48 +1,25 @@
 """Builds and fits the model of a configuration: a network, or a scikit-learn baseline model."""
 
 import contextlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
 from textclf.config.schema import ExperimentConfig
-from textclf.data.dataset import Split, TextDataset
+from textclf.data.dataset import TextDataset
 from textclf.errors import RequestError, TextclfError
-from textclf.evaluation.calibration import fit_scale
+from textclf.experiment.fitted import Fitted, FittedNetwork, FittedPipeline, calibrate
 from textclf.models._build import BuiltModel, build_model, find_fit, fit_model
 from textclf.models._layers import SequenceConfig
-from textclf.models._sklearn import SklearnClassifier
 from textclf.runs.directory import RunDirectory
+from textclf.runs.result import Fit
 from textclf.runtime import backend
 from textclf.runtime.progress import Phases, Reporter
-from textclf.training.history import History
+from textclf.training.history import CheckpointStore, History
 from textclf.training.interrupt import stop_after_step
 
 if TYPE_CHECKING:
     from textclf.models._vectors import Coverage
-    from textclf.text.classifier import TextClassifier
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A fitted model and its predictions.
-
-    Attributes:
-        classifier: Raw text to probabilities.
-        history: Epochs of a network; None for a scikit-learn model.
-        probabilities: <float32>[test examples, labels].
-        train_seconds: Seconds of fitting; for a network, of all epochs, including resumed ones.
-        coverage: How many words have a pretrained vector; None without ``model.vectors``.
-    """
-
-    classifier: "TextClassifier | SklearnClassifier"
-    history: History | None
-    probabilities: npt.NDArray[np.float32]
-    train_seconds: float
-    coverage: "Coverage | None" = None
 
 
 def build(config: ExperimentConfig, dataset: TextDataset, *, phases: Phases) -> BuiltModel | None:
@@ -75,7 +52,9 @@ def fit(
     phases: Phases,
     tensorboard: bool = False,
 ) -> Fitted:
-    """Fit the model of a configuration and predict the test split, whose labels are not seen.
+    """Fit the model of a configuration, calibrate it, fit it again, and predict the test split.
+
+    It is fitted again, on training and validation examples together, only with ``training.refit``.
 
     Args:
         config: Configuration of the run.
@@ -85,39 +64,90 @@ def fit(
         phases: Reports progress.
         tensorboard: Whether to write TensorBoard event files.
     """
-    if model is not None:
-        return _fit_network(config, dataset, model, run, phases=phases, tensorboard=tensorboard)
+    callbacks = _tensorboard(run) if tensorboard else ()
+    fitted = _fit_once(config, dataset, model, run, phases=phases, callbacks=callbacks)
+    fits = [Fit(("train",), len(dataset.train), fitted.n_epochs)]
+    seconds, history = fitted.train_seconds, fitted.history
+    calibration, method = None, config.evaluation.calibration
+    if method != "none":
+        with phases("calibrate", f"calibrating on {len(dataset.validation):,} examples"):
+            calibration = calibrate(method, fitted, dataset)
+    if config.training.refit:
+        fitted, refit = _refit(config, dataset, history, run, phases=phases)
+        fits.append(refit)
+        seconds += fitted.train_seconds
+    with phases("predict", f"predicting {len(dataset.test):,} test examples"):
+        predicted = fitted.predict_test(calibration)
+    return replace(predicted, history=history, train_seconds=seconds, fits=tuple(fits))
+
+
+def _refit(
+    config: ExperimentConfig,
+    dataset: TextDataset,
+    history: History | None,
+    run: RunDirectory,
+    *,
+    phases: Phases,
+) -> tuple[FittedPipeline | FittedNetwork, Fit]:
+    """Fit the model from the start, on training and validation examples together.
+
+    A network is trained for the number of epochs that gave the weights of the first fit.
+    """
+    phases.reporter.info("fitting again on training and validation examples together")
+    joined = replace(dataset, train=dataset.train.join(dataset.validation))
+    n_epochs, training = None, config.training
+    if history:
+        n_epochs = history.best_epoch if training.restore_best_weights else len(history.rows)
+    # Nothing is validated, so that no epoch is the best.
+    training = training.model_copy(update={"patience": None, "restore_best_weights": False})
+    config = config.model_copy(update={"training": training})
+    model = build(config, joined, phases=phases)
+    fitted = _fit_once(config, joined, model, run.refit_store, phases=phases, n_epochs=n_epochs)
+    return fitted, Fit(("train", "validation"), len(joined.train), n_epochs)
+
+
+def _fit_once(
+    config: ExperimentConfig,
+    dataset: TextDataset,
+    model: BuiltModel | None,
+    store: CheckpointStore,
+    *,
+    phases: Phases,
+    n_epochs: int | None = None,
+    callbacks: Sequence[Any] = (),
+) -> FittedPipeline | FittedNetwork:
+    """Fit a model on the training split; with ``n_epochs``, a network without validation."""
+    if model is None:
+        return _fit_pipeline(config, dataset, phases=phases)
+    return _fit_network(
+        config, dataset, model, store, phases=phases, n_epochs=n_epochs, callbacks=callbacks
+    )
+
+
+def _fit_pipeline(
+    config: ExperimentConfig, dataset: TextDataset, *, phases: Phases
+) -> FittedPipeline:
+    """Fit a scikit-learn model."""
+    before = phases.seconds.get("train", 0.0)
     with phases("train", f"fitting {config.model.short_name} on {len(dataset.train):,} examples"):
         classifier = fit_model(config, dataset)
         if classifier.note:
             phases.reporter.note(classifier.note)
-        _calibrate(classifier, dataset.validation)
-    with phases("predict", f"predicting {len(dataset.test):,} test examples"):
-        probabilities = classifier.predict_texts(dataset.test.texts)
-    return Fitted(classifier, None, probabilities, phases.seconds["train"])
-
-
-def _calibrate(classifier: SklearnClassifier, validation: Split) -> None:
-    """Set the scale that fits the validation labels best."""
-    if classifier.needs_calibration:
-        classes = classifier.pipeline.classes_
-        known = np.isin(validation.labels, classes)
-        decisions = classifier.decide_texts(validation.texts)[known]
-        labels = np.searchsorted(classes, validation.labels[known])
-        classifier.scale = fit_scale(decisions, labels)
+    return FittedPipeline(classifier, dataset, phases.seconds["train"] - before)
 
 
 def _fit_network(
     config: ExperimentConfig,
     dataset: TextDataset,
     model: BuiltModel,
-    run: RunDirectory,
+    store: CheckpointStore,
     *,
     phases: Phases,
-    tensorboard: bool,
-) -> Fitted:
-    """Encode the texts, train the network, and predict the test split."""
-    from textclf.text.classifier import TextClassifier, predict
+    n_epochs: int | None,
+    callbacks: Sequence[Any],
+) -> FittedNetwork:
+    """Encode the texts, and train the network; with ``n_epochs``, without validation."""
+    from textclf.text.classifier import TextClassifier
     from textclf.text.encode_dataset import encode_dataset, list_token_notes
     from textclf.text.encoder import TextEncoder
     from textclf.training.batches import Examples, TrainingData
@@ -133,29 +163,27 @@ def _fit_network(
     coverage = _fill_embedding(config, model, encoder, inputs["train"], phases.reporter)
     data = TrainingData(
         Examples(inputs["train"], dataset.train.labels),
-        Examples(inputs["validation"], dataset.validation.labels),
+        None if n_epochs else Examples(inputs["validation"], dataset.validation.labels),
         dataset.label_names,
     )
     steps = config.training.count_steps(count_used(model.network, len(dataset.train)))
     with (
         _explaining_memory_errors(),
         phases("train", f"training on {len(dataset.train):,} examples"),
-        phases.reporter.training(epochs=config.training.epochs, steps=steps) as display,
+        phases.reporter.training(epochs=n_epochs or config.training.epochs, steps=steps) as display,
         stop_after_step(phases.reporter) as interrupt,
     ):
-        callbacks = [display, interrupt, *(_tensorboard(run) if tensorboard else ())]
         history = train(
             model.network,
             data,
             config.training,
             seed=config.seed,
-            store=run,
-            callbacks=callbacks,
+            store=store,
+            n_epochs=n_epochs,
+            callbacks=[display, interrupt, *callbacks],
         )
     classifier = TextClassifier.without_optimizer(encoder, model.network, dataset.label_names)
-    with phases("predict", f"predicting {len(dataset.test):,} test examples"):
-        probabilities = predict(classifier.network, inputs["test"])
-    return Fitted(classifier, history, probabilities, history.train_seconds, coverage)
+    return FittedNetwork(classifier, inputs, history, coverage)
 
 
 def _fill_embedding(
@@ -185,7 +213,9 @@ def _check_vectors(config: ExperimentConfig, model: BuiltModel) -> None:
     from textclf.models._vectors import find_embedding
 
     if model.takes != "token_ids":
-        raise RequestError(f"model.vectors: {config.model.short_name} does not take token ids")
+        raise RequestError(
+            f"model.vectors: {config.model.short_name} does not take token ids; leave it out"
+        )
     find_embedding(model.network, config.model.short_name)
 
 

@@ -12,9 +12,11 @@ from textclf.data.loading import load_dataset
 from textclf.data.summary import list_notes
 from textclf.errors import RequestError, format_unknown
 from textclf.evaluation.metrics import Evaluation
+from textclf.evaluation.temperature import CALIBRATION_METRICS, CalibrationReport
 from textclf.experiment.device import has_network, start_device
 from textclf.experiment.evaluate import evaluate_predictions, format_title
-from textclf.experiment.fit import Fitted, build, fit
+from textclf.experiment.fit import build, fit
+from textclf.experiment.fitted import Fitted
 from textclf.models._build import BuiltModel
 from textclf.runs.directory import RunDirectory
 from textclf.runs.result import Predictions, Result
@@ -188,7 +190,9 @@ def _plot(
     title = format_title(config)
     history = {"history": plots.plot_history(fitted.history, title)} if fitted.history else {}
     labels = dataset.test.labels
-    return history | plots.plot_evaluation(evaluation, labels, fitted.probabilities, title)
+    return history | plots.plot_evaluation(
+        evaluation, labels, fitted.probabilities, title, uncalibrated=fitted.uncalibrated
+    )
 
 
 def _summarize(
@@ -196,6 +200,7 @@ def _summarize(
 ) -> Result:
     history = fitted.history
     n_epochs = len(history.rows) if history else 0
+    n_seen = sum(fit.n_examples * (fit.n_epochs or 1) for fit in fitted.fits)
     return Result(
         dataset=config.dataset.short_name,
         model=config.model.short_name,
@@ -207,6 +212,25 @@ def _summarize(
         n_epochs=n_epochs,
         n_parameters=fitted.classifier.count_params(),
         train_seconds=fitted.train_seconds,
-        examples_per_second=len(dataset.train) * max(1, n_epochs) / fitted.train_seconds,
+        examples_per_second=n_seen / fitted.train_seconds,
         evaluation=evaluation,
+        calibration=_report_calibration(config, dataset, fitted, evaluation),
+        fits=fitted.fits if config.training.refit else None,
+    )
+
+
+def _report_calibration(
+    config: ExperimentConfig, dataset: TextDataset, fitted: Fitted, evaluation: Evaluation
+) -> CalibrationReport | None:
+    """Return how the model was calibrated, and what it changes on the test split."""
+    if fitted.calibration is None:
+        return None
+    before = evaluate_predictions(dataset, dataset.test, fitted.uncalibrated)
+    return CalibrationReport(
+        method=config.evaluation.calibration,
+        temperature=fitted.calibration.temperature,
+        prior_weight=fitted.calibration.prior_weight,
+        n_validation_examples=len(dataset.validation),
+        before={name: before.metrics[name] for name in CALIBRATION_METRICS},
+        after={name: evaluation.metrics[name] for name in CALIBRATION_METRICS},
     )

@@ -11,5 +11,5 @@ A model module has a docstring whose first line is its summary, and defines
   <string>[batch] to features, whose output is computed once per text and is what the keras.Model
   takes; None if the keras.Model takes the texts;
 - otherwise ``fit(config, dataset, *, seed)``, which returns a `SklearnClassifier`. Such a
-  model uses neither the section ``text`` nor ``training``.
+  model uses neither the section ``text`` nor ``training``, except for ``training.refit``.
 """

@@ -73,8 +73,6 @@ def fit_vectorizer(
     for vectorizer in candidates:
         with contextlib.suppress(ValueError):  # Nothing is frequent enough.
             features = vectorizer.fit_transform(texts)
-            # With max_features, they are integers of NumPy, for each of which skops writes a file.
-            vectorizer.vocabulary_ = {word: int(i) for word, i in vectorizer.vocabulary_.items()}
             if vectorizer.analyzer == "word":
                 return vectorizer, features, None
             note = f"{reason}: {name} uses n-grams of 1 to {MAX_CHARACTERS} characters"

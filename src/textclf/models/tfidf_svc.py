@@ -12,6 +12,7 @@ from textclf.models._sklearn import SklearnClassifier, check_labels
 from textclf.text.tokens import normalize_text
 
 TAKES = "text"
+DEFAULTS = {"evaluation": {"calibration": "temperature-prior"}}
 
 
 class Config(ModelConfig):

@@ -48,7 +48,7 @@ from textclf.storage.files import (
 )
 from textclf.storage.limits import TEXT
 from textclf.training.checkpoint import read_checkpoint, read_history, write_checkpoint
-from textclf.training.history import Checkpoint, EpochRow
+from textclf.training.history import Checkpoint, CheckpointStore, EpochRow
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 FILES = (
     "evaluation.json",  # First, so that a half-removed run does not look finished.
     "checkpoint.npz",
+    "checkpoint-refit.npz",
     "config.yaml",
     "dataset.py",
     "model.py",
@@ -72,8 +73,11 @@ FILES = (
 CODE_FILES = {"dataset": "dataset.py", "model": "model.py"}
 """Copies of the Python files that sections of the configuration name."""
 
+CHECKPOINTS = ("checkpoint.npz", "checkpoint-refit.npz")
+"""Checkpoints of the first and of the second fit, which are removed when the run is finished."""
+
 FINAL_FILES = tuple(
-    name for name in FILES if name not in {"evaluation.json", "checkpoint.npz", "meta.json"}
+    name for name in FILES if name not in {"evaluation.json", "meta.json", *CHECKPOINTS}
 )
 """Files with their final content before ``meta.json``, which has their checksums, is written."""
 
@@ -240,7 +244,15 @@ class RunDirectory:
 
     def read_checkpoint(self) -> Checkpoint | None:
         """Read the checkpoint of an interrupted run; None if there is none, RunError if damaged."""
-        path = self.path / "checkpoint.npz"
+        return self._read_checkpoint("checkpoint.npz")
+
+    @property
+    def refit_store(self) -> CheckpointStore:
+        """Where the checkpoints of the second fit are kept."""
+        return _RefitStore(self)
+
+    def _read_checkpoint(self, name: str) -> Checkpoint | None:
+        path = self.path / name
         if not path.is_file():
             return None
         with reading(path, self._train_again):
@@ -337,7 +349,8 @@ class RunDirectory:
         checksums["evaluation.json"] = hash_bytes(evaluation.encode())
         self.write_meta({**meta, "checksums": checksums})
         write_text(self.path / "evaluation.json", evaluation)
-        (self.path / "checkpoint.npz").unlink(missing_ok=True)
+        for name in CHECKPOINTS:
+            (self.path / name).unlink(missing_ok=True)
 
     def read_result(self) -> Result:
         """Read the result of a finished run.
@@ -471,3 +484,18 @@ class RunDirectory:
         config, path = str(self.path / "config.yaml"), str(self.path)
         command = ["textclf", "train", "--config", config, "--run-dir", path, *options]
         return f"run: {shlex.join(command)}"
+
+
+class _RefitStore:
+    """Keeps the checkpoints of the second fit of a run, whose history is that of the first."""
+
+    def __init__(self, run: RunDirectory) -> None:
+        self.run = run
+
+    def read_checkpoint(self) -> Checkpoint | None:
+        """Return the last checkpoint; None if there is none, RunError if it is damaged."""
+        return self.run._read_checkpoint("checkpoint-refit.npz")
+
+    def write_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Replace the last checkpoint."""
+        write_checkpoint(self.run.path / "checkpoint-refit.npz", None, checkpoint)

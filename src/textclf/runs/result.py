@@ -12,9 +12,28 @@ from pydantic import TypeAdapter
 from textclf.config.schema import ExperimentConfig
 from textclf.errors import TextclfError, VersionError
 from textclf.evaluation.metrics import METRICS, Evaluation
+from textclf.evaluation.temperature import CalibrationReport
 
 SCHEMA_VERSION = 2
 """Version of ``evaluation.json``; raise it if a field changes its name or meaning."""
+
+OPTIONAL_FIELDS = ("calibration", "fits")
+"""Fields of a result that are not in the file if they are None."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The examples that a model was fitted on.
+
+    Attributes:
+        splits: Names of their splits.
+        n_examples: Number of examples.
+        n_epochs: Number of epochs; None for a scikit-learn model.
+    """
+
+    splits: tuple[str, ...]
+    n_examples: int
+    n_epochs: int | None
 
 
 @dataclass(frozen=True)
@@ -31,9 +50,11 @@ class Result:
         best_epoch: First epoch with the best monitored value, from 1; None without epochs.
         n_epochs: Number of epochs trained; fewer than configured after early stopping.
         n_parameters: Number of parameters of the model.
-        train_seconds: Seconds of all epochs, including validation.
+        train_seconds: Seconds of all epochs of all fits, including validation.
         examples_per_second: Training examples per second.
         evaluation: Its fields are beside the others in the file.
+        calibration: How probabilities were calibrated; None, and not in the file, without it.
+        fits: Both fits of a model that was fitted twice; None, and not in the file, otherwise.
     """
 
     dataset: str
@@ -48,12 +69,22 @@ class Result:
     train_seconds: float
     examples_per_second: float
     evaluation: Evaluation
+    calibration: CalibrationReport | None = None
+    fits: tuple[Fit, ...] | None = None
+
+    @property
+    def is_refitted(self) -> bool:
+        """Whether the model was fitted on training and validation examples together."""
+        return self.fits is not None
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of ``evaluation.json``."""
         own = asdict(self)
         evaluation = own.pop("evaluation")
-        return {"schema_version": SCHEMA_VERSION, **own, **evaluation}
+        # Without them, the file is that of versions that did not know them.
+        optional = {name: own.pop(name) for name in OPTIONAL_FIELDS}
+        given = {name: value for name, value in optional.items() if value is not None}
+        return {"schema_version": SCHEMA_VERSION, **own, **evaluation, **given}
 
     @staticmethod
     def check_version(content: dict[str, Any], path: Path) -> None:

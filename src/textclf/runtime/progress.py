@@ -197,8 +197,8 @@ class Phases:
 
     @contextlib.contextmanager
     def __call__(self, name: str, message: str) -> Iterator[None]:
-        """Print a message, and store the seconds of the block under ``name``."""
+        """Print a message, and add the seconds of the block to those under ``name``."""
         self.reporter.info(message)
         started = time.perf_counter()
         yield
-        self.seconds[name] = time.perf_counter() - started
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started

@@ -135,12 +135,12 @@ def open_npz(path: Path) -> Iterator[Any]:
 
 def strings_to_array(strings: Sequence[str]) -> npt.NDArray[np.uint8]:
     """Return strings without line breaks as the bytes of their UTF-8, <uint8>[bytes]."""
-    return np.frombuffer("\n".join(strings).encode(), np.uint8)
+    return np.frombuffer("\n".join(strings).encode("utf-8", "surrogatepass"), np.uint8)
 
 
 def array_to_strings(array: npt.NDArray[np.uint8]) -> tuple[str, ...]:
     """Return the strings that `strings_to_array` encoded; one empty string becomes none."""
-    text = array.tobytes().decode()
+    text = array.tobytes().decode("utf-8", "surrogatepass")
     return tuple(text.split("\n")) if text else ()
 
 

@@ -14,8 +14,10 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from textclf.data.text_store import list_texts
+from textclf.errors import RequestError
 from textclf.runtime.backend import BATCH_SIZE
 from textclf.runtime.machine import count_processors
+from textclf.text.calibration_layer import CalibrationLayer  # noqa: F401 - registered with Keras
 from textclf.text.encoder import TextEncoder  # noqa: F401 - registered with Keras
 from textclf.text.input_pipeline import Rows, batch_in_order
 from textclf.text.tokens import normalize_text
@@ -64,7 +66,7 @@ class TextClassifier(keras.Model):  # type: ignore[misc]
         """Return the probabilities of each text, <float32>[texts, labels].
 
         Raises:
-            RequestError: It is one text, or contains something else than texts.
+            RequestError: It is one text, or contains something else than Unicode texts.
         """
         listed = list_texts(texts)
         starts = range(0, len(listed), BATCH_SIZE)
@@ -73,7 +75,11 @@ class TextClassifier(keras.Model):  # type: ignore[misc]
             batch = listed[start : start + BATCH_SIZE]
             if getattr(self.encoder, "takes_normalized_text", False):
                 batch = [*map(normalize_text, batch)]
-            probabilities: npt.NDArray[np.float32] = self._classify(tf.constant(batch)).numpy()
+            try:
+                tensor = tf.constant(batch)
+            except ValueError as error:
+                raise RequestError(_describe_invalid(batch, start)) from error
+            probabilities: npt.NDArray[np.float32] = self._classify(tensor).numpy()
             return probabilities
 
         if len(starts) == 1:
@@ -108,6 +114,18 @@ class TextClassifier(keras.Model):  # type: ignore[misc]
             for name in ("encoder", "network")
         }
         return cls(**{**config, **parts})
+
+
+def _describe_invalid(texts: Sequence[str], start: int) -> str:
+    """Return which text is not Unicode."""
+    for number, text in enumerate(texts, start + 1):
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            code = ord(text[error.start])
+            problem = f"it contains half of a surrogate pair, U+{code:04X}"
+            return f"text {number:,} is not Unicode: {problem}"
+    return "a text cannot be encoded as UTF-8"
 
 
 def predict(network: Any, inputs: Rows) -> npt.NDArray[np.float32]:

@@ -34,12 +34,12 @@ class TrainingData:
 
     Attributes:
         train: Examples that the weights are fitted on.
-        validation: Examples that the best epoch is chosen on.
+        validation: Examples that the best epoch is chosen on; None if it is known.
         label_names: Name of each label.
     """
 
     train: Examples
-    validation: Examples
+    validation: Examples | None
     label_names: Sequence[str]
 
 

@@ -74,8 +74,8 @@ class RecordHistory(keras.callbacks.Callback):  # type: ignore[misc]
                 epoch=epoch + 1,
                 loss=logs["loss"],
                 accuracy=logs["accuracy"],
-                val_loss=logs["val_loss"],
-                val_accuracy=logs["val_accuracy"],
+                val_loss=logs.get("val_loss", math.nan),
+                val_accuracy=logs.get("val_accuracy", math.nan),
                 learning_rate=float(self.model.optimizer.learning_rate.numpy()),
                 seconds=time.perf_counter() - self.started,
             )

@@ -4,6 +4,7 @@ import csv
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,20 +13,25 @@ from textclf.storage.files import write_atomically
 from textclf.training.history import Checkpoint, EpochRow
 
 
-def write_checkpoint(path: Path, history_path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint, and its history as CSV."""
+def write_checkpoint(path: Path, history_path: Path | None, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, and its history as CSV unless the path of the latter is None."""
     rows = [asdict(row) for row in checkpoint.rows]
     arrays = {f"variable_{i:04}": array for i, array in enumerate(checkpoint.variables)}
     arrays |= {f"best_{i:04}": array for i, array in enumerate(checkpoint.best_weights)}
     # The history first, because training that resumes from the checkpoint does not write it again.
-    with write_atomically(history_path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    if history_path is not None:
+        _write_history(history_path, rows)
     # With the names of all arrays, because a damaged zip directory may lose some.
     head = json.dumps({"rows": rows, "names": list(arrays)})
     with write_atomically(path) as temporary:
         write_npz(temporary, {"head": np.array(head), **arrays})
+
+
+def _write_history(path: Path, rows: list[dict[str, Any]]) -> None:
+    with write_atomically(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def read_history(path: Path) -> list[EpochRow]:

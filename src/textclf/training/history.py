@@ -11,7 +11,10 @@ Arrays = list[npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class EpochRow:
-    """One row of ``history.csv``; losses are in nats and accuracies in [0, 1]."""
+    """One row of ``history.csv``; losses are in nats and accuracies in [0, 1].
+
+    Without a validation split, ``val_loss`` and ``val_accuracy`` are NaN.
+    """
 
     epoch: int
     loss: float

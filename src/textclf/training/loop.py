@@ -32,6 +32,7 @@ def train(
     *,
     seed: int,
     store: CheckpointStore,
+    n_epochs: int | None = None,
     callbacks: Sequence[Any] = (),
 ) -> History:
     """Train ``network`` in place.
@@ -42,6 +43,7 @@ def train(
         config: Section ``training`` of the configuration.
         seed: Seed of the order of examples.
         store: Training resumes from its checkpoint, and saves one after each epoch.
+        n_epochs: Epochs to train, at which the learning-rate schedule is cut; by default all.
         callbacks: More Keras callbacks, such as a progress display.
 
     Returns:
@@ -56,15 +58,17 @@ def train(
         _compile(network, config, steps=steps)
     history, best_weights = _restore(network, store, config)
     done = len(history.rows)
-    validation = batch_examples(data.validation, len(data.label_names))
+    last, validation = n_epochs or config.epochs, None
+    if data.validation is not None:
+        validation = batch_examples(data.validation, len(data.label_names))
     is_mirrored = network.distribute_strategy.num_replicas_in_sync > 1
     own = _make_callbacks(history, best_weights, config, store)
-    if is_mirrored:
+    if is_mirrored and validation is not None:
         own.insert(0, ValidateOnOneDevice(network, validation, _make_metrics()))
-    if done < config.epochs and not history.should_stop(config.patience):
+    if done < last and not history.should_stop(config.patience):
         network.fit(
             shuffle_epochs(data, config, seed=seed, first=done, n_used=n_used),
-            epochs=config.epochs,
+            epochs=last,
             initial_epoch=done,
             steps_per_epoch=steps,
             shuffle=False,

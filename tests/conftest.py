@@ -14,6 +14,9 @@ import sys
 import threading
 from pathlib import Path
 
+# Before a test imports TensorFlow, whose messages would be among those of textclf.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 import numpy as np
 import pytest
 from support import PLUGINS, Answer

@@ -63,6 +63,7 @@ def test_two_processes_download_and_build_each_file_once():
 ARGUMENTS = ["train", "--model", "majority", "--dataset", "bbc", "--smoke", "--run-dir"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tensorflow")
 def test_a_full_disk_at_any_write_is_one_line_and_a_later_run_succeeds(cli, tmp_path, monkeypatch):
     flush = files._flush

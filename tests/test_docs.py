@@ -114,6 +114,7 @@ def test_datasets_prints_what_the_page_shows(cli, tmp_path):
     assert printed.replace(str(tmp_path), "/data") == session
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tensorflow")
 def test_api_page_gives_what_it_shows(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -1,5 +1,6 @@
 """The installed command in separate processes: reproducible, and robust on any terminal."""
 
+import functools
 import json
 import os
 import shutil
@@ -40,26 +41,34 @@ def run(*arguments, cwd, code=0, **options):
 
 
 @pytest.fixture(scope="module")
-def roots(hub_cache, tmp_path_factory):
-    """The smoke folders of two run roots, each with a run of every model by the same command."""
+def train_all(hub_cache, tmp_path_factory):
+    """Return a function that trains every model by the same command, and returns the runs."""
     folder = tmp_path_factory.mktemp("smoke")
-    arguments = ["compare", "--dataset", "bbc", "--smoke", "--format", "json", "--run-root"]
-    tables = [json.loads(run(COMMAND, *arguments, root, cwd=folder).stdout) for root in "ab"]
-    for table in tables:
+    models = [f"--model={name}" for name in list_names("models")]
+    arguments = ["compare", "--dataset", "bbc", *models, "--smoke", "--format=json", "--run-root"]
+
+    @functools.cache
+    def train(root):
+        table = json.loads(run(COMMAND, *arguments, root, cwd=folder).stdout)
         assert sorted(row["model"] for row in table) == list_names("models")
-    return folder / "a" / "_smoke", folder / "b" / "_smoke"
+        return folder / root / "_smoke"
+
+    return train
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list_names("models"))
-def test_same_command_gives_the_same_bytes(roots, name):
-    first, second = (next((root / "bbc" / name).glob("*/*/predictions.npz")) for root in roots)
+def test_same_command_gives_the_same_bytes(train_all, name):
+    first, second = (
+        next((train_all(root) / "bbc" / name).glob("*/*/predictions.npz")) for root in "ab"
+    )
     with np.load(first) as arrays, np.load(second) as repeated:
         assert arrays.files == ["index", "label", "probabilities"]
         for key in arrays.files:
             assert arrays[key].tobytes() == repeated[key].tobytes()
 
 
-def test_plain_keras_predicts_the_stored_probabilities_from_raw_text(roots, tmp_path):
+def test_plain_keras_predicts_the_stored_probabilities_from_raw_text(train_all, tmp_path):
     from textclf.config.loading import read_yaml
     from textclf.config.resolve import resolve
     from textclf.data.loading import load_dataset
@@ -67,13 +76,13 @@ def test_plain_keras_predicts_the_stored_probabilities_from_raw_text(roots, tmp_
     stored = {}
     for name in list_names("models"):
         if hasattr(load_module("models", name), "build"):
-            path = next((roots[0] / "bbc" / name).glob("*/*"))
+            path = next((train_all("a") / "bbc" / name).glob("*/*"))
             shutil.copy(path / "model.keras", tmp_path / f"{name}.keras")
             stored[f"{name}.keras"] = path
     dataset = load_dataset(resolve(read_yaml(path / "config.yaml")).dataset)
     arguments = [sys.executable, "-c", PLAIN_KERAS, *stored]
     done = run(*arguments, cwd=tmp_path, input=json.dumps(dataset.test.texts))
-    assert len(stored) == 5
+    assert len(stored) == 6
     for names, (name, path) in zip(done.stdout.splitlines(), stored.items(), strict=True):
         assert tuple(json.loads(names)) == dataset.label_names
         with np.load(path / "predictions.npz") as arrays:
@@ -85,7 +94,7 @@ def test_reader_may_close_the_pipe(tmp_path):
     done = run(
         "bash", "-c", f"set -o pipefail; {COMMAND} models --format csv | head -n 1", cwd=tmp_path
     )
-    assert done.stdout == "name,summary\n"
+    assert done.stdout == "name,kind,summary\n"
     assert done.stderr == ""
 
 
@@ -96,8 +105,8 @@ def test_full_disk_is_one_line(tmp_path):
     assert done.stderr.count("\n") == 1
 
 
-def test_characters_outside_the_encoding_of_the_terminal_are_escaped(roots, tmp_path):
-    shutil.copytree(roots[0] / "bbc" / "majority", tmp_path / "\u65e5")
+def test_characters_outside_the_encoding_of_the_terminal_are_escaped(train_all, tmp_path):
+    shutil.copytree(train_all("a") / "bbc" / "majority", tmp_path / "\u65e5")
     environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
     done = run(COMMAND, "runs", "check", "\u65e5", "--format", "csv", cwd=tmp_path, env=environment)
     assert "\n\\u65e5/" in done.stdout

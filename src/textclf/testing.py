@@ -8,7 +8,7 @@ Example:
 
 import inspect
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from textclf.config.schema import ExperimentConfig
 from textclf.data.dataset import Split, TextDataset
 from textclf.data.loading import describe_source, load_dataset, load_label_names
 from textclf.errors import format_error
-from textclf.models._build import build_model, find_fit
+from textclf.models._build import build_model, find_fit, takes_train
 from textclf.models._calibration import Calibration, append_calibration
 from textclf.registry import find_packages, load_module
 from textclf.runs.model_file import load_model
@@ -102,6 +102,8 @@ def check_signature(config: ExperimentConfig) -> None:
     module = load_module("models", config.model.name, config.model.code)
     fit = find_fit(config.model)
     expected = ["config", "dataset", "seed"] if fit else ["config", "text", "n_labels"]
+    if takes_train(config.model):
+        expected.append("train")
     given = list(inspect.signature(fit or module.build).parameters)
     _require(given == expected, f"the arguments must be {expected}, not {given}")
     _require(bool((module.__doc__ or "").strip()), "it has no docstring, which is its summary")
@@ -112,22 +114,12 @@ def check_training(config: ExperimentConfig, n_labels: int) -> None:
     from textclf.models._vectors import fill_embedding
     from textclf.text.classifier import TextClassifier, predict
     from textclf.text.encode_dataset import encode_dataset
-    from textclf.training.batches import Examples, TrainingData
-    from textclf.training.loop import train
 
-    dataset, model = make_dataset(n_labels), _build(config, n_labels)
+    dataset = make_dataset(n_labels)
+    model = _build(config, dataset)
     encoder, inputs = encode_dataset(dataset, config.text, takes=model.takes, encoder=model.encoder)
     fill_embedding(model.network, encoder, inputs["train"], config.model)
-    data = TrainingData(
-        Examples(inputs["train"], dataset.train.labels),
-        Examples(inputs["validation"], dataset.validation.labels),
-        dataset.label_names,
-    )
-
-    def run() -> None:
-        train(model.network, data, config.training, seed=1, store=_NoCheckpoints())
-
-    _check_that_weights_change(model.network, run)
+    _check_that_weights_change(model, inputs, dataset, config)
     probabilities = predict(model.network, inputs["test"])
     _check_probabilities(probabilities, len(dataset.test), n_labels)
     network = append_calibration(model.network, make_calibration(n_labels))
@@ -144,13 +136,11 @@ def make_calibration(n_labels: int) -> Calibration:
 
 def check_precision(config: ExperimentConfig, n_labels: int) -> None:
     """Check that a network computes in bfloat16, and keeps weights and probabilities in float32."""
-    import tensorflow as tf
-
     from textclf.text.classifier import TextClassifier
     from textclf.text.encode_dataset import encode_dataset
-    from textclf.training.optimizer import FusedAdam
 
-    dataset, model = make_dataset(n_labels), _build(config, n_labels)
+    dataset = make_dataset(n_labels)
+    model = _build(config, dataset)
     network = model.network
     encoder, inputs = encode_dataset(dataset, config.text, takes=model.takes, encoder=model.encoder)
     # An Input follows the precision by itself, and the last layer returns float32.
@@ -160,12 +150,7 @@ def check_precision(config: ExperimentConfig, n_labels: int) -> None:
     _require(is_followed, f"its layers compute in {sorted(types)}")
     types = {weight.dtype for weight in network.weights}
     _require(types <= {"float32", "uint32"}, f"its weights are {types}")
-    network.compile(FusedAdam(), "sparse_categorical_crossentropy")
-
-    def run() -> None:
-        network.fit(tf.constant(inputs["train"]), dataset.train.labels, verbose=0)
-
-    _check_that_weights_change(network, run)
+    _check_that_weights_change(model, inputs, dataset, config)
     classifier = TextClassifier.without_optimizer(encoder, network, dataset.label_names)
     probabilities = classifier.predict_texts(dataset.test.texts)
     _check_probabilities(probabilities, len(dataset.test), n_labels)
@@ -225,15 +210,26 @@ class _NoCheckpoints:
         """Do nothing."""
 
 
-def _build(config: ExperimentConfig, n_labels: int) -> Any:
+def _build(config: ExperimentConfig, dataset: TextDataset) -> Any:
     backend.set_seed(1)
-    return build_model(config, n_labels=n_labels)
+    return build_model(config, n_labels=len(dataset.label_names), train=dataset.train)
 
 
-def _check_that_weights_change(network: Any, run: Callable[[], None]) -> None:
+def _check_that_weights_change(
+    model: Any, inputs: Mapping[str, Any], dataset: TextDataset, config: ExperimentConfig
+) -> None:
+    from textclf.training.batches import Examples, TrainingData
+    from textclf.training.loop import train
+
+    network = model.network
+    data = TrainingData(
+        Examples(inputs["train"], dataset.train.labels),
+        Examples(inputs["validation"], dataset.validation.labels),
+        dataset.label_names,
+    )
     before = [weight.numpy() for weight in network.trainable_weights]
     _require(bool(before), "it has no trainable weights")
-    run()
+    train(network, data, config.training, loss=model.loss, seed=1, store=_NoCheckpoints())
     for old, new in zip(before, network.trainable_weights, strict=True):
         _require(bool(np.isfinite(new.numpy()).all()), f"training makes {new.path} infinite or NaN")
         _require(bool((old != new.numpy()).any()), f"training does not change {new.path}")

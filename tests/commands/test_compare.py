@@ -47,6 +47,7 @@ def test_each_seed_is_counted_once(cli, smoke_run, run_copy):
     assert "repeats the configuration and seed of another run" in result.err
 
 
+@pytest.mark.slow
 def test_missing_runs_are_executed_and_a_failure_stops_no_other_run(cli, monkeypatch):
     build = fit.build_model
 

@@ -172,13 +172,20 @@ MODEL_CHANGES = {
     "digest": "0123456789",
     "min_df": 3,
     "max_ngram": 2,
+    "min_count": 3,
+    "max_features": 1_000,
+    "position_decay": 40.0,
+    "position_min_weight": 0.5,
+    "ratio": "naive-bayes",
+    "loss": "cross-entropy",
     "C": 0.25,
 }
 MODEL_NEEDS = {
     "vectors_trainable": {"vectors": "glove"},
     "digest": {"vectors": "google/nnlm-en-dim50/2"},
+    "position_min_weight": {"position_decay": 40.0},
 }
-"""What a key needs to have an effect, in models with word vectors."""
+"""What a key needs to have an effect, in models that have the other key."""
 MODEL_KEYS = [
     (model, key)
     for model in list_names("models")
@@ -189,9 +196,9 @@ MODEL_KEYS = [
 @pytest.mark.parametrize(("model", "key"), MODEL_KEYS)
 def test_fingerprint_changes_with_every_key_of_every_model(model, key):
     assert key in MODEL_CHANGES, "add a value of the new key to MODEL_CHANGES"
-    tree = {"dataset": {"name": "bbc"}, "model": {"name": model, **MODEL_NEEDS.get(key, {})}}
-    if "vectors" not in list_keys(find_config("models", model)):
-        tree["model"] = {"name": model}
+    known, needs = list_keys(find_config("models", model)), MODEL_NEEDS.get(key, {})
+    needs = {name: value for name, value in needs.items() if name in known}
+    tree = {"dataset": {"name": "bbc"}, "model": {"name": model, **needs}}
     config = change(tree, f"model.{key}", MODEL_CHANGES[key])
     assert config.fingerprint != resolve(tree).fingerprint
 
@@ -330,6 +337,15 @@ PINNED_DEFAULTS = {
     "models/mlp.vectors_trainable": True,
     "models/mlp.digest": None,
     "models/mlp.units": 256,
+    "models/ngram.max_ngram": 1,
+    "models/ngram.min_count": 2,
+    "models/ngram.max_features": 1_000_000,
+    "models/ngram.position_decay": None,
+    "models/ngram.position_min_weight": 0.1,
+    "models/ngram.ratio": "ones",
+    "models/ngram.loss": "squared-hinge",
+    "models/ngram.C": 0.5,
+    "models/ngram.units": None,
     "models/nb-svm.max_ngram": 3,
     "models/nb-svm.min_df": 2,
     "models/nb-svm.alpha": 1.0,
@@ -345,6 +361,10 @@ PINNED_RECIPES = {
     "datasets/imdb": {"text": {"num_words": 20_000, "sequence_length": 200}},
     "datasets/reuters": {"text": {"num_words": 15_000, "sequence_length": 120}},
     "models/hub": {"training": {"epochs": 20, "batch_size": 512}},
+    "models/ngram": {
+        "training": {"optimizer": "lazy-adam", "learning_rate": 0.05, "schedule": "cosine"},
+        "evaluation": {"calibration": "temperature-prior"},
+    },
     "models/nb-svm": {"evaluation": {"calibration": "temperature-prior"}},
     "models/tfidf-svc": {"evaluation": {"calibration": "temperature-prior"}},
 }

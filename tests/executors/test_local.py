@@ -220,6 +220,7 @@ def test_workers_leave_sigterm_to_their_parent_and_the_runs_resume(cli, tmp_path
         assert RunDirectory(path).find_damage() == []
 
 
+@pytest.mark.slow
 def test_workers_end_with_their_parent_process(tmp_path):
     with start(tmp_path) as process:
         workers = find_workers(process)

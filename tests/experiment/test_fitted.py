@@ -14,8 +14,6 @@ from textclf.experiment.fitted import FittedPipeline, calibrate
 from textclf.models._sklearn import SklearnClassifier
 from textclf.runs.directory import RunDirectory
 
-SMALL = {"text.num_words": 300, "model.embedding_dim": 8, "model.units": 8, "training.epochs": 3}
-
 PREDICT = """
 import sys
 import keras
@@ -30,17 +28,16 @@ np.save(sys.argv[2], model.predict_texts(sys.argv[3:]))
 
 @pytest.fixture(scope="module")
 def run(tensorflow, tmp_path_factory):
-    """A calibrated run of ``mlp``."""
-    overrides = {**SMALL, "evaluation.calibration": "temperature-prior"}
+    """A calibrated run of ``ngram``, whose layers are those of no other model."""
     root = tmp_path_factory.mktemp("runs")
-    return textclf.train("mlp", "bbc", overrides=overrides, smoke=True, run_root=root, quiet=True)
+    return textclf.train("ngram", "bbc", smoke=True, run_root=root, quiet=True)
 
 
 def test_report_has_the_metrics_before_and_after(run):
     result = RunDirectory(run.path).read_result()
     report = result.calibration
     assert report.method == "temperature-prior"
-    assert report.temperature > 0
+    assert 0 < report.temperature < 1  # Unit rows and small weights give close scores.
     assert 0 <= report.prior_weight < 1
     assert report.n_validation_examples == 64
     metrics = result.evaluation.metrics

@@ -91,6 +91,7 @@ def test_an_interrupted_command_leaves_a_run_that_can_be_resumed(tmp_path):
     assert len((run.path / "history.csv").read_text().splitlines()) == 1 + n_epochs
 
 
+@pytest.mark.slow
 def test_a_terminated_run_resumes_and_ends_like_an_undisturbed_one(cli, tmp_path):
     assert interrupt(signal.SIGTERM, tmp_path) == (143, "textclf: terminated")
     run = RunDirectory(tmp_path / "run")

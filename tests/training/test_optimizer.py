@@ -1,11 +1,11 @@
-"""FusedAdam, step by step against Keras's Adam."""
+"""FusedAdam and LazyAdam, step by step against Keras's Adam."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from textclf.training.optimizer import FusedAdam
+from textclf.training.optimizer import FusedAdam, LazyAdam
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
@@ -66,5 +66,35 @@ def test_a_saved_model_continues_with_the_same_steps(tmp_path):
 
 @pytest.mark.parametrize("options", [{"amsgrad": True}, {"beta_1": 0.0}, {"beta_2": 0.0}])
 def test_settings_that_the_kernel_does_not_support_are_refused(options):
-    with pytest.raises(ValueError, match="FusedAdam has no AMSGrad and no beta of 0"):
-        FusedAdam(**options)
+    for kind in (FusedAdam, LazyAdam):
+        with pytest.raises(ValueError, match=f"{kind.__name__} has no AMSGrad and no beta of 0"):
+            kind(**options)
+
+
+def test_lazy_adam_updates_the_rows_of_a_batch_like_adam_on_these_rows_alone():
+    whole, part = make_weights()[1], make_weights()[1]
+    alone = keras.Variable(part.numpy()[[2, 7]], dtype="float32")
+    lazy, adam = LazyAdam(0.1), keras.optimizers.Adam(0.1)
+    lazy.build([whole])
+    adam.build([alone])
+    before, random = whole.numpy(), np.random.default_rng(1)
+    for _ in range(5):
+        values = random.normal(size=(3, 3)).astype(np.float32)
+        # Row 7 occurs twice, and its gradients are added.
+        lazy.apply([tf.IndexedSlices(values, [7, 2, 7], [12, 3])], [whole])
+        adam.apply([tf.constant([values[1], values[0] + values[2]])], [alone])
+    assert whole.numpy()[[2, 7]] == pytest.approx(alone.numpy(), abs=1e-5)
+    others = np.delete(np.arange(12), [2, 7])
+    assert np.array_equal(whole.numpy()[others], before[others])
+
+
+def test_lazy_adam_updates_a_dense_weight_like_adam():
+    weights, others = make_weights()[:1], make_weights()[:1]
+    lazy, adam = LazyAdam(0.1), keras.optimizers.Adam(0.1)
+    lazy.build(weights)
+    adam.build(others)
+    gradient = tf.constant(np.random.default_rng(1).normal(size=(5, 4)), tf.float32)
+    for _ in range(5):
+        lazy.apply([gradient], weights)
+        adam.apply([gradient], others)
+    assert weights[0].numpy() == pytest.approx(others[0].numpy(), abs=1e-5)

@@ -17,16 +17,22 @@ from textclf.commands._output import (
 from textclf.tables import Column, format_number
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import ModuleType
 
     from textclf.config.schema import ExperimentConfig
+
+
+def _format_shape(shape: "Sequence[int | None]") -> str:
+    return " x ".join("any" if size is None else str(size) for size in shape)
+
 
 MODEL_COLUMNS = (SUMMARY_COLUMNS[0], Column("kind", "kind"), *SUMMARY_COLUMNS[1:])
 
 LAYER_COLUMNS = (
     Column("layer", "layer", shrinks_to=16),
     Column("type", "type"),
-    Column("output_shape", "output shape", lambda shape: " x ".join(map(str, shape))),
+    Column("output_shape", "output shape", _format_shape),
     Column("n_parameters", "parameters", format_number(), numeric=True),
 )
 
@@ -97,9 +103,9 @@ def list_models() -> list[dict[str, str | None]]:
     rows: list[dict[str, str | None]] = []
     for row in list_summaries("models"):
         name = row["name"]
-        # A list imports no package.
-        is_unknown = find_distribution("models", name)
-        kind = None if is_unknown else find_kind(load_module("models", name))
+        # A package is not imported for a list.
+        is_package = find_distribution("models", name) is not None
+        kind = None if is_package else find_kind(load_module("models", name))
         rows.append({"name": name, "kind": kind, "summary": row["summary"]})
     return rows
 
@@ -111,9 +117,9 @@ def find_kind(module: "ModuleType") -> str:
 
 def describe_model(config: "ExperimentConfig") -> dict[str, Any]:
     """Return the hyperparameters of a model, and the layers if it is a network."""
-    from textclf.data.loading import load_label_names
+    from textclf.data.loading import load_dataset, load_label_names
     from textclf.errors import EmbeddingError
-    from textclf.models._build import build_model
+    from textclf.models._build import build_model, takes_train
     from textclf.registry import describe, load_module
     from textclf.runtime import backend
 
@@ -136,7 +142,9 @@ def describe_model(config: "ExperimentConfig") -> dict[str, Any]:
     import keras
 
     try:
-        model = build_model(config, n_labels=len(load_label_names(config.dataset)))
+        n_labels = len(load_label_names(config.dataset))
+        train = load_dataset(config.dataset).train if takes_train(config.model) else None
+        model = build_model(config, n_labels=n_labels, train=train)
     except EmbeddingError as error:  # The hyperparameters, which can correct it, are still shown.
         return {**document, "note": str(error)}
     layers = list(model.network.layers)
@@ -150,9 +158,15 @@ def describe_model(config: "ExperimentConfig") -> dict[str, Any]:
             {
                 "layer": layer.name,
                 "type": type(layer).__name__,
-                "output_shape": list(layer.output.shape[1:]),
+                "output_shape": _get_output_shape(layer),
                 "n_parameters": layer.count_params(),
             }
             for layer in layers
         ],
     }
+
+
+def _get_output_shape(layer: Any) -> list[int | None]:
+    """Return the shape of each text's output, the first of several; None is any size."""
+    first = layer.output[0] if isinstance(layer.output, list) else layer.output
+    return list(first.shape[1:])

@@ -90,8 +90,8 @@ class DatasetConfig(NamedSection):
     )
     train_per_label: Count | None = Field(
         default=None,
-        description="maximum number of training examples per label, after `limit`; those of a"
-        " smaller number are among those of a larger one",
+        description="maximum number of training examples per label, after `limit`; a smaller"
+        " number selects some of those of a larger one",
     )
 
     @property
@@ -150,9 +150,10 @@ class TrainingConfig(Section):
 
     epochs: Count = Field(default=10, description="passes over the training examples")
     batch_size: Count = Field(default=64, description="examples per step")
-    optimizer: Literal["fused-adam", "adam"] = Field(
+    optimizer: Literal["fused-adam", "adam", "lazy-adam"] = Field(
         default="fused-adam",
-        description="`fused-adam` is a faster Adam; `adam` is Keras's own",
+        description="`fused-adam` is a faster Adam; `adam` is Keras's own; `lazy-adam` updates only"
+        " the rows of an embedding or of sparse features that a batch uses",
     )
     precision: Literal["float32", "mixed_bfloat16"] = Field(
         default="float32",
@@ -190,7 +191,8 @@ class TrainingConfig(Section):
     refit: bool = Field(
         default=False,
         description="fit once more from the start, on training and validation examples together,"
-        " for as many epochs as the first fit's weights have; also for scikit-learn models",
+        " for the number of epochs that gave the weights of the first fit; also for scikit-learn"
+        " models",
     )
 
     @field_validator("strategy", mode="before")

@@ -34,7 +34,7 @@ def build(config: ExperimentConfig, dataset: TextDataset, *, phases: Phases) -> 
         backend.set_seed(config.seed)
         strategy = backend.find_strategy(config.training.strategy)
         with strategy.scope():
-            model = build_model(config, n_labels=len(dataset.label_names))
+            model = build_model(config, n_labels=len(dataset.label_names), train=dataset.train)
         _check_vectors(config, model)
         if config.training.strategy:
             n_devices = strategy.num_replicas_in_sync
@@ -177,6 +177,7 @@ def _fit_network(
             model.network,
             data,
             config.training,
+            loss=model.loss,
             seed=config.seed,
             store=store,
             n_epochs=n_epochs,

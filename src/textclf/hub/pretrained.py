@@ -26,9 +26,8 @@ def find_dim(source: str, digest: str | None) -> int:
     Raises:
         EmbeddingError: The vectors cannot be found or read, or have another checksum.
     """
-    find_digest(
-        source, None, may_be_file=True
-    )  # Its error is about a file, unlike that of resolve.
+    # Its error suggests a file, unlike that of resolve.
+    find_digest(source, None, may_be_file=True)
     path = _locate(source)
     if path is None:
         return int(next(read_glove())[1].shape[1])

@@ -9,7 +9,10 @@ A model module has a docstring whose first line is its summary, and defines
   keras.Model, <int32>[batch, sequence_length] to probabilities <float32>[batch, n_labels]. A model
   of text returns an encoder and a keras.Model. The encoder is a layer that is not trained,
   <string>[batch] to features, whose output is computed once per text and is what the keras.Model
-  takes; None if the keras.Model takes the texts;
+  takes; None if the keras.Model takes the texts. If the encoder is fitted, ``build`` has another
+  argument, ``train``: the training `Split`;
+- optionally, for a network whose last layer turns scores into probabilities,
+  ``make_loss(config)``, a keras.Loss of the scores, or None for the cross-entropy;
 - otherwise ``fit(config, dataset, *, seed)``, which returns a `SklearnClassifier`. Such a
   model uses neither the section ``text`` nor ``training``, except for ``training.refit``.
 """

@@ -1,11 +1,12 @@
 """Builds the model of a configuration, and names the baseline models."""
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from textclf.config.schema import ExperimentConfig, ModelConfig
-from textclf.data.dataset import TextDataset
+from textclf.data.dataset import Split, TextDataset
 from textclf.errors import RequestError
 from textclf.models._sklearn import SklearnClassifier
 from textclf.registry import guard_code, list_built_in, load_module
@@ -26,11 +27,14 @@ class BuiltModel:
             the network takes token ids or texts.
         network: keras.Model, token ids, the encoder's output or texts to probabilities
             <float32>[batch, n_labels].
+        loss: Keras loss of the scores, which the last layer of the network turns into
+            probabilities; None for the cross-entropy of the probabilities.
     """
 
     takes: str
     encoder: Any
     network: Any
+    loss: Any = None
 
 
 def find_fit(model: ModelConfig) -> Callable[..., Any] | None:
@@ -63,8 +67,21 @@ def fit_model(config: ExperimentConfig, dataset: TextDataset) -> SklearnClassifi
     return classifier
 
 
-def build_model(config: ExperimentConfig, *, n_labels: int) -> BuiltModel:
+def takes_train(model: ModelConfig) -> bool:
+    """Return whether a network is built from the training split."""
+    module = load_module("models", model.name, model.code)
+    return hasattr(module, "build") and "train" in inspect.signature(module.build).parameters
+
+
+def build_model(
+    config: ExperimentConfig, *, n_labels: int, train: Split | None = None
+) -> BuiltModel:
     """Build the network of a configuration, with the configured precision.
+
+    Args:
+        config: Configuration.
+        n_labels: Number of labels.
+        train: Training split; it may be None if `takes_train` returns False.
 
     Raises:
         RequestError: A model that is not built in does not return such a network.
@@ -76,7 +93,9 @@ def build_model(config: ExperimentConfig, *, n_labels: int) -> BuiltModel:
     keras.config.set_dtype_policy(config.training.precision)
     try:
         with guard_code(module):
-            built = module.build(config.model, text=config.text, n_labels=n_labels)
+            given = {"train": train} if takes_train(config.model) else {}
+            built = module.build(config.model, text=config.text, n_labels=n_labels, **given)
+            loss = module.make_loss(config.model) if hasattr(module, "make_loss") else None
     finally:
         keras.config.set_dtype_policy(before)
     name = config.model.name
@@ -89,7 +108,7 @@ def build_model(config: ExperimentConfig, *, n_labels: int) -> BuiltModel:
     _check_network(name, network, (None, n_labels))
     if config.model.code and module.TAKES == "token_ids":
         _check_probabilities(name, network)
-    return BuiltModel(module.TAKES, encoder, network)
+    return BuiltModel(module.TAKES, encoder, network, loss)
 
 
 def _check_probabilities(name: str, network: Any) -> None:

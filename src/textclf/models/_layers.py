@@ -39,7 +39,9 @@ class SequenceConfig(ModelConfig):
         vectors = values.get("vectors")
         if vectors is None:
             given = {**values, "digest": None}
-            if given.get("embedding_dim", 0) is None:  # That of a run with vectors.
+            if (
+                given.get("embedding_dim", 0) is None
+            ):  # As in the configuration of a run with vectors.
                 del given["embedding_dim"]
             return given
         if not isinstance(vectors, str):
@@ -118,6 +120,18 @@ def classify(features: Any, n_labels: int) -> Any:
             n_labels, activation="softmax", dtype="float32", name="probabilities"
         )
         return last(features)
-    logit = keras.layers.Dense(1, dtype="float32", name="logit")(features)
-    logits = keras.layers.Concatenate(name="logits")([keras.ops.zeros_like(logit), logit])
-    return keras.layers.Softmax(dtype="float32", name="probabilities")(logits)
+    return convert_scores(keras.layers.Dense(1, dtype="float32", name="logit")(features))
+
+
+def convert_scores(scores: Any) -> Any:
+    """Turn scores [batch, n_labels], or one score of the second of two labels, into probabilities.
+
+    Returns:
+        <float32>[batch, n_labels].
+    """
+    import keras
+
+    if scores.shape[1] == 1:
+        zeros = keras.ops.zeros_like(scores)
+        scores = keras.layers.Concatenate(name="logits")([zeros, scores])
+    return keras.layers.Softmax(dtype="float32", name="probabilities")(scores)

@@ -20,6 +20,8 @@ from textclf.runtime.machine import count_processors
 from textclf.text.calibration_layer import CalibrationLayer  # noqa: F401 - registered with Keras
 from textclf.text.encoder import TextEncoder  # noqa: F401 - registered with Keras
 from textclf.text.input_pipeline import Rows, batch_in_order
+from textclf.text.ngrams import NgramEncoder  # noqa: F401 - registered with Keras
+from textclf.text.sparse_dense import SparseDense  # noqa: F401 - registered with Keras
 from textclf.text.tokens import normalize_text
 
 MAX_THREADS = 8

@@ -2,19 +2,20 @@
 
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import keras
-import numpy.typing as npt
 
 from textclf.config.schema import TextConfig
 from textclf.data.dataset import TextDataset
 from textclf.data.text_store import BLOCK_SIZE
-from textclf.storage.arrays import array_to_strings, read_rows, strings_to_array, write_batches
+from textclf.storage.arrays import array_to_strings, read_rows, strings_to_array
 from textclf.storage.cache import CacheEntry, cached
 from textclf.storage.checksums import hash_bytes
 from textclf.text.encoder import FIRST_WORD_ID, PADDING_ID, START_ID, UNKNOWN_ID, TextEncoder
-from textclf.text.input_pipeline import Rows, as_rows, encode_batches
+from textclf.text.input_pipeline import Rows, SparseRows, as_rows, encode_batches, write_rows
+from textclf.text.ngrams import NgramEncoder
 from textclf.text.tokens import TOKENS_VERSION
 from textclf.text.vocabulary import count_words
 
@@ -45,7 +46,7 @@ def encode_dataset(
     if encoder is None:
         texts = {name: as_rows(split.texts) for name, split in dataset.splits.items()}
         return keras.layers.Identity(name="texts"), texts
-    return encoder, _encode_splits(dataset, encoder)
+    return encoder, _encode_features(dataset, encoder)
 
 
 def _encode_tokens(dataset: TextDataset, config: TextConfig) -> tuple[TextEncoder, Inputs]:
@@ -68,10 +69,33 @@ def _encode_tokens(dataset: TextDataset, config: TextConfig) -> tuple[TextEncode
     return encoder, {name: arrays[name] for name in dataset.splits}
 
 
-def _encode_splits(dataset: TextDataset, encoder: Any) -> dict[str, npt.NDArray[Any]]:
-    """Apply an encoder to all texts; the arrays are in files, because they may be large."""
+def _encode_features(dataset: TextDataset, encoder: Any) -> Inputs:
+    """Return the features of an encoder; those of n-grams from the cache if they are there."""
+    if not isinstance(encoder, NgramEncoder):
+        return _encode_splits(dataset, encoder)
+
+    def make() -> CacheEntry:
+        arrays: dict[str, Any] = {}
+        for name, rows in _encode_splits(dataset, encoder).items():
+            arrays |= {f"{name}_{key}": array for key, array in vars(rows).items()}
+        return CacheEntry(arrays, {})
+
+    key = {
+        "dataset": dataset.digest,
+        "encoder": encoder.digest,
+        "tokens": [TOKENS_VERSION, unicodedata.unidata_version],
+    }
+    arrays = cached("features", key, make).arrays
     return {
-        name: write_batches(encode_batches(encoder, split.texts))
+        name: SparseRows(*(arrays[f"{name}_{field.name}"] for field in fields(SparseRows)))
+        for name in dataset.splits
+    }
+
+
+def _encode_splits(dataset: TextDataset, encoder: Any) -> dict[str, Any]:
+    """Apply an encoder to all texts."""
+    return {
+        name: write_rows(encode_batches(encoder, split.texts))
         for name, split in dataset.splits.items()
     }
 

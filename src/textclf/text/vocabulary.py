@@ -14,13 +14,16 @@ MAX_COUNTED = 1_000_000
 """Distinct tokens that are counted at once; above it, those that occurred once are forgotten."""
 
 
-def count_words(texts: Sequence[str], *, split: str, max_words: int) -> tuple[str, ...]:
+def count_words(
+    texts: Sequence[str], *, split: str, max_words: int, min_count: int = 1
+) -> tuple[str, ...]:
     """Return the most frequent tokens; equally frequent ones are in alphabetical order.
 
     Args:
         texts: Raw texts.
         split: ``words``, ``characters`` or ``auto``; see `TextConfig`.
         max_words: Maximum number of tokens.
+        min_count: Minimum number of occurrences.
     """
     counts: Counter[bytes] = Counter()
     for start in range(0, len(texts), BATCH_SIZE):
@@ -28,5 +31,7 @@ def count_words(texts: Sequence[str], *, split: str, max_words: int) -> tuple[st
         counts.update(tokenize(tf.constant(normalized), split).flat_values.numpy())
         if len(counts) > MAX_COUNTED:
             counts = Counter({word: count for word, count in counts.items() if count > 1})
+    if min_count > 1:
+        counts = Counter({word: count for word, count in counts.items() if count >= min_count})
     ranked = sorted(counts, key=lambda word: (-counts[word], word))
     return tuple(word.decode("utf-8", "replace") for word in ranked[:max_words])

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from textclf.config.schema import TrainingConfig
-from textclf.errors import TextclfError
+from textclf.errors import RequestError, TextclfError
 from textclf.training.batches import TrainingData, batch_examples, shuffle_epochs
 from textclf.training.callbacks import (
     KeepBestWeights,
@@ -18,18 +18,19 @@ from textclf.training.callbacks import (
     list_variables,
 )
 from textclf.training.history import Arrays, CheckpointStore, History
-from textclf.training.optimizer import FusedAdam
+from textclf.training.optimizer import FusedAdam, LazyAdam
 
-OPTIMIZERS = {"adam": keras.optimizers.Adam, "fused-adam": FusedAdam}
+OPTIMIZERS = {"adam": keras.optimizers.Adam, "fused-adam": FusedAdam, "lazy-adam": LazyAdam}
 EXPONENTIAL_END = 0.01
 """Fraction of the learning rate at which the exponential schedule ends."""
 
 
-def train(
+def train(  # noqa: PLR0913 - all that decides the weights
     network: Any,
     data: TrainingData,
     config: TrainingConfig,
     *,
+    loss: Any = None,
     seed: int,
     store: CheckpointStore,
     n_epochs: int | None = None,
@@ -41,6 +42,8 @@ def train(
         network: keras.Model, inputs to probabilities <float32>[batch, labels].
         data: Training and validation examples.
         config: Section ``training`` of the configuration.
+        loss: Keras loss of the scores, which the last layer turns into probabilities; None for the
+            cross-entropy of the probabilities.
         seed: Seed of the order of examples.
         store: Training resumes from its checkpoint, and saves one after each epoch.
         n_epochs: Epochs to train, at which the learning-rate schedule is cut; by default all.
@@ -50,12 +53,22 @@ def train(
         The history of all epochs, including those before the checkpoint.
 
     Raises:
+        RequestError: ``training.label_smoothing`` is set for a loss of the scores.
         TextclfError: The loss became infinite or NaN, or the checkpoint does not fit the network.
     """
+    if loss is None:
+        loss = keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing)
+    else:
+        if config.label_smoothing:
+            raise RequestError(
+                f"training.label_smoothing {config.label_smoothing:g} needs the cross-entropy loss:"
+                " leave it out, or set model.loss=cross-entropy if the model has that key"
+            )
+        network = keras.Model(network.inputs, network.layers[-1].input)  # With the same weights.
     n_used = count_used(network, len(data.train.labels))
     steps = config.count_steps(n_used)
     with network.distribute_strategy.scope():
-        _compile(network, config, steps=steps)
+        _compile(network, config, loss=loss, steps=steps)
     history, best_weights = _restore(network, store, config)
     done = len(history.rows)
     last, validation = n_epochs or config.epochs, None
@@ -90,10 +103,10 @@ def count_used(network: Any, n_examples: int) -> int:
     return n_examples // n_devices * n_devices
 
 
-def _compile(network: Any, config: TrainingConfig, *, steps: int) -> None:
+def _compile(network: Any, config: TrainingConfig, *, loss: Any, steps: int) -> None:
     network.compile(
         optimizer=OPTIMIZERS[config.optimizer](_learning_rate(config, config.epochs * steps)),
-        loss=keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing),
+        loss=loss,
         metrics=_make_metrics(),
     )
     # Built now, so that a checkpoint can be restored into it.

@@ -1,4 +1,4 @@
-"""Adam with one pass over each weight."""
+"""Adam with one pass over each weight, or over the rows that a batch uses."""
 
 from typing import Any
 
@@ -21,7 +21,9 @@ class FusedAdam(keras.optimizers.Adam):  # type: ignore[misc]
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         if self.amsgrad or not (self.beta_1 and self.beta_2):
-            raise ValueError("FusedAdam has no AMSGrad and no beta of 0; use keras.optimizers.Adam")
+            raise ValueError(
+                f"{type(self).__name__} has no AMSGrad and no beta of 0; use keras.optimizers.Adam"
+            )
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Update a weight and its two moments in place.
@@ -56,3 +58,41 @@ class FusedAdam(keras.optimizers.Adam):  # type: ignore[misc]
             epsilon=tf.constant(self.epsilon, dtype),
             grad=gradient,
         )
+
+
+@keras.saving.register_keras_serializable("textclf")
+class LazyAdam(FusedAdam):
+    """Adam that updates only those rows of a weight that a batch uses.
+
+    The moments of the other rows do not decay, so that a step costs as much as the rows that have a
+    gradient (``LazyAdam`` of TensorFlow Addons, ``torch.optim.SparseAdam``). Weights with a dense
+    gradient are updated as by `FusedAdam`.
+    """
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Update a weight and its two moments in place.
+
+        Args:
+            gradient: Tensor or tf.IndexedSlices of the weight's shape.
+            variable: tf.Variable of a floating-point type.
+            learning_rate: Learning rate of this step, before bias correction.
+        """
+        if not isinstance(gradient, tf.IndexedSlices):
+            super().update_step(gradient, variable, learning_rate)
+            return
+        index = self._get_variable_index(variable)
+        m, v = self._momentums[index].value, self._velocities[index].value
+        dtype = variable.dtype
+        step = tf.cast(self.iterations + 1, dtype)
+        bias = tf.sqrt(1 - tf.pow(tf.cast(self.beta_2, dtype), step))
+        bias /= 1 - tf.pow(tf.cast(self.beta_1, dtype), step)
+        rows, position = tf.unique(gradient.indices)
+        total = tf.math.unsorted_segment_sum(
+            tf.cast(gradient.values, dtype), position, tf.size(rows)
+        )
+        new_m = self.beta_1 * tf.gather(m, rows) + (1 - self.beta_1) * total
+        new_v = self.beta_2 * tf.gather(v, rows) + (1 - self.beta_2) * tf.square(total)
+        m.scatter_update(tf.IndexedSlices(new_m, rows))
+        v.scatter_update(tf.IndexedSlices(new_v, rows))
+        change = tf.cast(learning_rate, dtype) * bias * new_m / (tf.sqrt(new_v) + self.epsilon)
+        variable.scatter_sub(tf.IndexedSlices(change, rows))

@@ -246,3 +246,10 @@ def skip_if_gpu() -> None:
 
     if tf.config.list_physical_devices("GPU"):
         pytest.skip("this machine has a GPU")
+
+
+def encode(encoder, texts):
+    """Return the output of a Keras layer for all texts, [texts, ...]."""
+    from textclf.text.input_pipeline import encode_batches
+
+    return np.concatenate(list(encode_batches(encoder, texts)))

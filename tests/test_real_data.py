@@ -31,9 +31,9 @@ def imdb(tensorflow):
 @pytest.mark.parametrize("num_words", [15_000, 1_000, 30_983])
 def test_reuters_ids_are_those_of_keras_bit_for_bit(reuters, num_words):
     import keras
+    from support import encode
 
     from textclf.text.encode_dataset import build_encoder
-    from textclf.text.input_pipeline import encode
 
     encoder = build_encoder(reuters, configure("reuters", num_words=num_words).text)
     ours = np.concatenate([encode(encoder, split.texts) for split in reuters.splits.values()])

@@ -119,7 +119,7 @@ def predict_texts(run_path: str, model_path: str, ids_path: str) -> dict[str, An
     from textclf.data.loading import load_dataset
     from textclf.runs.directory import RunDirectory
     from textclf.runtime import backend
-    from textclf.text.input_pipeline import encode
+    from textclf.text.input_pipeline import encode_batches
 
     backend.start("cpu")
     run = RunDirectory(Path(run_path))
@@ -130,7 +130,7 @@ def predict_texts(run_path: str, model_path: str, ids_path: str) -> dict[str, An
     with timed("predict"):
         classifier.predict_texts(texts)
     classifier.network.save(model_path)
-    np.save(ids_path, encode(classifier.encoder, texts))
+    np.save(ids_path, np.concatenate(list(encode_batches(classifier.encoder, texts))))
     return {"texts": len(texts)}
 
 

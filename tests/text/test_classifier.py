@@ -6,12 +6,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from support import encode
 
 from textclf.data.text_store import StoredTexts
 from textclf.errors import RequestError
 from textclf.runtime.backend import BATCH_SIZE
 from textclf.text.classifier import TextClassifier, predict
-from textclf.text.input_pipeline import encode
 
 LABELS = ("no", "yes", "maybe")
 

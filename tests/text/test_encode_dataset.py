@@ -7,13 +7,13 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+from support import encode
 
 from textclf.config.schema import TextConfig
 from textclf.data.text_store import StoredTexts
 from textclf.storage.cache import list_entries
 from textclf.text import encode_dataset as module
 from textclf.text.encode_dataset import build_encoder, encode_dataset, list_token_notes
-from textclf.text.input_pipeline import encode
 
 CONFIG = TextConfig(num_words=50, sequence_length=5)
 

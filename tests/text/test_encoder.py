@@ -3,8 +3,7 @@
 import keras
 import numpy as np
 import pytest
-
-from textclf.text.input_pipeline import encode
+from support import encode
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
+from support import encode
 
 from textclf.config.resolve import resolve
 from textclf.data.text_store import StoredTexts
@@ -16,7 +17,7 @@ from textclf.storage.arrays import write_batches
 from textclf.text import input_pipeline
 from textclf.text.classifier import predict
 from textclf.text.encode_dataset import encode_dataset
-from textclf.text.input_pipeline import as_rows, batch_in_order, encode, encode_batches, gather_from
+from textclf.text.input_pipeline import as_rows, batch_in_order, encode_batches, gather_from
 from textclf.training.batches import Examples, TrainingData
 from textclf.training.loop import train
 

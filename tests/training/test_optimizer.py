@@ -81,8 +81,8 @@ def test_lazy_adam_updates_the_rows_of_a_batch_like_adam_on_these_rows_alone():
     for _ in range(5):
         values = random.normal(size=(3, 3)).astype(np.float32)
         # Row 7 occurs twice, and its gradients are added.
-        lazy.apply([tf.IndexedSlices(values, [7, 2, 7], [12, 3])], [whole])
-        adam.apply([tf.constant([values[1], values[0] + values[2]])], [alone])
+        lazy.apply([tf.IndexedSlices(values, [7, 7, 2], [12, 3])], [whole])
+        adam.apply([tf.constant([values[2], values[0] + values[1]])], [alone])
     assert whole.numpy()[[2, 7]] == pytest.approx(alone.numpy(), abs=1e-5)
     others = np.delete(np.arange(12), [2, 7])
     assert np.array_equal(whole.numpy()[others], before[others])

@@ -52,13 +52,6 @@ def fit_vectorizer(
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     characters = {"analyzer": "char_wb", "ngram_range": (1, MAX_CHARACTERS), **options}
-    line_break = ["br"]  # What remains of it.
-    words = {
-        "ngram_range": (1, max_ngram),
-        "stop_words": line_break,
-        "token_pattern": token_pattern,
-        **options,
-    }
     if sum(map(_is_unseparated, texts)) > MAX_UNSEPARATED * len(texts):
         reason = (
             "scikit-learn does not find the words of many texts (scripts without spaces, or with"
@@ -68,7 +61,9 @@ def fit_vectorizer(
     else:
         word = "word of two or more characters" if token_pattern == TWO_CHARACTERS else "word"
         reason = f"no {word} occurs in at least {format_count(min_df, 'text')}"
-        candidates = [TfidfVectorizer(min_df=min_df, **words)]
+        words = {"ngram_range": (1, max_ngram), "token_pattern": token_pattern, **options}
+        line_break = ["br"]  # What remains of it.
+        candidates = [TfidfVectorizer(min_df=min_df, stop_words=line_break, **words)]
     candidates.append(TfidfVectorizer(min_df=1, **characters))
     for vectorizer in candidates:
         with contextlib.suppress(ValueError):  # Nothing is frequent enough.

@@ -103,11 +103,6 @@ def batch_in_order(rows: Rows, batch_size: int) -> tf.data.Dataset:
     return without_tuning(positions.map(gather_from(rows)).prefetch(2))
 
 
-def encode(encoder: Any, texts: Sequence[str]) -> npt.NDArray[Any]:
-    """Apply a Keras layer that returns one array to all texts, [texts, ...]."""
-    return np.concatenate(list(encode_batches(encoder, texts)))
-
-
 def write_rows(batches: Iterable[Any]) -> Rows:
     """Write one or more batches of an encoder's output to files, because they may be large."""
     iterator = iter(batches)

@@ -56,15 +56,7 @@ def train(  # noqa: PLR0913 - all that decides the weights
         RequestError: ``training.label_smoothing`` is set for a loss of the scores.
         TextclfError: The loss became infinite or NaN, or the checkpoint does not fit the network.
     """
-    if loss is None:
-        loss = keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing)
-    else:
-        if config.label_smoothing:
-            raise RequestError(
-                f"training.label_smoothing {config.label_smoothing:g} needs the cross-entropy loss:"
-                " leave it out, or set model.loss=cross-entropy if the model has that key"
-            )
-        network = keras.Model(network.inputs, network.layers[-1].input)  # With the same weights.
+    network, loss = _choose_objective(network, config, loss)
     n_used = count_used(network, len(data.train.labels))
     steps = config.count_steps(n_used)
     with network.distribute_strategy.scope():
@@ -92,6 +84,23 @@ def train(  # noqa: PLR0913 - all that decides the weights
     if config.restore_best_weights:
         _assign(network.variables, best_weights)
     return history
+
+
+def _choose_objective(network: Any, config: TrainingConfig, loss: Any) -> tuple[Any, Any]:
+    """Return the network whose output the loss takes, which shares the weights, and the loss.
+
+    Raises:
+        RequestError: ``training.label_smoothing`` is set for a loss of the scores.
+    """
+    if loss is None:
+        loss = keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing)
+        return network, loss
+    if config.label_smoothing:
+        raise RequestError(
+            f"training.label_smoothing {config.label_smoothing:g} needs the cross-entropy loss:"
+            " leave it out, or set model.loss=cross-entropy if the model has that key"
+        )
+    return keras.Model(network.inputs, network.layers[-1].input), loss
 
 
 def count_used(network: Any, n_examples: int) -> int:

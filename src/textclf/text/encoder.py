@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from textclf.text.tokenizer import tokenize, tokenize_as_before
@@ -86,6 +88,18 @@ class TextEncoder(keras.layers.Layer):  # type: ignore[misc]
             rows = tf.reverse_sequence(rows, ids.row_lengths(), seq_axis=1)
             rows = tf.reverse(rows, axis=[1])
         return rows
+
+    def find_positions(self, n_tokens: int) -> npt.NDArray[np.int64]:
+        """Return the position of each token of a text in its row of ids, <int64>[tokens].
+
+        It is -1 for a token that is cut off.
+        """
+        n_ids = n_tokens + 1  # The first starts the text.
+        n_kept = min(n_ids, self.sequence_length)
+        first = n_ids - n_kept if self.truncating == "pre" else 0
+        shift = (self.sequence_length - n_kept if self.padding == "pre" else 0) - first
+        index = np.arange(1, n_ids)
+        return np.where((index >= first) & (index < first + n_kept), index + shift, -1)
 
     def compute_output_spec(self, texts: Any) -> keras.KerasTensor:
         """Return the output's shape and dtype; Keras cannot trace strings."""

@@ -87,18 +87,14 @@ class NgramEncoder(keras.layers.Layer):  # type: ignore[misc]
             ``features`` <int32>[batch, n] and ``values`` <float32>[batch, n], where n is the
             largest number of n-grams of a text. Missing ones have the value 0.
         """
-        tokens = tokenize(texts, self.split)
-        rows = tokens.value_rowids()
-        positions = tf.range(tf.size(rows, tf.int64)) - tf.gather(tokens.row_starts(), rows)
-        words = self._table.lookup(tokens.flat_values)
-        found = find_ngrams(words, rows, self._keys, n_words=self._n_words)
+        rows, positions, found = self.find_occurrences(texts)
         features = tf.reshape(found, [-1])
         known = tf.where(features >= 0)[:, 0]
         token = known // found.shape[1]
         pairs, index = tf.unique(
             tf.gather(rows, token) * self.n_features + tf.gather(features, known)
         )
-        weights = self._weigh(tf.gather(positions, token))
+        weights = self.weigh(tf.gather(positions, token))
         counts = tf.math.unsorted_segment_sum(weights, index, tf.size(pairs))
         rows, features = pairs // self.n_features, pairs % self.n_features
         values = tf.math.log1p(counts) * tf.gather(self._idf, features)
@@ -111,7 +107,38 @@ class NgramEncoder(keras.layers.Layer):  # type: ignore[misc]
             "values": _pad(values, rows, nrows),
         }
 
-    def _weigh(self, positions: tf.Tensor) -> tf.Tensor:
+    def find_occurrences(self, texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Find the known n-grams that begin at each token of <string>[batch].
+
+        Returns:
+            The number of the text of each token, <int64>[tokens]; its position in the text,
+            <int64>[tokens]; and the n-grams of each length that begin there, <int64>[tokens,
+            lengths], -1 if it is unknown.
+        """
+        tokens = tokenize(texts, self.split)
+        rows = tokens.value_rowids()
+        positions = tf.range(tf.size(rows, tf.int64)) - tf.gather(tokens.row_starts(), rows)
+        words = self._table.lookup(tokens.flat_values)
+        return rows, positions, find_ngrams(words, rows, self._keys, n_words=self._n_words)
+
+    def format_ngrams(self, features: Sequence[int]) -> list[str]:
+        """Return n-grams by their positions, each as its tokens with spaces between them."""
+        words = self._words.split("\n")
+
+        def format_ngram(position: int, length: int) -> str:
+            if length == 1:
+                return words[position]
+            prefix, last = divmod(int(self._keys[length - 2][position]), self._n_words)
+            return f"{format_ngram(prefix, length - 1)} {words[last]}"
+
+        starts = np.cumsum([0, self._n_words, *map(len, self._keys)])
+        lengths = np.searchsorted(starts, features, side="right")
+        return [
+            format_ngram(feature - int(starts[length - 1]), int(length))
+            for feature, length in zip(features, lengths, strict=True)
+        ]
+
+    def weigh(self, positions: tf.Tensor) -> tf.Tensor:
         """Return the weight of an occurrence at each position, <float32>[n]."""
         if self.position_decay is None:
             return tf.ones_like(positions, tf.float32)

@@ -32,6 +32,13 @@ def test_scores_become_probabilities_by_the_formula():
     assert found[0] == pytest.approx(0.9 * scaled + 0.1 * np.array([0.7, 0.3]))
 
 
+@pytest.mark.parametrize("calibration", CALIBRATIONS)
+def test_a_calibration_is_undone(calibration):
+    probabilities = np.random.default_rng(2).dirichlet([2, 2, 2], size=50)
+    applied = calibration.apply(take_logarithm(probabilities)).astype(np.float32)
+    assert calibration.undo(applied) == pytest.approx(probabilities, abs=1e-4)
+
+
 def test_a_calibration_without_prior_keeps_probabilities():
     probabilities = draw_probabilities(50)
     found = Calibration.without_prior().apply(take_logarithm(probabilities))

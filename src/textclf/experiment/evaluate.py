@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from textclf.config.schema import ExperimentConfig
 from textclf.data.dataset import Split, TextDataset
@@ -107,7 +108,9 @@ def evaluate_run(run: RunDirectory, split: str, context: EvaluationContext) -> S
         file=None,
         n_unknown=0,
         unknown_labels={},
-        subset_accuracy=_measure_subsets(config, dataset, split, probabilities),
+        subset_accuracy=measure_subsets(
+            config, dataset, split, probabilities.argmax(axis=1) == examples.labels
+        ),
         thresholds=measure_thresholds(examples.labels, probabilities),
         errors=list_errors(examples, probabilities, dataset.label_names, context.n_errors),
     )
@@ -209,13 +212,19 @@ def _predict(classifier: Any, examples: Split, context: EvaluationContext) -> An
     return classifier.predict_texts(examples.texts)
 
 
-def _measure_subsets(
-    config: ExperimentConfig, dataset: TextDataset, split: str, probabilities: Any
+def measure_subsets(
+    config: ExperimentConfig, dataset: TextDataset, split: str, correct: npt.NDArray[np.bool_]
 ) -> list[SubsetAccuracy]:
-    """Return the accuracy with and without texts that appear elsewhere; empty for ``train``."""
+    """Return the accuracy with and without texts that appear elsewhere; empty for ``train``.
+
+    Args:
+        config: Configuration of the run.
+        dataset: Its dataset.
+        split: ``train``, ``validation`` or ``test``.
+        correct: <bool>[n], whether each prediction for the split is correct.
+    """
     if split == "train":
         return []
-    correct = probabilities.argmax(axis=1) == dataset.splits[split].labels
     # The published splits, so that runs with different training examples use the same ones.
     published = dataset
     if config.dataset.drop_leaked or config.dataset.train_per_label:

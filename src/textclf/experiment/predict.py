@@ -174,10 +174,7 @@ class _Predictor:
                 f"{result.n_below_threshold:,} of {n_texts} {verb} no label with a probability of"
                 f" {options.threshold:g} or more{left_out}"
             )
-        if n_problems := result.not_classified.total():
-            reasons = ", ".join(f"{n:,} {why}" for why, n in sorted(result.not_classified.items()))
-            verb = "is" if n_problems == 1 else "are"
-            self._reporter.warning(f"{n_problems:,} of {n_texts} {verb} not classified: {reasons}")
+        report_problems(result.not_classified, result.n_texts, "classified", self._reporter)
 
     def _list_added(self, source: TextSource) -> list[TableColumn]:
         """Return the columns of the predictions, after checking that they are new."""
@@ -249,6 +246,22 @@ def find_problem(text: Any) -> str | None:
     except UnicodeEncodeError:
         return "not Unicode"
     return f"longer than {TEXT.n_bytes / MEGABYTE:,g} MB" if n_bytes > TEXT.n_bytes else None
+
+
+def report_problems(problems: Counter[str], n_texts: int, done: str, reporter: Reporter) -> None:
+    """Report the texts that have a problem, if there are any.
+
+    Args:
+        problems: Number of such texts, by what `find_problem` returned.
+        n_texts: Number of all texts.
+        done: What is not done with them, such as ``classified``.
+        reporter: Prints the warning.
+    """
+    if n_problems := problems.total():
+        reasons = ", ".join(f"{n:,} {why}" for why, n in sorted(problems.items()))
+        verb = "is" if n_problems == 1 else "are"
+        texts = format_count(n_texts, "text")
+        reporter.warning(f"{n_problems:,} of {texts} {verb} not {done}: {reasons}")
 
 
 def _cut_blocks(rows: Iterable[Row]) -> Iterator[_Block]:

@@ -46,6 +46,18 @@ class Calibration:
         mixed = (1 - self.prior_weight) * scaled + self.prior_weight * np.array(self.prior)
         return np.asarray(mixed, np.float64)
 
+    def undo(self, probabilities: Scores) -> npt.NDArray[np.float64]:
+        """Return the softmax of the scores whose calibrated probabilities are given.
+
+        Args:
+            probabilities: <float>[n, labels], from `apply`. Those that rounding has made equal to
+                the part of the prior become almost zero.
+        """
+        from scipy.special import softmax
+
+        unmixed = probabilities - self.prior_weight * np.array(self.prior)
+        return np.asarray(softmax(self.temperature * take_logarithm(unmixed), axis=1), np.float64)
+
 
 def take_logarithm(probabilities: Scores) -> npt.NDArray[np.float64]:
     """Return the scores of probabilities, <float64>[n, labels], which are finite."""

@@ -79,18 +79,21 @@ class Reporter:
             yield count
 
     @contextlib.contextmanager
-    def processing(self, total: int | None) -> Iterator[Callable[[int], None]]:
+    def processing(
+        self, total: int | None, *, unit: str = "rows"
+    ) -> Iterator[Callable[[int], None]]:
         """Yield a function to call with the number of rows that are done; show the time left.
 
         Args:
             total: Number of all rows; None if it is not known.
+            unit: What is counted, if it is not rows.
         """
         started = shown = time.monotonic()
         n_done, of_all = 0, f" of {total:,}" if total is not None else ""
         with self._bar(
-            TextColumn(f"{{task.completed:,.0f}}{of_all} rows"), BarColumn(bar_width=24)
+            TextColumn(f"{{task.completed:,.0f}}{of_all} {unit}"), BarColumn(bar_width=24)
         ) as bar:
-            task = bar.add_task("rows", total=total)
+            task = bar.add_task(unit, total=total)
 
             def advance(n_rows: int) -> None:
                 nonlocal n_done, shown
@@ -101,7 +104,7 @@ class Reporter:
                     shown = now
                     left = (now - started) / n_done * ((total or n_done) - n_done)
                     remaining = f", {left:,.0f} s left" if total is not None else ""
-                    self.info(f"{n_done:,}{of_all} rows done{remaining}")
+                    self.info(f"{n_done:,}{of_all} {unit} done{remaining}")
 
             yield advance
 

@@ -169,7 +169,13 @@ def test_dataset_keeps_its_contract(name):
     assert set(about) == {"download", "source", "license", "citation"}
 
 
-@pytest.mark.parametrize("name", list_built_in("models"))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if "lstm" in name else [])
+        for name in list_built_in("models")
+    ],
+)
 def test_model_keeps_its_contract(name):
     check_model(name)
 
@@ -198,6 +204,7 @@ def test_models_that_are_not_networks_never_import_tensorflow(tmp_path):
         commands += [
             ["train", "--model", model, "--dataset", "own.csv", "--run-dir", f"{number}"],
             ["predict", f"{number}", "good number", *trust],
+            ["explain", f"{number}", "good number", *trust],
             ["evaluate", f"{number}", *trust],
             ["evaluate", f"{number}", "own.csv", "--output", "plots", *trust],
         ]

@@ -68,6 +68,7 @@ def test_same_command_gives_the_same_bytes(train_all, name):
             assert arrays[key].tobytes() == repeated[key].tobytes()
 
 
+@pytest.mark.slow
 def test_plain_keras_predicts_the_stored_probabilities_from_raw_text(train_all, tmp_path):
     from textclf.config.loading import read_yaml
     from textclf.config.resolve import resolve

@@ -17,10 +17,12 @@ ARGUMENTS = {
     "datasets": [],
     "diff": ["RUN", "RUN"],
     "evaluate": ["copy"],  # Evaluations of the test split are counted in the run.
+    "explain": ["RUN", "Shares fell"],
     "hub build": ["out", "--vectors", "vectors.txt"],
     "hub info": ["out"],
     "models": [],
     "predict": ["RUN", "Shares fell"],
+    "report": ["RUN"],
     "reproduce": ["RUN"],
     "runs check": ["RUN"],
     "runs list": ["RUN"],

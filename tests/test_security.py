@@ -93,7 +93,15 @@ def change_a_type(config):
     return config
 
 
-@pytest.mark.parametrize("change", [enlarge, change_a_type, lambda config: [], lambda config: 1])
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(enlarge, marks=pytest.mark.slow),
+        change_a_type,
+        lambda config: [],
+        lambda config: 1,
+    ],
+)
 def test_damaged_model_with_matching_checksums_is_refused_in_one_line(run, change):
     rewrite(run, change)
     with pytest.raises(RunError) as info:

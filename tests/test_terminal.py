@@ -13,6 +13,7 @@ import pytest
 from rich.cells import cell_len
 from support import write_run, write_runs
 
+from textclf.commands.explain import OPPOSING, SUPPORTING
 from textclf.comparison.model_results import group_by_configuration
 from textclf.comparison.table import tabulate
 from textclf.registry import describe, list_names
@@ -121,6 +122,19 @@ def test_chosen_columns_are_shown_even_if_they_do_not_fit(show):
     columns = "model,accuracy,p_value,split_digest,fingerprint"
     lines = show("compare", "a", "--columns", columns, width=80, fits=False)
     assert find_headings(lines) == [["model", "accuracy", "p", "split digest", "fingerprint"]]
+
+
+@pytest.mark.slow
+def test_explained_words_have_colors(show, monkeypatch):
+    lines = show("explain", "a", "some words \x1b[5m" * 20, "--quiet", width=80, fits=False)
+    plain = [re.sub(r"\x1b\[[\d;]+m", "", line) for line in lines]
+    assert all(cell_len(line) <= 80 and "\x1b" not in line for line in plain)
+    assert find_headings(plain) == [["token", "weight", "start"]]
+    codes = set(re.findall(r"\x1b\[([\d;]+)m", "".join(lines)))
+    assert {"0"} < codes <= {"0", *SUPPORTING, *OPPOSING}
+    monkeypatch.setenv("NO_COLOR", "1")
+    arguments = "explain", "a", "some words \x1b[5m" * 20, "--quiet"
+    assert show(*arguments, width=80) == plain
 
 
 TABLES = {

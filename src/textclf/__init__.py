@@ -14,10 +14,13 @@ if TYPE_CHECKING:
         audit,
         compare,
         evaluate,
+        explain,
         load_dataset,
         load_model,
         load_run,
         predict_file,
+        report,
+        strongest_features,
         train,
     )
     from textclf.comparison.comparison import Comparison
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
         TextclfError,
         VersionError,
     )
+    from textclf.explanation.explain import Explanation
     from textclf.models._sklearn import SklearnClassifier
     from textclf.runs.run import Run
 
@@ -44,6 +48,7 @@ _HOMES = {
         *("DataError", "EmbeddingError", "GateError", "LimitError"),
         *("RequestError", "RunError", "TextclfError", "VersionError"),
     ],
+    "explanation.explain": ["Explanation"],
     "models._sklearn": ["SklearnClassifier"],
     "runs.run": ["Run"],
 }
@@ -54,6 +59,7 @@ __all__ = [
     "DataError",
     "DatasetConfig",
     "EmbeddingError",
+    "Explanation",
     "GateError",
     "LimitError",
     "ModelConfig",
@@ -71,10 +77,13 @@ __all__ = [
     "audit",
     "compare",
     "evaluate",
+    "explain",
     "load_dataset",
     "load_model",
     "load_run",
     "predict_file",
+    "report",
+    "strongest_features",
     "train",
 ]
 

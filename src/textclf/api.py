@@ -2,7 +2,9 @@
 
 import io
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Literal, cast
 
@@ -12,13 +14,13 @@ from textclf.comparison.plan import ComparisonPlan
 from textclf.config.loading import SMOKE, Override
 from textclf.config.resolve import load_config, resolve
 from textclf.config.schema import ExperimentConfig
-from textclf.data import loading
+from textclf.data import loading, table_output
 from textclf.data.dataset import TextDataset
-from textclf.data.table_output import check_output
 from textclf.data.tabular import TableConfig
 from textclf.data.text_source import TextSource, list_texts, open_file, open_stream
-from textclf.errors import RequestError, format_unknown
+from textclf.errors import RequestError, RunError, format_unknown
 from textclf.executors._base import ExecutorConfig, run_all
+from textclf.experiment.device import start_device
 from textclf.experiment.evaluate import (
     EvaluationContext,
     SplitEvaluation,
@@ -26,8 +28,16 @@ from textclf.experiment.evaluate import (
     evaluate_file,
     evaluate_run,
 )
-from textclf.experiment.predict import PredictionOptions, TextPredictions, predict_source
+from textclf.experiment.predict import (
+    PredictionOptions,
+    TextPredictions,
+    find_problem,
+    predict_source,
+    report_problems,
+)
 from textclf.experiment.run import RunContext, run_experiment
+from textclf.explanation import linear
+from textclf.explanation.explain import Explanation, explain_texts
 from textclf.registry import shorten_name
 from textclf.runs import model_file
 from textclf.runs.directory import SMOKE_FOLDER, RunDirectory
@@ -102,16 +112,29 @@ def train(
         Reporter(quiet=quiet), device, tensorboard=tensorboard, force=force, command=command
     )
     run_experiment(resolved, run, context)
-    return Run(run.path, trust_code=trust_code or _has_same_code(run, resolved))
+    return Run(run.path, trust_code=trust_code or _have_same_code([(run, resolved)]))
 
 
-def _has_same_code(run: RunDirectory, config: ExperimentConfig) -> bool:
-    """Return whether a run has the code that a configuration names, and not code of others."""
-    named = config.dataset.code, config.model.code
-    if named == (None, None):
+def _have_same_code(runs: Iterable[tuple[RunDirectory, ExperimentConfig]]) -> bool:
+    """Return whether finished runs have the code of their configurations, and not that of others.
+
+    False if no configuration names code.
+    """
+    finished = [(run, config) for run, config in runs if run.is_finished]
+    named = [_list_code(config) for _, config in finished]
+    if not any(code for pairs in named for _, code in pairs):
         return False
-    stored = run.read_config()
-    return (stored.dataset.code, stored.model.code) == named
+    try:
+        return [_list_code(run.read_config()) for run, _ in finished] == named
+    except RunError:  # Reported when the configuration is needed.
+        return False
+
+
+def _list_code(config: ExperimentConfig) -> list[tuple[bool, str | None]]:
+    """Return whether the dataset and the model are Python files, and the code that defines each."""
+    # A run of somebody else may name a file without recording its code.
+    sections = config.dataset, config.model
+    return [(section.name.endswith(".py"), section.code) for section in sections]
 
 
 def locate_run(
@@ -188,7 +211,8 @@ def compare(
         if given := [name for name, value in of_training.items() if value]:
             raise RequestError(f"{given[0]} needs a dataset or a config, which say what to train")
         paths = _list_paths(runs) or [Path(run_root)]
-        return _compare_finished(paths, reporter, models=names, reference=reference)
+        compared = _compare_finished(paths, reporter, models=names, reference=reference)
+        return replace(compared, trust_code=_are_trusted(runs))
     if _list_paths(runs):
         raise RequestError("give either runs or a dataset, whose runs are found or trained")
     if isinstance(seeds, int) and seeds < 1:
@@ -203,9 +227,12 @@ def compare(
     context = RunContext(reporter, device, command=command)
     where = ExecutorConfig(executor, jobs, ray_address)
     root = _find_root(run_root, smoke=smoke)
-    finished, failures = run_all(plan.make_configs(), root, context, where)
+    configs = plan.make_configs()
+    finished, failures = run_all(configs, root, context, where)
     failures = leave_out(failures, plan, reporter)
-    return Comparison.of(finished, failures, reporter, reference=reference)
+    compared = Comparison.of(finished, failures, reporter, reference=reference)
+    runs_of_configs = ((RunDirectory.of(config, root), config) for config in configs)
+    return replace(compared, trust_code=trust_code or _have_same_code(runs_of_configs))
 
 
 def evaluate(
@@ -264,6 +291,55 @@ def evaluate(
     return evaluate_run(found, split or "test", context)
 
 
+def report(
+    runs: Comparison | PathLike | Run | Sequence[PathLike | Run] = (),
+    output: PathLike = "report.html",
+    *,
+    models: PathLike | Sequence[PathLike] = (),
+    texts: bool = True,
+    run_root: PathLike = "runs",
+    device: str = "auto",
+    trust_code: bool = False,
+    quiet: bool = False,
+) -> Comparison:
+    """Write one HTML page about a finished run, or about finished runs on one test set.
+
+    Args:
+        runs: A comparison; or runs, run directories or folders of runs; ``run_root`` if empty.
+        output: File to write, which ends in ``.html``.
+        models: Models to select from ``runs``; all if empty.
+        texts: Whether the page contains texts of the dataset.
+        run_root: Root of the run directories.
+        device: ``auto``, ``cpu`` or ``gpu``.
+        trust_code: Whether the Python files of the runs may be executed, if that is not allowed
+            already because the user named them.
+        quiet: Whether to print no progress.
+
+    Returns:
+        The comparison that the page shows.
+
+    Raises:
+        RequestError: An argument is invalid, or the runs have several test sets.
+        RunError: No run is found, a run is damaged, or the file cannot be written.
+
+    Example:
+        >>> textclf.report("runs/bbc", "report.html")
+    """
+    from textclf.reporting.context import ReportContext
+    from textclf.reporting.report import check_output, write_report
+
+    path = Path(output)
+    check_output(path)
+    if isinstance(runs, Comparison):
+        comparison = runs
+    else:
+        comparison = compare(runs, models=models, run_root=run_root, quiet=quiet)
+    trust_code = trust_code or comparison.trust_code
+    context = ReportContext(Reporter(quiet=quiet), texts, device, trust_code=trust_code)
+    write_report(comparison, path, context)
+    return comparison
+
+
 def _make_labeled_config(
     file: PathLike | None, split: str | None, overrides: Sequence[Override]
 ) -> files.Config | None:
@@ -319,22 +395,121 @@ def predict_file(
         >>> textclf.predict_file("runs/bbc/cnn", "news.csv", "predictions.csv").n_texts
         1000
     """
-    trust_code = trust_code or (isinstance(run, Run) and run.trust_code)
-    found, reporter = load_run(_list_paths(run)[0], trust_code=trust_code), Reporter(quiet=quiet)
+    found, reporter = _find_run(run, trust_code=trust_code), Reporter(quiet=quiet)
     options = PredictionOptions(probabilities, threshold, unknown)
     options.check(found.label_names)
     path = None if output is None else Path(output)
     if path is not None:
         if RunDirectory(path.parent).is_begun:
             raise RequestError(f"{path.parent} is a run directory: write {path.name} elsewhere")
-        check_output(path, file if isinstance(file, str | Path) else None)
-    source = _open_texts(found, file, _list_overrides(overrides))
-    if source.details:
-        reporter.info(f"reading {source.origin}: {source.details}")
+        table_output.check_output(path, file if isinstance(file, str | Path) else None)
+    source = _open_texts(found, file, _list_overrides(overrides), reporter)
     return predict_source(found, source, path, options, reporter=reporter, device=device)
 
 
+def explain(
+    run: PathLike | Run,
+    texts: PathLike | IO[bytes] | Iterable[str],
+    *,
+    label: str | None = None,
+    method: str | None = None,
+    overrides: Overrides = (),
+    device: str = "auto",
+    trust_code: bool = False,
+    quiet: bool = False,
+) -> list[Explanation]:
+    """Explain which words of each text support a label, and which oppose it.
+
+    Args:
+        run: Run, run directory, or folder that contains one run.
+        texts: List of texts; table or text file; or a binary stream with one text per line.
+        label: Label to explain; None for the predicted label of each text.
+        method: ``occlusion``, ``integrated-gradients`` or ``weights``; None for ``weights`` if the
+            model is linear, and otherwise ``occlusion``.
+        overrides: How a file is read, such as ``{"dataset.text_column": ["title", "body"]}``.
+        device: ``auto``, ``cpu`` or ``gpu``.
+        trust_code: Whether the Python files of the run may be executed.
+        quiet: Whether to print warnings only.
+
+    Returns:
+        The explanations, in the order of the texts, with the position of each text as ``index``; a
+        warning counts the texts that are left out because they are empty or too long.
+
+    Raises:
+        RequestError: An argument is invalid, or the method does not apply to the model.
+        DataError: The file cannot be read, or its texts are not found.
+        RunError: The run is not finished or damaged.
+
+    Example:
+        >>> (explanation,) = textclf.explain("runs/bbc/cnn", ["The striker scored twice"])
+        >>> max(explanation.tokens, key=lambda token: token.weight).text
+        'striker'
+    """
+    found, reporter = _find_run(run, trust_code=trust_code), Reporter(quiet=quiet)
+    source = _open_texts(found, texts, _list_overrides(overrides), reporter)
+    listed = [text for _, text in source.read()]
+    if not listed:
+        raise RequestError(f"no text given: {source.origin} is empty")
+    problems = [*map(find_problem, listed)]
+    kept = [index for index, problem in enumerate(problems) if problem is None]
+    valid = [listed[index] for index in kept]
+    start_device(device, is_network=found.directory.has_network, reporter=reporter)
+    explanations = explain_texts(found.model, valid, label=label, method=method, reporter=reporter)
+    report_problems(Counter(filter(None, problems)), len(listed), "explained", reporter)
+    return [
+        replace(explanation, index=index)
+        for index, explanation in zip(kept, explanations, strict=True)
+    ]
+
+
+def strongest_features(
+    run: PathLike | Run, n: int = 10, *, label: str | None = None, trust_code: bool = False
+) -> list[linear.Feature]:
+    """Return the features with the largest weights for each label of a linear model.
+
+    Args:
+        run: Run of a linear model, run directory, or folder that contains one run.
+        n: Number of features that support a label, and of those that oppose it.
+        label: Label; None for all.
+        trust_code: Whether the Python files of the run may be executed.
+
+    Returns:
+        Features with ``label``, ``text`` and ``weight``, for each label by falling weight.
+
+    Raises:
+        RequestError: An argument is invalid, or the model is not linear.
+        RunError: The run is not finished or damaged.
+
+    Example:
+        >>> textclf.strongest_features("runs/bbc/ngram", 3, label="tech")[0].text
+        'computer'
+    """
+    if n < 1:
+        raise RequestError(f"n={n}: expected a positive number")
+    classifier = _find_run(run, trust_code=trust_code).model
+    return linear.strongest_features(classifier, n, label=label)
+
+
+def _find_run(run: PathLike | Run, *, trust_code: bool) -> Run:
+    """Return a finished run; code that was trusted already stays so."""
+    trust_code = trust_code or (isinstance(run, Run) and run.trust_code)
+    return load_run(_list_paths(run)[0], trust_code=trust_code)
+
+
 def _open_texts(
+    run: Run,
+    file: PathLike | IO[bytes] | Iterable[str],
+    overrides: Sequence[Override],
+    reporter: Reporter,
+) -> TextSource:
+    """Return the texts that a model classifies, and report how a file is read."""
+    source = _find_texts(run, file, overrides)
+    if source.details:
+        reporter.info(f"reading {source.origin}: {source.details}")
+    return source
+
+
+def _find_texts(
     run: Run, file: PathLike | IO[bytes] | Iterable[str], overrides: Sequence[Override]
 ) -> TextSource:
     """Return the texts that a model classifies."""
@@ -498,6 +673,12 @@ def _list_paths(runs: PathLike | Run | Iterable[PathLike | Run]) -> list[Path]:
     """Return the paths of runs."""
     listed = [runs] if isinstance(runs, str | Path | Run) else runs
     return [run.path if isinstance(run, Run) else Path(run) for run in listed]
+
+
+def _are_trusted(runs: PathLike | Run | Iterable[PathLike | Run]) -> bool:
+    """Return whether the Python files of all runs may be executed."""
+    listed = [runs] if isinstance(runs, str | Path | Run) else [*runs]
+    return bool(listed) and all(isinstance(run, Run) and run.trust_code for run in listed)
 
 
 def _compare_finished(

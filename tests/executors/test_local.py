@@ -28,6 +28,7 @@ def make_config(**sections):
     return resolve({"dataset": {"name": "bbc"}, "model": {"name": "mlp"}, **sections})
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tensorflow")
 def test_processes_give_the_results_of_one_and_a_failure_stops_no_other_run(cli, tmp_path):
     arguments = [*ARGUMENTS, "--model", "cnn", "--model", "mlp", "--set", "text.sequence_length=2"]

@@ -265,6 +265,7 @@ print(sorted(path.name for path in root.iterdir() if path.name.startswith(".")))
 """
 
 
+@pytest.mark.slow
 def test_lost_runs_start_again_and_failed_ones_stop_no_other(tmp_path):
     done = run_python(DRIVER, tmp_path)
     assert done.returncode == 0, done.stderr

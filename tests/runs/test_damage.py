@@ -154,9 +154,14 @@ def test_read_only_run_is_evaluated(cli, run, monkeypatch):
 
 
 def test_model_of_another_run_is_not_loaded(run):
-    shutil.copy(run.path / "model.keras", run.path / "model.skops")
+    (run.path / "model.skops").write_bytes(b"not a model")
     assert run.find_damage() == ["model.skops belongs to another run"]
-    with pytest.raises(RunError, match=r"model.skops is damaged .*it has changed since"):
+    assert run.read_model().file_suffix == ".keras"
+
+
+def test_a_missing_model_is_named_as_the_run_wrote_it(run):
+    (run.path / "model.keras").unlink()
+    with pytest.raises(RunError, match=r"model.keras does not exist; run: textclf train"):
         run.read_model()
 
 

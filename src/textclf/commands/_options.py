@@ -116,6 +116,45 @@ def _bundle(*options: Any) -> Callable[[Any], Any]:
     return decorate
 
 
+REPORT_PATH, NO_TEXTS = "textclf.report_path", "textclf.no_texts"
+"""Where click's context keeps the options that only `write_report` needs."""
+
+
+def _keep_report(ctx: Any, param: Any, value: Path | None) -> None:  # noqa: ARG001
+    """Refuse a report that could not be written at the end."""
+    if value is not None:
+        from textclf.reporting.report import check_output
+
+        check_output(value)
+    ctx.meta[REPORT_PATH] = value
+
+
+def _keep_no_texts(ctx: Any, param: Any, value: bool) -> None:  # noqa: ARG001
+    if value and not ctx.meta[REPORT_PATH]:
+        raise click.UsageError("--no-texts needs --report, whose page it leaves without texts", ctx)
+    ctx.meta[NO_TEXTS] = value
+
+
+report_options = _bundle(
+    click.option(
+        "--report",
+        "report_path",
+        type=PATH,
+        metavar="FILE",
+        is_eager=True,  # --no-texts needs its value.
+        expose_value=False,
+        callback=_keep_report,
+        help="Also write the page of `textclf report` to FILE (.html).",
+    ),
+    click.option(
+        "--no-texts",
+        is_flag=True,
+        expose_value=False,
+        callback=_keep_no_texts,
+        help="Leave all texts of the dataset out of the report, if they are confidential.",
+    ),
+)
+
 _set_option = click.option(
     "--set",
     "assignments",

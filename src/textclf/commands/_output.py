@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from textclf.commands._options import NO_TEXTS, REPORT_PATH
 from textclf.registry import list_names
 from textclf.tables import (
     Column,
@@ -19,6 +20,7 @@ from textclf.tables import (
 )
 
 if TYPE_CHECKING:
+    from textclf.comparison.comparison import Comparison
     from textclf.runtime.progress import Reporter
 
 
@@ -45,6 +47,22 @@ def print_comparison(
     if style in {"csv", "json"}:
         for note in notes:
             reporter.info(note)
+
+
+def write_report(comparison: "Comparison") -> None:
+    """Write the HTML page of a comparison if --report asks for it and a run has finished."""
+    from textclf import api
+
+    context = click.get_current_context()
+    path, options = context.meta[REPORT_PATH], context.params
+    if path and comparison.models:
+        api.report(
+            comparison,
+            path,
+            texts=not context.meta[NO_TEXTS],
+            device=options["device"],
+            quiet=options["quiet"],
+        )
 
 
 @contextlib.contextmanager

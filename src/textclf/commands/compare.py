@@ -21,9 +21,15 @@ from textclf.commands._options import (
     make_overrides,
     quiet_option,
     refuse_conflicts,
+    report_options,
     run_root_option,
 )
-from textclf.commands._output import continuing_without_reader, print_comparison, print_next
+from textclf.commands._output import (
+    continuing_without_reader,
+    print_comparison,
+    print_next,
+    write_report,
+)
 
 if TYPE_CHECKING:
     from textclf.comparison.comparison import Comparison
@@ -72,6 +78,7 @@ if TYPE_CHECKING:
 @executor_options
 @config_options
 @run_root_option
+@report_options
 @device_option
 @quiet_option
 @format_option
@@ -129,6 +136,7 @@ def command(
     )
     with continuing_without_reader():
         print_comparison(comparison.rows, comparison.notes, style, reporter, chosen=columns)
+    write_report(comparison)
     if comparison.failures:
         codes = {failure.error.exit_code for failure in comparison.failures}
         sys.exit(1 if comparison.models else min(codes))

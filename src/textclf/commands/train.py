@@ -18,9 +18,10 @@ from textclf.commands._options import (
     format_option,
     make_overrides,
     quiet_option,
+    report_options,
     run_root_option,
 )
-from textclf.commands._output import print_comparison, print_next
+from textclf.commands._output import print_comparison, print_next, write_report
 from textclf.registry import list_names
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ COMMANDLINE = click.core.ParameterSource.COMMANDLINE
     help="Run directory.  [default: a folder below the run root]",
 )
 @run_root_option
+@report_options
 @device_option
 @click.option("--tensorboard", is_flag=True, help="Write TensorBoard event files.")
 @force_option
@@ -113,6 +115,7 @@ def command(
     comparison = api.compare(run)
     reporter = Reporter(quiet=quiet)
     print_comparison(comparison.rows, comparison.notes, style, reporter, chosen=columns)
+    write_report(comparison)
     reporter.info(f"see {run.path}")
     print_next("predict", run.path, "a text to classify", style=style, quiet=quiet)
 

@@ -27,12 +27,15 @@ class Comparison:
         notes: Sentences that explain the table.
         models: The finished configurations.
         failures: The runs that failed.
+        trust_code: Whether the Python files of the runs may be executed, because the user named or
+            trusted them.
     """
 
     rows: list[dict[str, Any]]
     notes: list[str]
     models: list[ModelResults]
     failures: list[Failure]
+    trust_code: bool = False
 
     def __repr__(self) -> str:
         return format_comparison(self.rows, self.notes, "table", width=terminal_width())

@@ -10,7 +10,6 @@ from textclf.comparison.significance import mcnemar_test
 from textclf.data.dataset import TextDataset
 from textclf.data.loading import load_dataset
 from textclf.runs.directory import RunDirectory
-from textclf.runs.result import Result
 
 
 def describe_difference(
@@ -32,14 +31,17 @@ def describe_difference(
     Raises:
         RunError: The runs cannot be compared, or the dataset has changed.
     """
-    results = run_a.read_result(), run_b.read_result()
-    check_comparable(*results)
+    check_comparable(run_a.read_result(), run_b.read_result())
     dataset = load_dataset(run_a.read_config(trust_code=trust_code).dataset)
     run_a.check_dataset(dataset.digest)
-    predicted_a, predicted_b = (
-        _PredictedLabels(run, result, dataset)
-        for run, result in zip((run_a, run_b), results, strict=True)
-    )
+    return compare_predictions(run_a, run_b, dataset, top=top)
+
+
+def compare_predictions(
+    run_a: RunDirectory, run_b: RunDirectory, dataset: TextDataset, *, top: int
+) -> dict[str, Any]:
+    """Compare two runs on the same test set, as `describe_difference` does, without its checks."""
+    predicted_a, predicted_b = (_PredictedLabels(run, dataset) for run in (run_a, run_b))
     labels = dataset.test.labels
     correct_a, correct_b = predicted_a.labels == labels, predicted_b.labels == labels
     kinds = {
@@ -58,17 +60,17 @@ def describe_difference(
             {"label": name, **{kind: int(m[labels == i].sum()) for kind, m in kinds.items()}}
             for i, name in enumerate(dataset.label_names)
         ],
-        "only_a": _list_examples(dataset, kinds["only_a"], predicted_a, predicted_b)[:top],
-        "only_b": _list_examples(dataset, kinds["only_b"], predicted_b, predicted_a)[:top],
+        "only_a": _list_examples(dataset, kinds["only_a"], predicted_a, predicted_b, top),
+        "only_b": _list_examples(dataset, kinds["only_b"], predicted_b, predicted_a, top),
     }
 
 
 class _PredictedLabels:
     """A run's predictions as labels of the dataset, whose labels may be in another order."""
 
-    def __init__(self, run: RunDirectory, result: Result, dataset: TextDataset) -> None:
+    def __init__(self, run: RunDirectory, dataset: TextDataset) -> None:
         predictions = run.read_predictions()
-        names = [scores.name for scores in result.evaluation.per_class]
+        names = [scores.name for scores in run.read_result().evaluation.per_class]
         order = np.array([dataset.label_names.index(name) for name in names])
         self.labels = order[predictions.probabilities.argmax(axis=1)]
         self.confidence = predictions.probabilities.max(axis=1)
@@ -79,6 +81,7 @@ def _list_examples(
     members: npt.NDArray[np.bool_],
     correct: _PredictedLabels,
     incorrect: _PredictedLabels,
+    top: int,
 ) -> list[dict[str, Any]]:
     """Describe the examples that only one run predicted correctly, by falling confidence."""
     positions = np.flatnonzero(members)
@@ -91,5 +94,5 @@ def _list_examples(
             "incorrect_confidence": float(incorrect.confidence[i]),
             "text": dataset.test.texts[i],
         }
-        for i in positions[np.argsort(-correct.confidence[positions], kind="stable")]
+        for i in positions[np.argsort(-correct.confidence[positions], kind="stable")][:top]
     ]

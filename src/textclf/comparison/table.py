@@ -65,7 +65,7 @@ def _tabulate_group(
     chosen = next((m for m in ordered if m.first.model == reference), ordered[0])
     is_best = chosen is ordered[0]
     differences = compare_all(ordered, chosen, all_pairs=is_best)
-    names = _name_models(ordered)
+    names = name_models(ordered)
     beats = {name: _beats(ordered, name) for name in (LINEAR_BASELINE, CHANCE_BASELINE)}
     rows = []
     for model in ordered:
@@ -89,7 +89,7 @@ def _tabulate_group(
     return rows, notes
 
 
-def _name_models(ordered: Sequence[ModelResults]) -> dict[str, str]:
+def name_models(ordered: Sequence[ModelResults]) -> dict[str, str]:
     """Return the name of each model by fingerprint, which is added to ambiguous names."""
     names = [model.first.model for model in ordered]
     return {

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from textclf.data.dataset import Split
+from textclf.data.dataset import IntArray, Split
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,6 @@ def list_errors(
         positions: Where the row with each index is in a file; None for a split.
     """
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    incorrect = np.flatnonzero(predicted != examples.labels)
-    order = incorrect[np.argsort(-confidence[incorrect], kind="stable")]
     return [
         IncorrectPrediction(
             index=int(examples.index[i]),
@@ -63,5 +61,17 @@ def list_errors(
             label_probability=float(probabilities[i, examples.labels[i]]),
             text=examples.texts[int(i)],
         )
-        for i in order[:n]
+        for i in rank_errors(examples.labels, probabilities)[:n]
     ]
+
+
+def rank_errors(labels: IntArray, probabilities: npt.NDArray[np.floating[Any]]) -> IntArray:
+    """Return the positions of the incorrect predictions, <int64>[errors], by falling probability.
+
+    Args:
+        labels: <int64>[examples], positions in the label names.
+        probabilities: <float>[examples, labels].
+    """
+    incorrect = np.flatnonzero(probabilities.argmax(axis=1) != labels)
+    confidence = probabilities[incorrect].max(axis=1)
+    return incorrect[np.argsort(-confidence, kind="stable")]

@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import IO, Any
 
 from matplotlib import font_manager, rcParams
 from matplotlib.figure import Figure
@@ -30,10 +31,15 @@ WARNINGS = r"\s*Glyph \d+|Matplotlib currently does not support"
 """How matplotlib's warnings about a character without a font begin."""
 
 
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, in fonts that have its characters, and without TeX formulas.
+def save_figure(figure: Figure, file: Path | IO[bytes], **options: Any) -> None:
+    """Write a figure in fonts that have its characters, and without TeX formulas.
 
     A character that no installed font has becomes a box; `describe_unshown` says which.
+
+    Args:
+        figure: Figure to write.
+        file: A path, whose ending is the format; or a binary file.
+        options: Other arguments of ``Figure.savefig``.
     """
     with _without_warnings():
         families = _find_families(_list_characters([figure]))
@@ -42,7 +48,7 @@ def save_figure(figure: Figure, path: Path) -> None:
             text.set_parse_math(False)
         for axes in figure.axes:
             axes.set_title(_wrap_title(axes.get_title(), figure))
-        figure.savefig(path)
+        figure.savefig(file, **options)
 
 
 def describe_unshown(names: Sequence[str], figures: Iterable[Figure]) -> str | None:

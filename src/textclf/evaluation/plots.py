@@ -173,8 +173,8 @@ def plot_calibration(
     top.plot([0, 1], [0, 1], ":", color="0.5", label="perfectly calibrated")
     if before:
         old, old_error = before
-        _plot_sized(top, old, MUTED, f"before calibration: error {old_error:.3f}")
-        _plot_sized(top, bins, ACCURACY, f"after calibration: error {error:.3f}")
+        plot_bins(top, old, MUTED, f"before calibration: error {old_error:.3f}")
+        plot_bins(top, bins, ACCURACY, f"after calibration: error {error:.3f}")
     else:
         top.plot(bins.confidence, bins.accuracy, "o-", color=ACCURACY, label="model")
     top.set_ylabel("accuracy")
@@ -192,8 +192,12 @@ def plot_calibration(
     return figure
 
 
-def _plot_sized(axes: Any, bins: CalibrationBins, color: str, label: str) -> None:
+def plot_bins(
+    axes: Any, bins: CalibrationBins, color: str, label: str, *, marker: str = "o"
+) -> None:
     """Plot accuracy against confidence with areas that grow with the number of examples."""
     axes.plot(bins.confidence, bins.accuracy, color=color, lw=0.8, alpha=0.5)
     area = 8 + 150 * bins.count / bins.count.max()
-    axes.scatter(bins.confidence, bins.accuracy, area, color=color, label=label, clip_on=False)
+    axes.scatter(
+        bins.confidence, bins.accuracy, area, color=color, marker=marker, label=label, clip_on=False
+    )

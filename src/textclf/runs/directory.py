@@ -125,8 +125,8 @@ class RunDirectory:
 
     @property
     def has_network(self) -> bool:
-        """Whether the model is a network, not one of scikit-learn."""
-        return not (self.path / "model.skops").is_file()
+        """Whether the model of a finished run is a network, not one of scikit-learn."""
+        return "model.skops" not in self._read_checksums()
 
     @property
     def finish_time(self) -> datetime.datetime:

@@ -18,7 +18,7 @@ from textclf.data import loading, table_output
 from textclf.data.dataset import TextDataset
 from textclf.data.tabular import TableConfig
 from textclf.data.text_source import TextSource, list_texts, open_file, open_stream
-from textclf.errors import RequestError, RunError, format_unknown
+from textclf.errors import RequestError, format_unknown
 from textclf.executors._base import ExecutorConfig, run_all
 from textclf.experiment.device import start_device
 from textclf.experiment.evaluate import (
@@ -43,6 +43,7 @@ from textclf.runs import model_file
 from textclf.runs.directory import SMOKE_FOLDER, RunDirectory
 from textclf.runs.run import Run
 from textclf.runs.search import find_finished_run, read_finished
+from textclf.runs.trust import have_same_code
 from textclf.runtime import backend
 from textclf.runtime.progress import Phases, Reporter
 from textclf.sources import path as files
@@ -112,29 +113,7 @@ def train(
         Reporter(quiet=quiet), device, tensorboard=tensorboard, force=force, command=command
     )
     run_experiment(resolved, run, context)
-    return Run(run.path, trust_code=trust_code or _have_same_code([(run, resolved)]))
-
-
-def _have_same_code(runs: Iterable[tuple[RunDirectory, ExperimentConfig]]) -> bool:
-    """Return whether finished runs have the code of their configurations, and not that of others.
-
-    False if no configuration names code.
-    """
-    finished = [(run, config) for run, config in runs if run.is_finished]
-    named = [_list_code(config) for _, config in finished]
-    if not any(code for pairs in named for _, code in pairs):
-        return False
-    try:
-        return [_list_code(run.read_config()) for run, _ in finished] == named
-    except RunError:  # Reported when the configuration is needed.
-        return False
-
-
-def _list_code(config: ExperimentConfig) -> list[tuple[bool, str | None]]:
-    """Return whether the dataset and the model are Python files, and the code that defines each."""
-    # A run of somebody else may name a file without recording its code.
-    sections = config.dataset, config.model
-    return [(section.name.endswith(".py"), section.code) for section in sections]
+    return Run(run.path, trust_code=trust_code or have_same_code([(run, resolved)]))
 
 
 def locate_run(
@@ -232,7 +211,7 @@ def compare(
     failures = leave_out(failures, plan, reporter)
     compared = Comparison.of(finished, failures, reporter, reference=reference)
     runs_of_configs = ((RunDirectory.of(config, root), config) for config in configs)
-    return replace(compared, trust_code=trust_code or _have_same_code(runs_of_configs))
+    return replace(compared, trust_code=trust_code or have_same_code(runs_of_configs))
 
 
 def evaluate(

@@ -72,7 +72,7 @@ def test_table_has_the_strongest_tokens(cli, linear_run):
 def test_texts_of_a_file_are_explained_and_empty_ones_reported(cli, linear_run, tmp_path):
     write_csv(tmp_path / "new.csv", [("good", "1"), ("", "2"), ("bad", "3")], header="text,id")
     result = cli("explain", linear_run, "new.csv", "--format", "json")
-    assert [row["prediction"] for row in result.json] == ["good", "bad"]
+    assert [(row["index"], row["prediction"]) for row in result.json] == [(0, "good"), (2, "bad")]
     assert result.err.splitlines()[-1] == "1 of 3 texts is not explained: 1 empty"
     with_column = cli("explain", linear_run, "new.csv", "--text-column", "id", "--format", "json")
     assert [row["text"] for row in with_column.json] == ["1", "2", "3"]

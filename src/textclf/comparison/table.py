@@ -185,10 +185,9 @@ def _note_settings(ordered: Sequence[ModelResults], names: Mapping[str, str]) ->
 def _read_settings(model: ModelResults) -> dict[str, str]:
     """Return the settings that decide the result by their key; none if they cannot be read."""
     try:
-        config = model.runs[0].read_config()
+        sections = model.runs[0].read_config().list_settings()
     except TextclfError:
         return {}  # They only explain the fingerprint.
-    sections = config.model_dump(mode="json", exclude={"seed", "resources"})
     return {
         f"{section}.{key}": value if isinstance(value, str) else json.dumps(value)
         for section, values in sections.items()

@@ -268,6 +268,12 @@ class ExperimentConfig(Section):
         description="random seed of initial weights, order of examples and dropout",
     )
 
+    def list_settings(self, *, exclude_defaults: bool = False) -> dict[str, Any]:
+        """Return the values that decide the result of a run except its seed, by section and key."""
+        return self.model_dump(
+            mode="json", exclude={"seed", "resources"}, exclude_defaults=exclude_defaults
+        )
+
     @property
     def fingerprint(self) -> str:
         """Ten hexadecimal digits of a hash of everything that decides the result except the seed.
@@ -276,7 +282,7 @@ class ExperimentConfig(Section):
         with a default changes no fingerprint. The keys of code that is not built in are all
         hashed, because its defaults change only with the code, which is hashed too.
         """
-        tree = self.model_dump(mode="json", exclude={"seed", "resources"}, exclude_defaults=True)
+        tree = self.list_settings(exclude_defaults=True)
         for key, section in (("dataset", self.dataset), ("model", self.model)):
             if section.code:
                 tree[key] = section.model_dump(mode="json")

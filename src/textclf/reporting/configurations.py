@@ -56,7 +56,7 @@ class Configurations:
 def _read_settings(model: ModelResults) -> dict[str, dict[str, Any]]:
     """Return the settings that decide the result, by section and key."""
     config = model.runs[0].read_config()
-    sections = config.model_dump(mode="json", exclude={"seed", "resources"})
+    sections = config.list_settings()
     # Whole paths would say where the user's files are.
     sections["dataset"]["name"] = config.dataset.short_name
     sections["model"]["name"] = config.model.short_name

@@ -69,13 +69,9 @@ def measure(n_runs: int, address: str | None, work: Callable[[Job, Any], JobResu
     configs = [config.model_copy(update={"seed": seed}) for seed in range(n_runs)]
     reporter = TimingReporter()
     with tempfile.TemporaryDirectory() as folder:
-        failures = executor.execute(
-            configs,
-            Path(folder),
-            RunContext(reporter),
-            ExecutorConfig("ray", ray_address=address),
-            work=work,
-        )
+        on_ray = ExecutorConfig("ray", ray_address=address)
+        with executor.opened(Path(folder), on_ray, work=work) as opened:
+            failures = opened.execute(configs, RunContext(reporter))
     assert not failures  # noqa: S101 - runs that do nothing cannot fail
     moments = reporter.times
     times = [1000 * (b - a) for a, b in itertools.pairwise(moments)]

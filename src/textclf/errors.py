@@ -48,6 +48,10 @@ class GateError(TextclfError):
     exit_code = 3
 
 
+class PrunedError(TextclfError):
+    """A trial was stopped early, because it is worse than earlier trials."""
+
+
 def format_count(n: int, noun: str) -> str:
     """Return a number with its noun, such as ``1 run`` or ``3 runs``."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

@@ -1,5 +1,7 @@
 """The fingerprint of a configuration, and the defaults that it depends on."""
 
+import re
+
 import pydantic
 import pytest
 from support import write_csv
@@ -15,6 +17,7 @@ from textclf.config.schema import (
     TextConfig,
     TrainingConfig,
 )
+from textclf.errors import RequestError
 from textclf.registry import list_names, load_module
 
 CNN = {"dataset": {"name": "bbc"}, "model": {"name": "cnn"}}
@@ -123,6 +126,7 @@ CHANGES = {
     "dataset.limit": 9,
     "dataset.drop_leaked": True,
     "dataset.train_per_label": 5,
+    "dataset.train_fraction": 0.5,
     "text.num_words": 14_999,
     "text.sequence_length": 199,
     "text.padding": "post",
@@ -149,12 +153,60 @@ def test_changes_cover_every_key_of_every_section():
     sections = {"dataset": DatasetConfig, "text": TextConfig, "training": TrainingConfig}
     sections |= {"evaluation": EvaluationConfig}
     keys = {f"{name}.{key}" for name, schema in sections.items() for key in list_keys(schema)}
+    keys -= {"dataset.folds", "dataset.fold", "dataset.folds_of"}  # They have tests of their own.
     assert keys == set(CHANGES), "add a value of each new key to CHANGES"
 
 
 @pytest.mark.parametrize(("key", "value"), CHANGES.items(), ids=CHANGES)
 def test_fingerprint_changes_with_every_key(key, value):
     assert change(CNN, key, value).fingerprint != resolve(CNN).fingerprint
+
+
+def resolve_folds(**options):
+    return resolve({**CNN, "dataset": {"name": "bbc", **options}})
+
+
+def test_folds_are_part_of_the_fingerprint_except_which_one_is_run():
+    first, second = (resolve_folds(folds=5, fold=fold) for fold in (1, 2))
+    assert first.fingerprint == second.fingerprint
+    assert first.identity != second.identity
+    assert (first.run_name, resolve(CNN).run_name) == ("cnn fold 1 seed 42", "cnn seed 42")
+    assert resolve_folds(train_fraction=0.1).run_name == "cnn train_fraction 0.1 seed 42"
+    others = [resolve(CNN), resolve_folds(folds=6, fold=1)]
+    others.append(resolve_folds(folds=5, fold=1, folds_of="all"))
+    assert len({config.fingerprint for config in (first, *others)}) == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"fold": 1}, "dataset.fold: should be null without dataset.folds"),
+        ({"folds": 5}, "dataset.fold: should be a number from 1 to dataset.folds, which is 5"),
+        ({"folds": 5, "fold": 6}, "dataset.fold: should be a number from 1 to dataset.folds"),
+        ({"folds": 5, "fold": 0}, "dataset.fold: should be a number from 1 to dataset.folds"),
+        ({"folds": 1, "fold": 1}, "dataset.folds: should be greater than or equal to 2, got 1"),
+        ({"folds_of": "all"}, "dataset.folds_of: should be train without dataset.folds"),
+        ({"train_fraction": 1.5}, "dataset.train_fraction: should be less than or equal to 1"),
+    ],
+)
+def test_folds_and_fractions_that_mean_nothing_are_refused(options, problem):
+    with pytest.raises(RequestError, match=re.escape(problem)) as info:
+        resolve_folds(**options)
+    assert "\n" not in str(info.value)
+
+
+def test_the_whole_training_split_is_the_plain_configuration():
+    assert resolve_folds(train_fraction=1) == resolve(CNN)
+
+
+def test_keys_that_came_later_do_not_change_the_fingerprints_of_datasets_in_python_files():
+    """Pinned before `train_fraction` and `folds` were added."""
+    config = resolve(CNN)
+    given = DatasetConfig(name="/a/words.py", code="1")
+    config = config.model_copy(update={"dataset": given})
+    assert config.fingerprint == "e8462cdbd4"
+    part = config.model_copy(update={"dataset": given.model_copy(update={"train_fraction": 0.5})})
+    assert part.fingerprint != config.fingerprint
 
 
 MODEL_CHANGES = {
@@ -266,6 +318,10 @@ PINNED_DEFAULTS = {
     "dataset.limit": None,
     "dataset.drop_leaked": False,
     "dataset.train_per_label": None,
+    "dataset.train_fraction": None,
+    "dataset.folds": None,
+    "dataset.fold": None,
+    "dataset.folds_of": "train",
     "text.num_words": 20_000,
     "text.sequence_length": 200,
     "text.padding": "pre",

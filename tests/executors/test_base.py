@@ -1,5 +1,6 @@
 """What executors share: their configuration, which runs are missing, and failures."""
 
+import contextlib
 import inspect
 
 import pytest
@@ -19,6 +20,7 @@ from textclf.executors._base import (
     ExecutorConfig,
     attempt,
     make_failure,
+    name_runs,
     run_all,
     run_here,
 )
@@ -39,10 +41,26 @@ def test_executor_follows_the_interface(name):
     assert (module.__doc__ or "").split("\n")[0].endswith(".")
     required = [
         parameter.name
-        for parameter in inspect.signature(module.execute).parameters.values()
+        for parameter in inspect.signature(module.opened).parameters.values()
         if parameter.default is parameter.empty
     ]
-    assert required == ["configs", "root", "context", "executor"]
+    assert required == ["root", "config"]
+
+
+@pytest.fixture
+def replace_executor(monkeypatch):
+    """Return a function that replaces the executor by one with the function that is given."""
+
+    def replace(execute):
+        @contextlib.contextmanager
+        def opened(root, config):
+            fake = lambda self, configs, context: execute(configs, root)  # noqa: E731
+            yield type("Executor", (), {"execute": fake})()
+
+        module = type("module", (), {"opened": staticmethod(opened)})
+        monkeypatch.setattr(_base, "load_module", lambda kind, name: module)
+
+    return replace
 
 
 def test_an_address_is_for_ray_only():
@@ -63,19 +81,18 @@ def test_an_unknown_executor_is_reported_once_before_anything_runs(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_only_missing_runs_are_executed(tmp_path, monkeypatch, capsys):
+def test_only_missing_runs_are_executed(tmp_path, replace_executor, capsys):
     done, result = write_run(tmp_path, "mlp", [True, False, True])
     damaged, _ = write_run(tmp_path, "cnn", [True, False, True])
     (damaged.path / "evaluation.json").write_text("{}")
     error, executed = TextclfError("out of memory"), []
 
-    def execute(configs, root, context, executor):
+    def execute(configs, root):
         executed.extend(configs)
         write_run(root, "lstm", [True, False, True])
         return [Failure(configs[0], error)]
 
-    fake = type("module", (), {"execute": staticmethod(execute)})
-    monkeypatch.setattr(_base, "load_module", lambda kind, name: fake)
+    replace_executor(execute)
     configs = [make_config(model) for model in ("mlp", "cnn", "hub", "lstm")]
     finished, failures = run_all(
         [*configs, make_config("lstm")], tmp_path, RunContext(Reporter()), ExecutorConfig()
@@ -105,8 +122,17 @@ def test_a_bug_becomes_a_failure_after_its_traceback(capsys):
     assert capsys.readouterr().err.startswith("Traceback")
 
 
-def test_name_of_a_run_is_its_model_and_seed():
-    assert make_config("cnn", 3).run_name == "cnn seed 3"
+def test_name_of_a_run_is_its_model_and_seed_and_what_else_differs():
+    configs = [make_config("cnn", 3), make_config("cnn", 4), make_config("mlp", 3)]
+    assert name_runs(configs) == ["cnn seed 3", "cnn seed 4", "mlp seed 3"]
+    other = resolve({"dataset": {"name": "bbc"}, "model": {"name": "cnn", "filters": 8}, "seed": 3})
+    first = configs[0].fingerprint
+    assert name_runs([*configs, other]) == [
+        f"cnn seed 3 ({first})",
+        "cnn seed 4",
+        "mlp seed 3",
+        f"cnn seed 3 ({other.fingerprint})",
+    ]
 
 
 @pytest.mark.usefixtures("tensorflow")
@@ -139,16 +165,15 @@ def test_only_a_data_error_stops_all_runs():
 
 
 @pytest.mark.parametrize("error", [DataError, KeyboardInterrupt])
-def test_folders_of_runs_that_failed_are_removed(tmp_path, monkeypatch, error):
+def test_folders_of_runs_that_failed_are_removed(tmp_path, replace_executor, error):
     configs = [make_config("mlp"), make_config("cnn")]
 
-    def execute(configs, root, context, executor):
+    def execute(configs, root):
         for config in configs:
             RunDirectory.of(config, root).path.parent.mkdir(parents=True, exist_ok=True)
         raise error
 
-    fake = type("module", (), {"execute": staticmethod(execute)})
-    monkeypatch.setattr(_base, "load_module", lambda kind, name: fake)
+    replace_executor(execute)
     (tmp_path / "empty").mkdir()
     for root in (tmp_path / "new" / "runs", tmp_path / "empty"):
         with pytest.raises(error):

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -14,6 +15,7 @@ import pytest
 from textclf.config.resolve import resolve
 from textclf.errors import RequestError
 from textclf.executors import _local_worker, local
+from textclf.executors._base import ExecutorConfig
 from textclf.experiment.run import RunContext
 from textclf.runs.directory import RunDirectory
 from textclf.runtime.machine import count_processors
@@ -98,7 +100,7 @@ def test_a_worker_reports_a_failed_start_of_tensorflow_and_ends(monkeypatch):
 
     monkeypatch.setattr(local.backend, "start", fail)
     parent, child = multiprocessing.Pipe()
-    _local_worker.work(child, Path("runs"), {"device": "gpu", "threads": 3}, start_tensorflow=True)
+    _local_worker.work(child, Path("runs"), ("gpu", 3))
     assert started == [("gpu", 3)]
     message = parent.recv()
     assert isinstance(message, _local_worker.StartFailed)
@@ -234,15 +236,22 @@ def make_worker(process, connection, config):
     """Return a worker that is running a configuration, without starting its process."""
     worker = object.__new__(_local_worker.Worker)
     worker.process, worker.connection, worker.config = process, connection, config
-    worker.is_silent = True
+    worker.is_silent, worker.name = True, "mlp seed 42"
     return worker
 
 
 def make_pool(*workers, kind=local._WorkerPool, jobs=3, memory=10**9):
-    context = RunContext(Reporter(quiet=True))
-    pool = kind(Path("runs"), context, jobs, memory, start_tensorflow=False)
+    pool = kind(Path("runs"))
+    pool.jobs, pool.memory = jobs, memory
     pool.workers.extend(workers)
     return pool
+
+
+CONTEXT = RunContext(Reporter(quiet=True))
+
+
+def make_configs(n):
+    return [make_config(seed=seed, resources={"memory": 1}) for seed in range(n)]
 
 
 @pytest.mark.parametrize("unread", [False, True])
@@ -313,7 +322,7 @@ class FakeWorker:
     def is_alive(self):
         return True
 
-    def begin(self, config):
+    def begin(self, config, context, name):
         if self.is_broken:
             raise BrokenPipeError
         self.config = config
@@ -325,7 +334,7 @@ class FakeWorker:
 class FakePool(local._WorkerPool):
     """A pool of fake workers, which pauses when all runs that have room have begun."""
 
-    def _start_worker(self):
+    def _start_worker(self, context, *, start_tensorflow):
         self.workers.append(FakeWorker())
         return self.workers[-1]
 
@@ -334,7 +343,7 @@ class FakePool(local._WorkerPool):
 
 
 def list_running(pool):
-    return [worker.config for worker in pool.workers]
+    return [worker.config and worker.config.seed for worker in pool.workers]
 
 
 @pytest.fixture
@@ -348,25 +357,25 @@ def set_free_memory(monkeypatch):
 def test_one_run_always_begins_and_others_when_there_is_memory(set_free_memory):
     set_free_memory(0)
     pool = make_pool(kind=FakePool)
-    steps = pool.run("abc")
+    steps = pool.run(make_configs(3), CONTEXT, 3)
     next(steps)
-    assert list_running(pool) == ["a"]
+    assert list_running(pool) == [0]
     # Memory is reserved for a worker that has sent no message, because it will allocate it.
     set_free_memory(2 * 10**9 - 1)
     next(steps)
-    assert list_running(pool) == ["a"]
+    assert list_running(pool) == [0]
     pool.workers[0].is_silent = False
     next(steps)
-    assert list_running(pool) == ["a", "b"]
+    assert list_running(pool) == [0, 1]
     set_free_memory(10**11)
     next(steps)
-    assert list_running(pool) == ["a", "b", "c"]
+    assert list_running(pool) == [0, 1, 2]
 
 
 def test_memory_is_reserved_for_each_silent_worker(set_free_memory):
     pool = make_pool(*(FakeWorker() for _ in range(2)), kind=FakePool)
     for worker, config in zip(pool.workers, "ab", strict=True):
-        worker.begin(config)
+        worker.begin(config, CONTEXT, "name")
     set_free_memory(3 * 10**9 - 1)
     assert not pool._has_room()
     set_free_memory(3 * 10**9)
@@ -375,19 +384,19 @@ def test_memory_is_reserved_for_each_silent_worker(set_free_memory):
 
 def test_no_more_runs_begin_than_jobs_allow(set_free_memory):
     set_free_memory(10**11)
-    pool = make_pool(kind=FakePool, jobs=2)
-    steps = pool.run("abc")
+    pool = make_pool(kind=FakePool)
+    steps = pool.run(make_configs(3), CONTEXT, 2)
     next(steps)
-    assert list_running(pool) == ["a", "b"]
+    assert list_running(pool) == [0, 1]
     pool.workers[0].config = None
     next(steps)
-    assert list_running(pool) == ["c", "b"]  # In the idle worker, not in a new one.
+    assert list_running(pool) == [2, 1]  # In the idle worker, not in a new one.
 
 
 def test_idle_workers_are_closed_when_memory_is_short(set_free_memory):
     set_free_memory(10**11)
     busy, idle = FakeWorker(), FakeWorker()
-    busy.begin("a")
+    busy.begin("a", CONTEXT, "name")
     pool = make_pool(busy, idle, kind=FakePool)
     assert pool._has_room()
     assert not idle.closed
@@ -407,9 +416,36 @@ def test_a_worker_that_died_while_idle_is_replaced(set_free_memory, is_noticed):
     else:  # It dies between the check and its configuration.
         dead.is_broken = True
     pool = make_pool(dead, kind=FakePool)
-    next(pool.run("a"))
-    assert list_running(pool) == ["a"]
+    next(pool.run(make_configs(1), CONTEXT, 3))
+    assert list_running(pool) == [0]
     assert dead not in pool.workers
+
+
+@pytest.mark.slow
+def test_workers_stay_for_the_next_call_and_end_with_the_executor(tmp_path):
+    config = make_config(model={"name": "majority"})
+    context = RunContext(Reporter(quiet=True), command="of this call")
+    with local.opened(tmp_path, ExecutorConfig(jobs=2)) as executor:
+        first, second = config, config.model_copy(update={"seed": 1})
+        assert executor.execute([first], context) == []
+        [worker] = executor.pool.workers
+        assert executor.execute([second], replace(context, command="of the next")) == []
+        assert executor.pool.workers == [worker]
+        assert worker.process.is_alive()
+    assert not worker.process.is_alive()
+    commands = [RunDirectory.of(c, tmp_path).read_meta()["command"] for c in (first, second)]
+    assert commands == ["of this call", "of the next"]
+
+
+def test_threads_of_the_context_come_before_those_of_the_jobs(monkeypatch, tmp_path):
+    seen = []
+    monkeypatch.setattr(
+        local._WorkerPool, "run", lambda self, configs, context, jobs: seen.append(context) or []
+    )
+    with local.opened(tmp_path, ExecutorConfig(jobs=2)) as executor:
+        executor.execute(make_configs(1), replace(CONTEXT, threads=7))
+        executor.execute(make_configs(1), CONTEXT)
+    assert [context.threads for context in seen] == [7, max(1, count_processors() // 2)]
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many", "1.5", ""])

@@ -36,13 +36,13 @@ def make_config(**sections):
 def make_job(tmp_path, **options):
     """Return a job for a machine that does not share the driver's disk."""
     fields = {
+        "name": "majority seed 42",
         "packed": PackedConfig.of(make_config()),
         "root": tmp_path,
         "marker": tmp_path / "none",
         "context": {"device": "cpu"},
         "environment": {},
         "inputs": None,
-        "is_retry": False,
     }
     return worker.Job(**{**fields, **options})
 
@@ -239,7 +239,7 @@ root = Path("root").absolute()
 def work(job, log_queue):
     seed = job.packed.tree["seed"]
     with (root / f"tries-{seed}").open("a") as file:
-        file.write("again " if job.is_retry else "first ")
+        file.write("again " if job.context["lock_timeout_seconds"] else "first ")
     n_tries = len((root / f"tries-{seed}").read_text().split())
     sent = log_queue.put.remote(LogMessage(f"try {n_tries} of {seed}"))
     import ray
@@ -257,9 +257,9 @@ def work(job, log_queue):
 
 config = resolve({"dataset": {"name": "bbc"}, "model": {"name": "majority"}})
 configs = [config.model_copy(update={"seed": seed}) for seed in range(6)]
-for failure in executor.execute(
-    configs, root, RunContext(Reporter()), ExecutorConfig("ray", jobs=2), work=work
-):
+with executor.opened(root, ExecutorConfig("ray", jobs=2), work=work) as opened:
+    failures = opened.execute(configs, RunContext(Reporter()))  # Standard output is Ray's.
+for failure in failures:
     print(failure.config.seed, failure.error)
 print(sorted(path.name for path in root.iterdir() if path.name.startswith(".")))
 """
@@ -305,7 +305,7 @@ root = Path("root").absolute()
 def work(job, log_queue):
     (root / f"begun-{job.packed.tree['seed']}").touch()
     try:
-        while not (root / "begun-1").exists():
+        while not all((root / f"begun-{seed}").exists() for seed in range(2)):
             time.sleep(0.01)
         if job.packed.tree["seed"] == 1:
             return JobResult(DataError("no such dataset"))
@@ -319,7 +319,8 @@ config = resolve({"dataset": {"name": "bbc"}, "model": {"name": "majority"}})
 configs = [config.model_copy(update={"seed": seed}) for seed in range(6)]
 try:
     context, two = RunContext(Reporter()), ExecutorConfig("ray", jobs=2)
-    executor.execute(configs, root, context, two, work=work)
+    with executor.opened(root, two, work=work) as opened:
+        opened.execute(configs, context)
 except DataError as error:
     print(error)
 """
@@ -337,7 +338,7 @@ def test_a_dataset_that_the_driver_cannot_load_either_is_a_data_error(tmp_path, 
         raise LimitError("too large")
 
     monkeypatch.setattr(executor, "load_dataset", fail)
-    dispatcher = object.__new__(executor._Dispatcher)
+    dispatcher = object.__new__(executor._RayExecutor)
     dispatcher.context, dispatcher.datasets = RunContext(Reporter(quiet=True)), {}
     for _ in range(2):
         with pytest.raises(DataError, match=r"^too large$"):

@@ -1,24 +1,28 @@
-"""Fitting the model of a configuration: on several devices, and twice."""
+"""Fitting the model of a configuration: on several devices, twice, and in two stages."""
 
 import csv
 import json
+import math
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 
 import pytest
 
 from textclf.config.resolve import resolve
 from textclf.data.dataset import Split, TextDataset
-from textclf.errors import RequestError
+from textclf.errors import PrunedError, RequestError, RunError
 from textclf.experiment import evaluate
 from textclf.experiment.fit import _check_mirrored
+from textclf.experiment.fitted import FittedNetwork, FittedPipeline
 from textclf.experiment.run import RunContext, run_experiment
 from textclf.models._build import BuiltModel
 from textclf.runs import directory
 from textclf.runs.directory import RunDirectory
 from textclf.runtime.progress import Reporter
-from textclf.training.history import History
+from textclf.training.callbacks import Prune
+from textclf.training.history import History, PruningRule
 
 TWO_DEVICES = """
 import json, sys
@@ -225,3 +229,133 @@ def test_an_evaluation_on_examples_of_the_second_fit_says_so(fit_twice, capsys, 
     for split in ("validation", "test"):
         evaluate.evaluate_run(run, split, evaluate.EvaluationContext(Reporter()))
         assert (note in capsys.readouterr().err) == (split == "validation")
+
+
+@pytest.fixture
+def stages(tmp_path, tensorflow, monkeypatch):
+    """Return a function that runs a small model, only to its validation if asked to."""
+
+    def run(name, model="cnn", *, training=(), **context):
+        tree = {"dataset": {"name": "bbc"}, "model": {"name": model}}
+        tree["training"] = {"epochs": 3, "batch_size": 4, **dict(training)}
+        tree["evaluation"] = {"calibration": "temperature"}
+        if model == "cnn":
+            tree["model"] |= {"embedding_dim": 4, "filters": 4, "units": 4}
+            tree["text"] = {"num_words": 40, "sequence_length": 6}
+        found = RunDirectory(tmp_path / name)
+        context = {"load": lambda config: make_own_dataset(), **context}
+        result = run_experiment(
+            resolve(tree), found, RunContext(Reporter(quiet=True), "cpu", **context)
+        )
+        return found, result
+
+    return run
+
+
+def refuse(*arguments, **options):
+    raise AssertionError("a trial must not do this")
+
+
+TWO_STAGES = [
+    pytest.param("cnn", {"restore_best_weights": True, "schedule": "cosine"}, id="cnn"),
+    pytest.param("cnn", {"refit": True}, id="refit"),
+    pytest.param("tfidf-svc", {}, id="tfidf-svc"),
+]
+
+
+@pytest.mark.parametrize(("model", "training"), TWO_STAGES)
+def test_a_validated_run_gets_only_the_test_evaluation(stages, monkeypatch, model, training):
+    expected, _ = stages("expected", model, training=training)
+    with monkeypatch.context() as patch:
+        for kind in (FittedNetwork, FittedPipeline):
+            patch.setattr(kind, "predict_test", refuse)
+        run, validation = stages("run", model, training=training, validate_only=True)
+    assert (run.is_validated, run.is_finished) == (True, False)
+    assert (validation.split, validation.evaluation.n_examples) == ("validation", 12)
+    assert run.read_meta()["test_evaluations"] == 0
+    again, same = stages("run", model, training=training, validate_only=True, load=refuse)
+    assert same == validation == again.read_validation()
+
+    with monkeypatch.context() as patch:  # Nothing is fitted on the training split again.
+        if not training.get("refit"):
+            patch.setattr("keras.Model.fit", refuse)
+            patch.setattr("textclf.experiment.fit.fit_model", refuse)
+        finished, result = stages("run", model, training=training)
+    assert result.split == "test"
+    assert finished.read_meta()["test_evaluations"] == 1
+    assert finished.find_damage() == []
+    predictions = [(found.path / "predictions.npz").read_bytes() for found in (finished, expected)]
+    assert predictions[0] == predictions[1]
+    metrics = [found.read_validation().evaluation.metrics for found in (finished, expected)]
+    assert metrics[0] == metrics[1]
+    assert not [path.name for path in finished.path.iterdir() if "checkpoint" in path.name]
+
+
+def test_a_model_of_the_second_fit_does_not_replace_that_of_the_first(stages, monkeypatch):
+    training = {"refit": True}
+    expected, _ = stages("expected", "tfidf-svc", training=training)
+    stages("run", "tfidf-svc", training=training, validate_only=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(RunDirectory, "finish", interrupt)  # After model.skops is written.
+        with pytest.raises(KeyboardInterrupt):
+            stages("run", "tfidf-svc", training=training)
+    run, _ = stages("run", "tfidf-svc", training=training)
+    predictions = [(found.path / "predictions.npz").read_bytes() for found in (run, expected)]
+    assert predictions[0] == predictions[1]
+    metrics = [found.read_validation().evaluation.metrics for found in (run, expected)]
+    assert metrics[0] == metrics[1]
+
+
+def interrupt(*arguments, **options):
+    raise KeyboardInterrupt
+
+
+def test_a_validated_model_is_not_evaluated_on_another_dataset(stages):
+    stages("run", "tfidf-svc", validate_only=True)
+    with pytest.raises(RunError, match=r"the dataset has changed since .* was made"):
+        stages(
+            "run",
+            "tfidf-svc",
+            load=lambda config: replace(make_own_dataset(), label_names=("a", "c")),
+        )
+
+
+def test_a_finished_run_has_its_validation_too(stages):
+    run, _ = stages("run", "tfidf-svc")
+    _, validation = stages("run", "tfidf-svc", validate_only=True, load=refuse)
+    assert validation.split == "validation"
+    (run.path / "validation.json").unlink()  # As in a run of an earlier version.
+    with pytest.raises(RunError, match=r"has no validation\.json; run: textclf train .* --force$"):
+        stages("run", "tfidf-svc", validate_only=True, load=refuse)
+
+
+def test_the_checkpoint_of_a_validated_run_has_no_optimizer_state(stages):
+    run, _ = stages("run", validate_only=True)
+    checkpoint = run.read_checkpoint()
+    assert len(checkpoint.rows) == 3
+    # Embedding, convolution and two dense layers, and the state of two dropout layers.
+    assert len(checkpoint.variables) == 9
+    assert checkpoint.best_weights == []
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["at once", "killed after its epoch"])
+def test_a_run_is_pruned_after_the_first_epoch_below_the_threshold(
+    stages, monkeypatch, tmp_path, is_killed
+):
+    rule = PruningRule("val_loss", (math.nan, 0.0, 9.0))
+    options = {"validate_only": True, "pruning": rule}
+    if is_killed:
+        with monkeypatch.context() as patch:
+            patch.setattr(Prune, "on_epoch_end", interrupt_in_second_epoch)
+            with pytest.raises(KeyboardInterrupt):
+                stages("run", **options)
+    with pytest.raises(PrunedError, match=r"^pruned after epoch 2: the best val_loss is 0\.\d+,"):
+        stages("run", **options)
+    run = RunDirectory(tmp_path / "run")
+    assert (run.is_validated, run.read_checkpoint()) == (False, None)
+    assert [row.epoch for row in run.read_history()] == [1, 2]
+
+
+def interrupt_in_second_epoch(self, epoch, logs):
+    if epoch == 1:
+        raise KeyboardInterrupt

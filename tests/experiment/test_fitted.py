@@ -48,6 +48,7 @@ def test_report_has_the_metrics_before_and_after(run):
     assert stored == vars(report)
 
 
+@pytest.mark.slow
 def test_saved_model_gives_the_stored_probabilities_also_in_a_new_process(run, tmp_path):
     evaluation = textclf.evaluate(run, quiet=True)
     assert evaluation.metrics == run.evaluation.metrics

@@ -136,7 +136,7 @@ def test_file_that_is_not_regular_is_not_read(cli, run, name):
     (run.path / name).symlink_to("/dev/zero")
     result = cli("runs", "check", run.path, "--format", "json")
     if name == "evaluation.json":
-        assert [row["state"] for row in result.json] == ["unfinished"]
+        assert [row["state"] for row in result.json] == ["validated"]
     else:
         assert {row["state"] for row in result.json} == {"damaged"}
         assert cli("evaluate", run.path).code == 1
@@ -172,7 +172,8 @@ def test_check_names_every_problem_and_changes_nothing(cli, run, tmp_path):
     lost = RunDirectory(shutil.copytree(run.path, tmp_path / "runs" / "lost"))
     (lost.path / "config.yaml").unlink()
     unfinished = shutil.copytree(run.path, tmp_path / "runs" / "unfinished")
-    (unfinished / "evaluation.json").unlink()
+    for name in ("evaluation.json", "validation.json"):
+        (unfinished / name).unlink()
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     result = cli("runs", "check", "--run-root", "runs", "--format", "json")
     assert result.code == 3

@@ -30,12 +30,21 @@ def test_evaluation_json_has_the_documented_fields_and_is_read_as_it_was_written
         "n_parameters",
         "train_seconds",
         "examples_per_second",
+        "n_train_examples",
     }
     assert json.loads(json.dumps(Result.from_json(content).to_json())) == content
     assert content["n_epochs"] == 3
     assert content["n_examples"] == 64
     low, high = content["intervals"]["accuracy"]
     assert low < content["metrics"]["accuracy"] < high
+
+
+def test_training_sizes_and_folds_that_cannot_be_are_damage(smoke_run):
+    content = json.loads((smoke_run / "evaluation.json").read_text())
+    for key in ("n_train_examples", "train_fraction", "train_per_label", "folds", "fold"):
+        for value in (0, -1):
+            with pytest.raises(ValueError, match=key):
+                Result.from_json({**content, key: value})
 
 
 def test_evaluation_json_agrees_with_the_predictions(run):

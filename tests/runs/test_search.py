@@ -89,6 +89,23 @@ def test_runs_of_a_folder_that_cannot_be_read_are_left_out_with_a_message(run, r
         read_finished([run.path, lost.path], Reporter())
 
 
+def test_several_unfinished_runs_of_a_folder_are_left_out_in_one_line(run, root, capsys):
+    others = [write_run(root, "cnn", [True, False, True], seed=seed)[0] for seed in (1, 2, 3)]
+    for other in others:
+        (other.path / "evaluation.json").unlink()
+    [(found, _)] = read_finished([root], Reporter())
+    assert found.path == run.path
+    (others[1].path / "validation.json").write_text("{}")
+    read_finished([root], Reporter())
+    start, end = "left out: 3 runs that are not finished", f", such as {others[0].path}"
+    assert capsys.readouterr().err.splitlines() == [
+        f"{start}{end}",
+        f"{start} (1 of them validated){end}",
+    ]
+    with pytest.raises(RunError, match="is not finished"):
+        read_finished([root, others[0].path], Reporter())
+
+
 def test_only_runs_of_the_models_that_are_named_are_read(run, root):
     write_run(root, "cnn", [True, False, True])
     [(found, result)] = read_finished([root], Reporter(), models=["mlp"])
@@ -106,7 +123,7 @@ def test_one_run_is_not_called_runs(run, root):
 
 
 def test_a_run_is_described_with_its_state(run, tmp_path):
-    names = {"dataset": "bbc", "model": "mlp", "seed": 1}
+    names = {"dataset": "bbc", "model": "mlp", "fold": None, "seed": 1}
     finished = run.finish_time.isoformat(timespec="seconds")
     assert describe_run(run) == {
         "run": str(run.path),
@@ -124,11 +141,17 @@ def test_a_run_is_described_with_its_state(run, tmp_path):
     assert describe_run(run) == {**unknown, "state": "damaged", **names}
     path.unlink()
     assert describe_run(run) == {**unknown, "state": "unfinished", **names}
+    (run.path / "validation.json").write_text("{}")
+    assert describe_run(run) == {**unknown, "state": "validated", **names}
+    (run.path / "validation.json").unlink()
     with run.lock():
         assert describe_run(run) == {**unknown, "state": "in use", **names}
     (run.path / "config.yaml").write_text("")
     names = dict.fromkeys(names)
     assert describe_run(run) == {**unknown, "state": "unfinished", **names}
+    (run.path / "validation.json").write_text("{}")
+    assert describe_run(run) == {**unknown, "state": "validated", **names}
+    (run.path / "validation.json").unlink()
 
 
 def test_an_unfinished_run_is_described_when_its_dataset_is_gone(tmp_path):
@@ -142,3 +165,16 @@ def test_an_unfinished_run_is_described_when_its_dataset_is_gone(tmp_path):
     row = describe_run(run)
     name = f"{tmp_path.name}/own.csv"
     assert (row["state"], row["dataset"], row["model"]) == ("unfinished", name, "cnn")
+
+
+def test_folds_with_the_same_seed_are_different_runs(root, capsys):
+    settings = [{"dataset.folds": 2, "dataset.fold": fold} for fold in (1, 2)]
+    runs = [write_run(root, "cnn", [True, False], settings=s, digest=str(s)) for s in settings]
+    assert len({result.fingerprint for _, result in runs}) == 1
+    assert [run.path.parts[-2:] for run, _ in runs] == [("fold-1", "seed-1"), ("fold-2", "seed-1")]
+    found = read_finished([root], Reporter(), models=["cnn"])
+    assert [result.fold for _, result in found] == [1, 2]
+    shutil.copytree(runs[1][0].path, root / "copy")
+    assert len(read_finished([root], Reporter(), models=["cnn"])) == 2
+    assert "repeats the configuration and seed" in capsys.readouterr().err
+    assert [describe_run(run)["fold"] for run, _ in runs] == [1, 2]

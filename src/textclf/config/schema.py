@@ -30,6 +30,11 @@ RESULTS_VERSION = 5
 other results."""
 
 
+LATER_KEYS = {"train_fraction", "folds", "fold", "folds_of"}
+"""Keys that are newer than datasets in Python files, whose fingerprints contain defaults; those of
+these keys are left out, so that finished runs are still found."""
+
+
 class Section(BaseModel):
     """Base of all sections: unknown keys are refused, and values cannot be changed."""
 
@@ -93,11 +98,62 @@ class DatasetConfig(NamedSection):
         description="maximum number of training examples per label, after `limit`; a smaller"
         " number selects some of those of a larger one",
     )
+    train_fraction: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        default=None,
+        description="fraction of the training examples that is used, after `limit`, stratified by"
+        " label; a smaller fraction selects some of those of a larger one",
+    )
+    folds: Annotated[int, Field(ge=2, le=1_000)] | None = Field(
+        default=None,
+        description="number of folds of a cross-validation, which replace the splits; `compare"
+        " --folds` sets it",
+    )
+    fold: int | None = Field(
+        default=None,
+        validate_default=True,
+        description="fold that is the test split, from 1; not part of the fingerprint",
+    )
+    folds_of: Literal["train", "all"] = Field(
+        default="train",
+        description="examples that are divided into folds: `train` (training and validation"
+        " splits) or `all` (the test split too)",
+    )
+
+    @field_validator("train_fraction")
+    @classmethod
+    def _leave_out_whole(cls, value: float | None) -> float | None:
+        # All examples are the same configuration, whose finished runs are found.
+        return None if value == 1 else value
+
+    @field_validator("fold")
+    @classmethod
+    def _check_fold(cls, value: int | None, info: ValidationInfo) -> int | None:
+        folds = info.data.get("folds")
+        if folds is None and value is not None and "folds" in info.data:
+            raise ValueError("should be null without dataset.folds, the number of folds")
+        if folds is not None and (value is None or not 1 <= value <= folds):
+            raise ValueError(
+                f"should be a number from 1 to dataset.folds, which is {folds} (`textclf compare"
+                f" --folds {folds}` runs every fold)"
+            )
+        return value
+
+    @field_validator("folds_of")
+    @classmethod
+    def _check_folds_of(cls, value: str, info: ValidationInfo) -> str:
+        if value != "train" and info.data.get("folds") is None:
+            raise ValueError("should be train without dataset.folds, the number of folds")
+        return value
 
     @property
     def folder_name(self) -> str:
         """The name of the folder of its runs, which is part of the fingerprint."""
         return self.short_name
+
+    @property
+    def whole(self) -> Self:
+        """The dataset with all of its training examples."""
+        return self.model_copy(update={"train_fraction": None, "train_per_label": None})
 
 
 class SplitConfig(DatasetConfig):
@@ -285,7 +341,14 @@ class ExperimentConfig(Section):
         tree = self.list_settings(exclude_defaults=True)
         for key, section in (("dataset", self.dataset), ("model", self.model)):
             if section.code:
-                tree[key] = section.model_dump(mode="json")
+                given = section.model_dump(mode="json", exclude_defaults=True)
+                tree[key] = {
+                    name: value
+                    for name, value in section.model_dump(mode="json").items()
+                    if name in given or name not in LATER_KEYS
+                }
+        # Like the seed: the folds of a model are runs of one configuration.
+        tree["dataset"].pop("fold", None)
         # A file may be moved.
         tree["dataset"]["name"] = self.dataset.folder_name
         tree["model"]["name"] = self.model.short_name
@@ -293,9 +356,17 @@ class ExperimentConfig(Section):
         return hashlib.sha256(content.encode()).hexdigest()[:10]
 
     @property
+    def identity(self) -> tuple[str, int | None, int]:
+        """What identifies a run: fingerprint, fold and seed."""
+        return self.fingerprint, self.dataset.fold, self.seed
+
+    @property
     def run_name(self) -> str:
         """The name of the run in the messages of a comparison."""
-        return f"{self.model.short_name} seed {self.seed}"
+        keys = ("train_fraction", "train_per_label", "fold")
+        given = {key: value for key in keys if (value := getattr(self.dataset, key))}
+        which = "".join(f" {key} {value:g}" for key, value in given.items())
+        return f"{self.model.short_name}{which} seed {self.seed}"
 
     def to_yaml(self) -> str:
         """Return YAML that resolves to the same configuration."""

@@ -4,7 +4,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from textclf.config.schema import DatasetConfig, ExperimentConfig
 from textclf.data.dataset import TextDataset
@@ -54,6 +54,29 @@ class ExecutorConfig:
             raise RequestError("--ray-address is empty: give ray://HOST:10001, or auto")
 
 
+class Executor(Protocol):
+    """Runs many configurations, several at once."""
+
+    def allocate(self, configs: Sequence[ExperimentConfig], context: RunContext) -> tuple[int, int]:
+        """Return how many of the configurations run at once, and the threads of each."""
+
+    def execute(self, configs: Sequence[ExperimentConfig], context: RunContext) -> list[Failure]:
+        """Run configurations with the same dataset, and return the failures."""
+
+
+def name_runs(configs: Sequence[ExperimentConfig]) -> list[str]:
+    """Return the names of runs in messages, with fingerprints if a model has several."""
+    fingerprints: dict[str, set[str]] = {}
+    for config in configs:
+        fingerprints.setdefault(config.run_name, set()).add(config.fingerprint)
+    return [
+        f"{config.run_name} ({config.fingerprint})"
+        if len(fingerprints[config.run_name]) > 1
+        else config.run_name
+        for config in configs
+    ]
+
+
 def make_failure(config: ExperimentConfig, error: TextclfError) -> Failure:
     """Return the failure of a run; raise a DataError, which every other run would repeat."""
     if isinstance(error, DataError):
@@ -86,9 +109,10 @@ def run_all(
     missing = [config for path, config in by_path.items() if not RunDirectory(path).is_finished]
     failures: list[Failure] = []
     if missing:
-        execute, absent = load_module("executors", executor.name).execute, list_absent_folders(root)
+        absent = list_absent_folders(root)
         try:
-            failures += execute(missing, root, context, executor)
+            with load_module("executors", executor.name).opened(root, executor) as opened:
+                failures += opened.execute(missing, context)
         finally:  # Runs that fail at the same time leave the folders that they share.
             for path in by_path:
                 folders = (path, *path.parents)

@@ -38,31 +38,41 @@ class StartFailed:
     error: TextclfError
 
 
+Device = tuple[str, int | None]
+"""Device and number of threads that TensorFlow starts with."""
+
+
 class Worker:
     """A process that runs one experiment after the other.
 
+    Args:
+        root: Root of the run directories.
+        device: What TensorFlow starts with before the first run; None if it does not start.
+
     Attributes:
         config: Configuration that is running; None if the worker is idle.
+        name: Name of the run in messages.
         is_silent: Whether it has sent no message, and so has probably not allocated its memory.
     """
 
-    def __init__(self, root: Path, context: RunContext, *, start_tensorflow: bool) -> None:
+    def __init__(self, root: Path, device: Device | None) -> None:
         processes = multiprocessing.get_context("spawn")
         self.connection, child_connection = processes.Pipe()
-        # A reporter cannot be sent to another process.
-        fields = {name: value for name, value in vars(context).items() if name != "reporter"}
         self.process = processes.Process(
-            target=work, args=(child_connection, root, fields, start_tensorflow), daemon=True
+            target=work, args=(child_connection, root, device), daemon=True
         )
         self.process.start()
         child_connection.close()
         self.config: ExperimentConfig | None = None
+        self.name = ""
         self.is_silent = True
 
-    def begin(self, config: ExperimentConfig) -> None:
+    def begin(self, config: ExperimentConfig, context: RunContext, name: str) -> None:
         """Send a configuration to run; OSError if the process has died."""
-        self.connection.send(PackedConfig.of(config))
-        self.config = config
+        # A reporter cannot be sent to another process.
+        fields = {name: value for name, value in vars(context).items() if name != "reporter"}
+        self.connection.send((PackedConfig.of(config), fields))
+        self.config, self.name = config, name
 
     def receive(self) -> LogMessage | RunEnded | StartFailed:
         """Receive a message; the death of the process is the end of its run."""
@@ -120,16 +130,13 @@ def _interrupt_when_orphaned(parent_sentinel: int) -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def work(
-    connection: Connection, root: Path, fields: dict[str, Any], start_tensorflow: bool
-) -> None:
-    """Run every configuration that is received.
+def work(connection: Connection, root: Path, device: Device | None) -> None:
+    """Run every configuration that is received, with fields of a `RunContext`.
 
     Args:
         connection: Connection to the parent.
         root: Root of the run directories.
-        fields: Fields of the `RunContext` other than the reporter.
-        start_tensorflow: Whether TensorFlow starts before the first configuration is received.
+        device: What TensorFlow starts with before a configuration is received; None without it.
     """
 
     def send(message: LogMessage) -> None:
@@ -138,11 +145,11 @@ def work(
         except OSError as error:  # The parent is gone.
             raise KeyboardInterrupt from error
 
-    context = RunContext(ForwardingReporter(send), **fields)
+    reporter = ForwardingReporter(send)
     with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
         try:
-            if start_tensorflow:
-                backend.start(context.device, threads=context.threads)
+            if device:
+                backend.start(device[0], threads=device[1])
         except TextclfError as error:
             connection.send(StartFailed(error))
             return
@@ -150,9 +157,10 @@ def work(
         if parent := multiprocessing.parent_process():
             _obey(parent)
         while True:
-            packed: PackedConfig = connection.recv()
-            config = attempt(packed.unpack, context.reporter)
+            packed, fields = connection.recv()
+            config = attempt(packed.unpack, reporter)
             if isinstance(config, ExperimentConfig):
+                context = RunContext(reporter, **fields)
                 connection.send(RunEnded(run_here(config, root, context)))
             else:
                 connection.send(RunEnded(config))

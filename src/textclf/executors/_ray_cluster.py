@@ -137,6 +137,15 @@ def check_resources(wanted: ResourcesConfig, context: RunContext, address: str |
     context.reporter.warning(f"{problem}; waiting for one to join; press Ctrl-C to stop")
 
 
+def count_runs_at_once(wanted: ResourcesConfig) -> int:
+    """Return how many runs the machines of the cluster have resources for."""
+    import ray
+
+    asked = {name: n for name, n in to_ray_resources(wanted).items() if n}
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return sum(int(min(m.get(name, 0) // n for name, n in asked.items())) for m in machines)
+
+
 def to_ray_resources(wanted: ResourcesConfig) -> dict[str, float]:
     """Return the resources of a run under Ray's names."""
     return {"CPU": wanted.cpus or 1, "GPU": wanted.gpus, "memory": wanted.n_bytes}

@@ -45,23 +45,23 @@ class Job:
     """A run to execute.
 
     Attributes:
+        name: Name of the run in messages.
         packed: Configuration to run.
         root: Root of the run directories on the driver's disk.
         marker: File in the root; a machine that sees it shares the driver's disk.
         context: Fields of `RunContext` other than the reporter and the loader.
         environment: Environment variables that name folders on a shared disk.
         inputs: None until a machine has asked for them.
-        is_retry: Whether the run was lost before.
         version: Version of textclf on the driver.
     """
 
+    name: str
     packed: PackedConfig
     root: Path
     marker: Path
     context: Mapping[str, Any]
     environment: Mapping[str, str]
     inputs: JobInputs | None
-    is_retry: bool
     version: str = __version__
 
 
@@ -115,10 +115,9 @@ def run_job(job: Job, log_queue: Any) -> JobResult:
         os.environ.update(job.environment)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # It may have been ignored.
     context = RunContext(
-        ForwardingReporter(_make_sender(config, log_queue)),
+        ForwardingReporter(_make_sender(job.name, log_queue)),
         **job.context,
         load=_find_loader(job),
-        lock_timeout_seconds=LOCK_TIMEOUT_SECONDS if job.is_retry else 0,
     )
     with contextlib.ExitStack() as stack:
         root = job.root
@@ -128,9 +127,9 @@ def run_job(job: Job, log_queue: Any) -> JobResult:
         return _run(job, config, root, context, is_shared=is_shared)
 
 
-def _make_sender(config: ExperimentConfig, log_queue: Any) -> Callable[[LogMessage], None]:
+def _make_sender(name: str, log_queue: Any) -> Callable[[LogMessage], None]:
     def send(message: LogMessage) -> None:
-        text = f"{config.run_name}: {message.text}"
+        text = f"{name}: {message.text}"
         sent = log_queue.put.remote(replace(message, text=text))
         if message.is_warning:  # It must have arrived when the job ends.
             import ray

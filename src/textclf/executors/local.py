@@ -1,5 +1,6 @@
 """Executes runs on this machine: one after the other, or several at once in processes."""
 
+import contextlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ from textclf.executors._base import (
     STEP_TIMEOUT_SECONDS,
     ExecutorConfig,
     make_failure,
+    name_runs,
     run_here,
 )
 from textclf.executors._local_worker import RunEnded, StartFailed, Worker, signals_held_back
@@ -23,17 +25,43 @@ from textclf.runtime.machine import count_processors, measure_free_memory
 from textclf.runtime.progress import LogMessage, Reporter
 
 
-def execute(
-    configs: Sequence[ExperimentConfig], root: Path, context: RunContext, executor: ExecutorConfig
-) -> list[Failure]:
-    """Run configurations one after the other in this process, or several at once in others."""
-    jobs = choose_jobs(context.device, configs) if executor.jobs == "auto" else executor.jobs or 1
-    if jobs > 1:
-        return _run_in_processes(configs, root, context, jobs)
-    if has_network(configs):  # A device that no network can use is reported once.
-        backend.start(context.device, threads=context.threads or configs[0].resources.cpus)
-    errors = ((config, run_here(config, root, context)) for config in configs)
-    return [make_failure(config, error) for config, error in errors if error]
+@contextlib.contextmanager
+def opened(root: Path, config: ExecutorConfig) -> Iterator["_LocalExecutor"]:
+    """Yield an executor whose processes end with the block."""
+    executor = _LocalExecutor(root, config)
+    try:
+        yield executor
+    finally:
+        executor.pool.end()
+
+
+class _LocalExecutor:
+    """Runs configurations one after the other in this process, or several at once in others."""
+
+    def __init__(self, root: Path, config: ExecutorConfig) -> None:
+        self.root, self.jobs = root, config.jobs or 1
+        self.pool = _WorkerPool(root)
+
+    def allocate(self, configs: Sequence[ExperimentConfig], context: RunContext) -> tuple[int, int]:
+        """Return how many of the configurations run at once, and the threads of each.
+
+        Threads depend on the jobs asked for, so that the last run, which is alone, and a resumed
+        run give the same digits.
+        """
+        jobs = choose_jobs(context.device, configs) if self.jobs == "auto" else self.jobs
+        cpus = context.threads or configs[0].resources.cpus
+        return jobs, cpus or max(1, count_processors() // jobs)
+
+    def execute(self, configs: Sequence[ExperimentConfig], context: RunContext) -> list[Failure]:
+        """Run configurations, and return the failures."""
+        jobs, threads = self.allocate(configs, context)
+        if jobs > 1:
+            context = replace(context, threads=threads)
+            return _run_in_processes(self.pool, configs, context, jobs)
+        if has_network(configs):  # A device that no network can use is reported once.
+            backend.start(context.device, threads=context.threads or configs[0].resources.cpus)
+        errors = ((config, run_here(config, self.root, context)) for config in configs)
+        return [make_failure(config, error) for config, error in errors if error]
 
 
 def choose_jobs(device: str, configs: Sequence[ExperimentConfig]) -> int:
@@ -46,30 +74,22 @@ def choose_jobs(device: str, configs: Sequence[ExperimentConfig]) -> int:
 
 
 def _run_in_processes(
-    configs: Sequence[ExperimentConfig], root: Path, context: RunContext, jobs: int
+    pool: "_WorkerPool", configs: Sequence[ExperimentConfig], context: RunContext, jobs: int
 ) -> list[Failure]:
     """Run configurations in ``jobs`` processes, and return the failures."""
-    # The number of threads depends on the jobs asked for, so that the last run, which is alone, and
-    # a resumed run give the same digits.
-    threads = configs[0].resources.cpus or max(1, count_processors() // jobs)
-    memory = max(config.resources.n_bytes for config in configs)
-    reporter = context.reporter
-    n_runs, n_threads = format_count(len(configs), "run"), format_count(threads, "thread")
+    reporter, n_runs = context.reporter, format_count(len(configs), "run")
+    n_threads = format_count(context.threads or 1, "thread")
     reporter.info(f"{n_runs}, {jobs} at once with {n_threads} each")
-    context = replace(context, threads=threads)
-    pool = _WorkerPool(root, context, jobs, memory, start_tensorflow=has_network(configs))
     failures: list[Failure] = []
     try:
         with reporter.counting(len(configs)) as count:
-            for failure in pool.run(configs):
+            for failure in pool.run(configs, context, jobs):
                 if failure:
                     failures.append(failure)
                 count()
     except KeyboardInterrupt:
         reporter.info("run the same command again to resume each run after its last complete epoch")
         raise
-    finally:
-        pool.end()
     return failures
 
 
@@ -78,37 +98,43 @@ class _WorkerPool:
 
     Args:
         root: Root of the run directories.
-        context: How each run is executed.
-        jobs: Maximum number of workers.
+
+    Attributes:
+        workers: Workers that are running an experiment or are idle.
+        jobs: Maximum number of those that are running.
         memory: Free bytes that a run needs to begin.
-        start_tensorflow: Whether workers start TensorFlow before their first run.
     """
 
-    def __init__(
-        self, root: Path, context: RunContext, jobs: int, memory: int, *, start_tensorflow: bool
-    ) -> None:
-        self.root, self.context, self.jobs, self.memory = root, context, jobs, memory
-        self.start_tensorflow = start_tensorflow
+    def __init__(self, root: Path) -> None:
+        self.root = root
         self.workers: list[Worker] = []
+        self.jobs = self.memory = 1
 
     @property
     def busy(self) -> list[Worker]:
         """The workers that are running an experiment."""
         return [worker for worker in self.workers if worker.config]
 
-    def run(self, configs: Sequence[ExperimentConfig]) -> Iterator[Failure | None]:
+    def run(
+        self, configs: Sequence[ExperimentConfig], context: RunContext, jobs: int
+    ) -> Iterator[Failure | None]:
         """Run all configurations; yield at the end of each, with the failure if it failed."""
-        waiting = deque(configs)
+        self.jobs, self.memory = jobs, max(config.resources.n_bytes for config in configs)
+        start_tensorflow = has_network(configs)
+        waiting = deque(zip(configs, name_runs(configs), strict=True))
         while waiting or self.busy:
             while waiting and self._has_room():
-                worker = self._find_idle() or self._start_worker()
+                worker = self._find_idle() or self._start_worker(
+                    context, start_tensorflow=start_tensorflow
+                )
+                config, name = waiting[0]
                 try:
-                    worker.begin(waiting[0])
+                    worker.begin(config, context, name)
                 except OSError:  # The process has just died.
                     self.workers.remove(worker)
                 else:
                     waiting.popleft()
-            yield from self._listen(self.context.reporter)
+            yield from self._listen(context.reporter)
 
     def end(self) -> None:
         """End idle workers, and let busy ones complete their step, as after Ctrl-C."""
@@ -148,9 +174,10 @@ class _WorkerPool:
         self.workers = [w for w in self.workers if w.config or w.process.is_alive()]
         return next((worker for worker in self.workers if not worker.config), None)
 
-    def _start_worker(self) -> Worker:
+    def _start_worker(self, context: RunContext, *, start_tensorflow: bool) -> Worker:
+        device = (context.device, context.threads) if start_tensorflow else None
         with signals_held_back():
-            worker = Worker(self.root, self.context, start_tensorflow=self.start_tensorflow)
+            worker = Worker(self.root, device)
             self.workers.append(worker)
         return worker
 
@@ -163,7 +190,7 @@ class _WorkerPool:
             assert config is not None  # noqa: S101 - for the type checker
             match worker.receive():
                 case LogMessage() as message:
-                    text = f"{config.run_name}: {message.text}"
+                    text = f"{worker.name}: {message.text}"
                     reporter.log(replace(message, text=text))
                 case StartFailed(error):
                     raise error

@@ -22,9 +22,22 @@ from textclf.executors._base import (
     ExecutorConfig,
     attempt,
     make_failure,
+    name_runs,
 )
-from textclf.executors._ray_cluster import check_resources, connected, to_ray_resources
-from textclf.executors._ray_worker import Job, JobInputs, JobResult, LogQueue, run_job
+from textclf.executors._ray_cluster import (
+    check_resources,
+    connected,
+    count_runs_at_once,
+    to_ray_resources,
+)
+from textclf.executors._ray_worker import (
+    LOCK_TIMEOUT_SECONDS,
+    Job,
+    JobInputs,
+    JobResult,
+    LogQueue,
+    run_job,
+)
 from textclf.experiment.run import RunContext
 from textclf.runs.directory import RunDirectory
 from textclf.runs.result import Failure
@@ -50,37 +63,31 @@ FOLDER_VARIABLES = (
 
 @dataclass
 class _Run:
-    """A submitted run, and how often it was lost."""
+    """A submitted run, its name in messages, and how often it was lost."""
 
     config: ExperimentConfig
+    name: str
     n_lost: int = 0
 
 
-def execute(
-    configs: Sequence[ExperimentConfig],
-    root: Path,
-    context: RunContext,
-    executor: ExecutorConfig,
-    *,
-    work: Callable[[Job, Any], JobResult] = run_job,
-) -> list[Failure]:
-    """Run configurations on a cluster, wherever the resources of a run are free.
+@contextlib.contextmanager
+def opened(
+    root: Path, config: ExecutorConfig, *, work: Callable[[Job, Any], JobResult] = run_job
+) -> Iterator["_RayExecutor"]:
+    """Connect to a cluster, and yield an executor of runs on it.
 
     Args:
-        configs: Configurations to run.
         root: Root of the run directories.
-        context: How each run is executed.
-        executor: Address of the cluster, and maximum number of runs at once.
+        config: Address of the cluster, and maximum number of runs at once.
         work: Function that a machine calls with each job.
 
     Raises:
-        RequestError: Ray is not installed, no cluster answers, or no machine has the resources.
+        RequestError: Ray is not installed, or no cluster answers.
     """
-    address = executor.ray_address or os.environ.get("RAY_ADDRESS")
-    limit = executor.jobs if isinstance(executor.jobs, int) else MAX_SUBMITTED
+    address = config.ray_address or os.environ.get("RAY_ADDRESS")
+    limit = config.jobs if isinstance(config.jobs, int) else None
     with connected(address), _marker(root) as marker:
-        check_resources(configs[0].resources, context, address)
-        return _Dispatcher(root, marker, context, work).run(configs, limit)
+        yield _RayExecutor(root, marker, address, limit, work)
 
 
 @contextlib.contextmanager
@@ -91,27 +98,47 @@ def _marker(root: Path) -> Iterator[Path]:
         yield Path(file.name)
 
 
-class _Dispatcher:
+class _RayExecutor:
     """Submits runs to Ray, prints their messages, and collects their files."""
 
+    context: RunContext
+
     def __init__(
-        self, root: Path, marker: Path, context: RunContext, work: Callable[[Job, Any], JobResult]
+        self,
+        root: Path,
+        marker: Path,
+        address: str | None,
+        limit: int | None,
+        work: Callable[[Job, Any], JobResult],
     ) -> None:
         import ray
 
         self.log_queue = _start_log_queue()
         # TensorFlow keeps the GPU that it saw first and its memory, so a process of a GPU run ends.
         self.work = {uses: ray.remote(max_calls=int(uses))(work) for uses in (False, True)}
-        self.root, self.marker, self.context = root, marker, context
+        self.root, self.marker, self.address, self.limit = root, marker, address, limit
         self.environment = _list_environment()
         self.running: dict[Any, _Run] = {}
         self.datasets: dict[str, Any] = {}
-        self.sends_inputs = self.is_stopping = False
+        self.is_checked = self.sends_inputs = self.is_stopping = False
 
-    def run(self, configs: Sequence[ExperimentConfig], limit: int) -> list[Failure]:
-        """Run all configurations, at most ``limit`` at once, and return the failures."""
-        waiting, failures = deque(map(_Run, configs)), list[Failure]()
-        reporter = self.context.reporter
+    def allocate(self, configs: Sequence[ExperimentConfig], context: RunContext) -> tuple[int, int]:
+        """Return how many of the configurations run at once, and the threads of each."""
+        self._check(configs, context)
+        wanted = configs[0].resources
+        jobs = self.limit or max(1, count_runs_at_once(wanted))
+        return jobs, context.threads or wanted.cpus or 1
+
+    def execute(self, configs: Sequence[ExperimentConfig], context: RunContext) -> list[Failure]:
+        """Run configurations wherever the resources of a run are free, and return the failures.
+
+        Raises:
+            RequestError: No machine has the resources.
+        """
+        self._check(configs, context)
+        self.context, limit = context, self.limit or MAX_SUBMITTED
+        waiting, failures = deque(map(_Run, configs, name_runs(configs))), list[Failure]()
+        reporter = context.reporter
         try:
             with reporter.counting(len(configs)) as count:
                 while waiting or self.running:
@@ -139,6 +166,12 @@ class _Dispatcher:
             raise
         return failures
 
+    def _check(self, configs: Sequence[ExperimentConfig], context: RunContext) -> None:
+        """Check once that a machine has the resources of a run."""
+        if not self.is_checked:
+            check_resources(configs[0].resources, context, self.address)
+        self.is_checked = True
+
     def _submit(self, run: _Run) -> Failure | None:
         """Submit a run; return the failure if its inputs cannot be made."""
         context, wanted = self.context, to_ray_resources(run.config.resources)
@@ -147,6 +180,7 @@ class _Dispatcher:
         except TextclfError as error:
             return make_failure(run.config, error)
         job = Job(
+            name=run.name,
             packed=PackedConfig.of(run.config),
             root=self.root.absolute(),
             marker=self.marker,
@@ -155,17 +189,21 @@ class _Dispatcher:
                 "device": context.device if wanted["GPU"] else "cpu",
                 "threads": context.threads or int(wanted["CPU"]),
                 "command": context.command,
+                "validate_only": context.validate_only,
+                "pruning": context.pruning,
+                "lock_timeout_seconds": (
+                    LOCK_TIMEOUT_SECONDS if run.n_lost else context.lock_timeout_seconds
+                ),
             },
             environment=self.environment,
             inputs=inputs,
-            is_retry=run.n_lost > 0,
         )
         task = self.work[wanted["GPU"] > 0].options(
             num_cpus=wanted["CPU"],
             num_gpus=wanted["GPU"],
             memory=wanted["memory"],
             max_retries=0,  # Losses are counted and reported by this class.
-            name=run.config.run_name,
+            name=run.name,
         )
         self.running[task.remote(job, self.log_queue)] = run
         return None
@@ -244,7 +282,7 @@ class _Dispatcher:
             return JobResult(
                 TextclfError(f"lost {MAX_LOSSES} times with its machine or process ({reason})")
             )
-        self.context.reporter.info(f"{run.config.run_name}: lost; starting again ({reason})")
+        self.context.reporter.info(f"{run.name}: lost; starting again ({reason})")
         return None
 
     def _cancel(self) -> None:

@@ -177,7 +177,9 @@ def _report_rows(rows: MatchedRows, reporter: Reporter) -> None:
 
 def format_title(config: ExperimentConfig) -> str:
     """Return which model the plots of a run are about."""
-    return f"{config.model.short_name} on {config.dataset.short_name}, seed {config.seed}"
+    dataset = config.dataset
+    fold = f", fold {dataset.fold} of {dataset.folds}" if dataset.fold else ""
+    return f"{config.model.short_name} on {dataset.short_name}{fold}, seed {config.seed}"
 
 
 def check_folder(output: Path) -> None:
@@ -227,9 +229,9 @@ def measure_subsets(
         return []
     # The published splits, so that runs with different training examples use the same ones.
     published = dataset
-    if config.dataset.drop_leaked or config.dataset.train_per_label:
-        whole = {"drop_leaked": False, "train_per_label": None}
-        published = load_dataset(config.dataset.model_copy(update=whole))
+    whole = config.dataset.whole.model_copy(update={"drop_leaked": False})
+    if whole != config.dataset:
+        published = load_dataset(whole)
     masks = select_subsets(published, split)
     return [SubsetAccuracy.of(name, correct[mask]) for name, mask in masks.items()]
 

@@ -2,14 +2,21 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from textclf.config.schema import ExperimentConfig
 from textclf.data.dataset import TextDataset
 from textclf.errors import RequestError, TextclfError
-from textclf.experiment.fitted import Fitted, FittedNetwork, FittedPipeline, calibrate
+from textclf.experiment.fitted import (
+    Fitted,
+    FittedNetwork,
+    FittedPipeline,
+    Probabilities,
+    calibrate,
+)
 from textclf.models._build import BuiltModel, build_model, find_fit, fit_model
+from textclf.models._calibration import Calibration
 from textclf.models._layers import SequenceConfig
 from textclf.runs.directory import RunDirectory
 from textclf.runs.result import Fit
@@ -43,6 +50,21 @@ def build(config: ExperimentConfig, dataset: TextDataset, *, phases: Phases) -> 
         return model
 
 
+@dataclass(frozen=True)
+class Validated:
+    """A model that was fitted on the training split, before anything sees the test split.
+
+    Attributes:
+        fitted: The model.
+        calibration: Its calibration; None without one.
+        probabilities: Calibrated, <float32>[validation examples, labels].
+    """
+
+    fitted: FittedPipeline | FittedNetwork
+    calibration: Calibration | None
+    probabilities: Probabilities
+
+
 def fit(
     config: ExperimentConfig,
     dataset: TextDataset,
@@ -50,34 +72,58 @@ def fit(
     run: RunDirectory,
     *,
     phases: Phases,
-    tensorboard: bool = False,
-) -> Fitted:
-    """Fit the model of a configuration, calibrate it, fit it again, and predict the test split.
-
-    It is fitted again, on training and validation examples together, only with ``training.refit``.
+    callbacks: Sequence[Any] = (),
+) -> Validated:
+    """Fit the model of a configuration on the training split, and calibrate it.
 
     Args:
         config: Configuration of the run.
         dataset: Its dataset.
         model: What `build` returned.
-        run: Run directory for checkpoints and event files.
+        run: Run directory, whose checkpoint or fitted model is used if there is one.
         phases: Reports progress.
-        tensorboard: Whether to write TensorBoard event files.
+        callbacks: Keras callbacks of the training, besides the display.
     """
-    callbacks = _tensorboard(run) if tensorboard else ()
-    fitted = _fit_once(config, dataset, model, run, phases=phases, callbacks=callbacks)
+    fitted: FittedPipeline | FittedNetwork | None = None
+    if model is None:
+        fitted = _read_pipeline(dataset, run)
+    if fitted is None:
+        fitted = _fit_once(config, dataset, model, run, phases=phases, callbacks=callbacks)
+    calibration, method, n_examples = None, config.evaluation.calibration, len(dataset.validation)
+    with phases("validate", f"predicting {n_examples:,} validation examples"):
+        if method != "none":
+            calibration = calibrate(method, fitted, dataset)
+        return Validated(fitted, calibration, fitted.predict_validation(calibration))
+
+
+def predict_test(
+    config: ExperimentConfig,
+    dataset: TextDataset,
+    validated: Validated,
+    run: RunDirectory,
+    *,
+    phases: Phases,
+) -> Fitted:
+    """Predict the test split, after fitting the model again with ``training.refit``.
+
+    It is then fitted on training and validation examples together.
+
+    Args:
+        config: Configuration of the run.
+        dataset: Its dataset.
+        validated: What `fit` returned.
+        run: Run directory for the checkpoints of the second fit.
+        phases: Reports progress.
+    """
+    fitted = validated.fitted
     fits = [Fit(("train",), len(dataset.train), fitted.n_epochs)]
     seconds, history = fitted.train_seconds, fitted.history
-    calibration, method = None, config.evaluation.calibration
-    if method != "none":
-        with phases("calibrate", f"calibrating on {len(dataset.validation):,} examples"):
-            calibration = calibrate(method, fitted, dataset)
     if config.training.refit:
         fitted, refit = _refit(config, dataset, history, run, phases=phases)
         fits.append(refit)
         seconds += fitted.train_seconds
     with phases("predict", f"predicting {len(dataset.test):,} test examples"):
-        predicted = fitted.predict_test(calibration)
+        predicted = fitted.predict_test(validated.calibration)
     return replace(predicted, history=history, train_seconds=seconds, fits=tuple(fits))
 
 
@@ -122,6 +168,14 @@ def _fit_once(
     return _fit_network(
         config, dataset, model, store, phases=phases, n_epochs=n_epochs, callbacks=callbacks
     )
+
+
+def _read_pipeline(dataset: TextDataset, run: RunDirectory) -> FittedPipeline | None:
+    """Return the scikit-learn model of a run that has been validated, but not evaluated."""
+    classifier = run.read_fitted_pipeline()
+    if classifier is None:
+        return None
+    return FittedPipeline(classifier, dataset, run.read_validation().train_seconds)
 
 
 def _fit_pipeline(
@@ -199,12 +253,6 @@ def _fill_embedding(
     elif coverage:
         reporter.note(coverage.describe())
     return coverage
-
-
-def _tensorboard(run: RunDirectory) -> list[Any]:
-    import keras
-
-    return [keras.callbacks.TensorBoard(str(run.tensorboard_path), write_graph=False)]
 
 
 def _check_vectors(config: ExperimentConfig, model: BuiltModel) -> None:

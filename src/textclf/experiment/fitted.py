@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,9 +69,16 @@ class FittedPipeline:
     history: None = None
     n_epochs: None = None
 
-    def score_validation(self) -> Scores:
-        """Return what is calibrated, <float64>[validation examples, labels]."""
+    @cached_property
+    def validation_scores(self) -> Scores:
+        """What is calibrated, <float64>[validation examples, labels]."""
         return self.classifier.score_texts(self.dataset.validation.texts)
+
+    def predict_validation(self, calibration: Calibration | None) -> Probabilities:
+        """Return the calibrated probabilities of the validation split."""
+        if calibration is None:
+            return self.classifier.predict_texts(self.dataset.validation.texts)
+        return calibration.apply(self.validation_scores).astype(np.float32)
 
     def predict_test(self, calibration: Calibration | None) -> Fitted:
         """Calibrate the classifier, and predict the test split, whose labels are not seen."""
@@ -112,11 +120,22 @@ class FittedNetwork:
         """Seconds of all epochs, including resumed ones."""
         return self.history.train_seconds
 
-    def score_validation(self) -> Scores:
-        """Return what is calibrated, <float64>[validation examples, labels]."""
+    @cached_property
+    def validation_scores(self) -> Scores:
+        """What is calibrated, <float64>[validation examples, labels]."""
+        return take_logarithm(self._uncalibrated_validation)
+
+    @cached_property
+    def _uncalibrated_validation(self) -> Probabilities:
         from textclf.text.classifier import predict
 
-        return take_logarithm(predict(self.classifier.network, self.inputs["validation"]))
+        return predict(self.classifier.network, self.inputs["validation"])
+
+    def predict_validation(self, calibration: Calibration | None) -> Probabilities:
+        """Return the calibrated probabilities of the validation split."""
+        if calibration is None:
+            return self._uncalibrated_validation
+        return self._calibrate(self._uncalibrated_validation, calibration)
 
     def predict_test(self, calibration: Calibration | None) -> Fitted:
         """Append the calibration, and predict the test split, whose labels are not seen."""
@@ -129,9 +148,16 @@ class FittedNetwork:
             return self._describe(classifier, before)
         calibrated = append_calibration(network, calibration)
         classifier = TextClassifier(classifier.encoder, calibrated, names)
-        # In the batches of the network, so that every bit is that of the calibrated network.
-        after = predict(make_calibration_network(calibration, n_labels=len(names)), before)
+        after = self._calibrate(before, calibration)
         return self._describe(classifier, after, calibration=calibration, uncalibrated=before)
+
+    def _calibrate(self, probabilities: Probabilities, calibration: Calibration) -> Probabilities:
+        """Return calibrated probabilities, with every bit that of the calibrated network."""
+        from textclf.text.classifier import predict
+
+        n_labels = len(self.classifier.label_names)
+        # In the batches of the network.
+        return predict(make_calibration_network(calibration, n_labels=n_labels), probabilities)
 
     def _describe(
         self, classifier: "TextClassifier", probabilities: Probabilities, **calibrated: Any
@@ -156,4 +182,4 @@ def calibrate(
     if method == "temperature-prior":
         counts = np.bincount(dataset.train.labels, minlength=len(dataset.label_names))
         prior = counts / len(dataset.train)
-    return fit_calibration(fitted.score_validation(), dataset.validation.labels, prior)
+    return fit_calibration(fitted.validation_scores, dataset.validation.labels, prior)

@@ -40,7 +40,7 @@ def reproduce(
     trees = [meta.get("config", {}), config.model_dump(mode="json")]
     decisive = [{key: tree[key] for key in tree if key != "resources"} for tree in trees]
     changed = list_differences(*decisive)
-    if changed or (config.fingerprint, config.seed) != (stored.fingerprint, stored.seed):
+    if changed or config.identity != stored.identity:
         raise GateError(f"{run.path}: the configuration has changed: {'; '.join(changed)}")
     if meta.get("n_threads") != count_processors():
         context = replace(context, threads=meta.get("n_threads"))

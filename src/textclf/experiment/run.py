@@ -10,16 +10,16 @@ from textclf.config.schema import DatasetConfig, ExperimentConfig
 from textclf.data.dataset import TextDataset
 from textclf.data.loading import load_dataset
 from textclf.data.summary import list_notes
-from textclf.errors import RequestError, format_unknown
+from textclf.errors import PrunedError, RequestError, format_unknown
 from textclf.evaluation.metrics import Evaluation
 from textclf.evaluation.temperature import CALIBRATION_METRICS, CalibrationReport
 from textclf.experiment.device import has_network, start_device
 from textclf.experiment.evaluate import evaluate_predictions, format_title
-from textclf.experiment.fit import build, fit
+from textclf.experiment.fit import Validated, build, fit, predict_test
 from textclf.experiment.fitted import Fitted
 from textclf.models._build import BuiltModel
 from textclf.runs.directory import RunDirectory
-from textclf.runs.result import Predictions, Result
+from textclf.runs.result import Fit, Predictions, Result
 from textclf.runtime.machine import (
     ENVIRONMENT_FIELDS,
     count_processors,
@@ -27,6 +27,7 @@ from textclf.runtime.machine import (
     measure_peak_memory,
 )
 from textclf.runtime.progress import Phases, Reporter
+from textclf.training.history import PruningRule
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,6 +43,8 @@ class RunContext:
         threads: TensorFlow's threads; None for those of the configuration, or all processors.
         tensorboard: Whether to write TensorBoard event files into the run directory.
         force: Whether to repeat a finished run.
+        validate_only: Whether to stop before the test split is predicted, as trials do.
+        pruning: When to stop a run that is worse than earlier ones; None never stops.
         command: Command line, for ``meta.json``.
         is_temporary: Whether the run directory is removed in any case, so that nothing resumes.
         load: Loads the dataset of a configuration.
@@ -53,6 +56,8 @@ class RunContext:
     threads: int | None = None
     tensorboard: bool = False
     force: bool = False
+    validate_only: bool = False
+    pruning: PruningRule | None = None
     command: str = ""
     is_temporary: bool = False
     load: Callable[[DatasetConfig], TextDataset] = load_dataset
@@ -64,31 +69,52 @@ def run_experiment(config: ExperimentConfig, run: RunDirectory, context: RunCont
 
     A new run that fails before its first checkpoint leaves nothing behind.
 
+    Returns:
+        The result on the test split; on the validation split if the context says so.
+
     Raises:
+        PrunedError: The run is worse than earlier ones.
         TextclfError: Any expected error.
     """
     if context.tensorboard and find_spec("tensorboard") is None:
         raise RequestError("--tensorboard needs TensorBoard: pip install 'textclf[tensorboard]'")
     with run.lock_for_training(timeout_seconds=context.lock_timeout_seconds):
         run.check(config, force=context.force)
-        if run.is_finished and not context.force:
-            context.reporter.info(f"already finished (--force repeats it): {run.path}")
-            return run.read_result()
+        if (result := _read_existing(run, context)) is not None:
+            return result
         phases = Phases(context.reporter)
         try:
             dataset, model, meta = _prepare(config, run, context, phases)
-            fitted = fit(
-                config, dataset, model, run, phases=phases, tensorboard=context.tensorboard
-            )
+            callbacks = _make_callbacks(run, context)
+            validated = fit(config, dataset, model, run, phases=phases, callbacks=callbacks)
             del model
+            result = _validate(config, dataset, run, validated, keep=context.validate_only)
+            if context.validate_only:
+                return result
+            fitted = predict_test(config, dataset, validated, run, phases=phases)
             gc.collect()  # Keras's graphs contain reference cycles.
             return _record(config, dataset, run, fitted, phases, meta)
+        except PrunedError:
+            run.remove_checkpoint()
+            raise
         except KeyboardInterrupt:
             if not context.is_temporary:
                 context.reporter.info(
                     "run the same command again to resume after the last complete epoch"
                 )
             raise
+
+
+def _read_existing(run: RunDirectory, context: RunContext) -> Result | None:
+    """Return the result of an earlier run in a directory; None if there is none to use."""
+    if context.force:
+        return None
+    if context.validate_only and (run.is_validated or run.is_finished):
+        return run.read_validation()
+    if not run.is_finished:
+        return None
+    context.reporter.info(f"already finished (--force repeats it): {run.path}")
+    return run.read_result()
 
 
 def _prepare(
@@ -124,7 +150,7 @@ def _prepare(
         "config": config.model_dump(mode="json"),
         "test_evaluations": test_evaluations,
     }
-    if run.read_checkpoint() is None:
+    if not run.has_checkpoint:
         run.write_meta(meta)
     else:
         begun = run.read_meta()
@@ -143,6 +169,47 @@ def _check_class_weight(config: ExperimentConfig, dataset: TextDataset) -> None:
             raise RequestError(
                 f"training.class_weight: {format_unknown('label', name, dataset.label_names)}"
             )
+
+
+def _make_callbacks(run: RunDirectory, context: RunContext) -> list[Any]:
+    """Return the Keras callbacks that the context asks for.
+
+    Raises:
+        PrunedError: An earlier process should have stopped the run.
+    """
+    callbacks: list[Any] = []
+    if context.tensorboard:
+        import keras
+
+        callbacks.append(keras.callbacks.TensorBoard(str(run.tensorboard_path), write_graph=False))
+    if context.pruning:
+        from textclf.training.callbacks import Prune
+
+        checkpoint = run.read_checkpoint()
+        callbacks.append(Prune(context.pruning, checkpoint.rows if checkpoint else ()))
+    return callbacks
+
+
+def _validate(
+    config: ExperimentConfig,
+    dataset: TextDataset,
+    run: RunDirectory,
+    validated: Validated,
+    *,
+    keep: bool,
+) -> Result:
+    """Evaluate the validation split, and write the result; ``keep`` also writes the model."""
+    first = validated.fitted
+    evaluation = evaluate_predictions(dataset, dataset.validation, validated.probabilities)
+    fits = (Fit(("train",), len(dataset.train), first.n_epochs),)
+    described = Fitted(
+        first.classifier, first.history, validated.probabilities, first.train_seconds, fits=fits
+    )
+    result = _summarize(config, dataset, "validation", described, evaluation)
+    if keep:
+        run.write_fitted(first.classifier)
+    run.write_validation(result)
+    return result
 
 
 def _record(
@@ -168,7 +235,7 @@ def _record(
         run.write_predictions(
             Predictions(dataset.test.index, dataset.test.labels, fitted.probabilities)
         )
-    result = _summarize(config, dataset, fitted, evaluation)
+    result = _summarize(config, dataset, "test", fitted, evaluation)
     run.finish(
         result,
         {
@@ -196,8 +263,13 @@ def _plot(
 
 
 def _summarize(
-    config: ExperimentConfig, dataset: TextDataset, fitted: Fitted, evaluation: Evaluation
+    config: ExperimentConfig,
+    dataset: TextDataset,
+    split: str,
+    fitted: Fitted,
+    evaluation: Evaluation,
 ) -> Result:
+    """Return the result of a model on a split."""
     history = fitted.history
     n_epochs = len(history.rows) if history else 0
     n_seen = sum(fit.n_examples * (fit.n_epochs or 1) for fit in fitted.fits)
@@ -206,8 +278,8 @@ def _summarize(
         model=config.model.short_name,
         fingerprint=config.fingerprint,
         seed=config.seed,
-        split="test",
-        split_digest=dataset.test.digest(dataset.label_names),
+        split=split,
+        split_digest=dataset.splits[split].digest(dataset.label_names),
         best_epoch=history.best_epoch if history else None,
         n_epochs=n_epochs,
         n_parameters=fitted.classifier.count_params(),
@@ -215,7 +287,12 @@ def _summarize(
         examples_per_second=n_seen / fitted.train_seconds,
         evaluation=evaluation,
         calibration=_report_calibration(config, dataset, fitted, evaluation),
-        fits=fitted.fits if config.training.refit else None,
+        fits=fitted.fits if len(fitted.fits) > 1 else None,
+        n_train_examples=fitted.fits[-1].n_examples,
+        train_fraction=config.dataset.train_fraction,
+        train_per_label=config.dataset.train_per_label,
+        folds=config.dataset.folds,
+        fold=config.dataset.fold,
     )
 
 

@@ -20,7 +20,14 @@ from textclf.config.loading import read_yaml
 from textclf.config.plugin import execute_file
 from textclf.config.resolve import resolve
 from textclf.config.schema import ExperimentConfig
-from textclf.errors import LimitError, RequestError, RunError, TextclfError, VersionError
+from textclf.errors import (
+    LimitError,
+    PrunedError,
+    RequestError,
+    RunError,
+    TextclfError,
+    VersionError,
+)
 from textclf.registry import find_packages, hash_code, read_code
 from textclf.runs.model_file import load_model
 from textclf.runs.result import Predictions, Result
@@ -55,7 +62,9 @@ if TYPE_CHECKING:
 
 FILES = (
     "evaluation.json",  # First, so that a half-removed run does not look finished.
+    "validation.json",
     "checkpoint.npz",
+    "checkpoint.skops",
     "checkpoint-refit.npz",
     "config.yaml",
     "dataset.py",
@@ -73,8 +82,9 @@ FILES = (
 CODE_FILES = {"dataset": "dataset.py", "model": "model.py"}
 """Copies of the Python files that sections of the configuration name."""
 
-CHECKPOINTS = ("checkpoint.npz", "checkpoint-refit.npz")
-"""Checkpoints of the first and of the second fit, which are removed when the run is finished."""
+CHECKPOINTS = ("checkpoint.npz", "checkpoint.skops", "checkpoint-refit.npz")
+"""Checkpoints of the first fit (of a network, of a scikit-learn model) and of the second fit, which
+are removed when the run is finished."""
 
 FINAL_FILES = tuple(
     name for name in FILES if name not in {"evaluation.json", "meta.json", *CHECKPOINTS}
@@ -95,6 +105,8 @@ class RunDirectory:
     def of(cls, config: ExperimentConfig, root: Path) -> "RunDirectory":
         """Return the directory of a configuration's run below ``root``."""
         folder = root / config.dataset.folder_name / config.model.short_name / config.fingerprint
+        if config.dataset.fold:
+            folder /= f"fold-{config.dataset.fold}"
         return cls(folder / f"seed-{config.seed}")
 
     @classmethod
@@ -124,6 +136,16 @@ class RunDirectory:
         return (self.path / "evaluation.json").is_file()
 
     @property
+    def is_validated(self) -> bool:
+        """Whether the model has been fitted and evaluated on the validation split."""
+        return (self.path / "validation.json").is_file()
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is something that the first fit resumes from."""
+        return any((self.path / f"checkpoint{end}").is_file() for end in (".npz", ".skops"))
+
+    @property
     def has_network(self) -> bool:
         """Whether the model of a finished run is a network, not one of scikit-learn."""
         return "model.skops" not in self._read_checksums()
@@ -147,7 +169,7 @@ class RunDirectory:
     def lock_for_training(self, *, timeout_seconds: float = 0) -> Iterator[None]:
         """Lock the directory; a new run that fails before its first checkpoint leaves nothing.
 
-        An earlier run stays, and so does a new one that the user interrupts, which resumes.
+        An earlier run stays, and so does a new one that is pruned, or that the user interrupts.
         """
         absent = list_absent_folders(self.path)
         with self.lock(timeout_seconds=timeout_seconds):
@@ -155,8 +177,8 @@ class RunDirectory:
             try:
                 yield
             except BaseException as error:
-                has_checkpoint = (self.path / "checkpoint.npz").is_file()
-                has_failed = isinstance(error, TextclfError) and not has_checkpoint
+                is_kept = isinstance(error, PrunedError) or self.has_checkpoint
+                has_failed = isinstance(error, TextclfError) and not is_kept
                 if is_new and not self.is_finished and (has_failed or not self.is_begun):
                     with contextlib.suppress(OSError):  # It must not replace the error.
                         self._remove(path for path in self.list_written() if path not in others)
@@ -179,11 +201,12 @@ class RunDirectory:
         elif not force:
             # What was run, even if config.yaml has been edited since.
             existing = self.read_result() if self.is_finished else self.read_config()
-            if (existing.fingerprint, existing.seed) != (config.fingerprint, config.seed):
+            if existing.identity != config.identity:
+                fingerprint, fold, seed = existing.identity
+                which = f"{fingerprint}, fold {fold}" if fold else fingerprint
                 raise RunError(
-                    f"{self.path} contains a run of another configuration"
-                    f" ({existing.fingerprint}, seed {existing.seed}); choose another --run-dir, or"
-                    " replace it with --force"
+                    f"{self.path} contains a run of another configuration ({which}, seed {seed});"
+                    " choose another --run-dir, or replace it with --force"
                 )
 
     def prepare(self, config: ExperimentConfig, *, force: bool) -> None:
@@ -290,6 +313,19 @@ class RunDirectory:
         with self._reading(name) as path:
             return load_model(path, packages=packages)
 
+    def read_fitted_pipeline(self) -> Any | None:
+        """Load the scikit-learn model of the first fit that `write_fitted` wrote.
+
+        Its Python file, if it has one, must have been executed. None if such a model does not
+        exist; RunError if it is damaged.
+        """
+        path = self.path / "checkpoint.skops"
+        if not (self.is_validated and path.is_file()):
+            return None
+        model = self.read_config().model
+        with reading(path, self._train_again):
+            return load_model(path, packages=find_packages("models", model.name, model.code))
+
     def write_predictions(self, predictions: Predictions) -> None:
         """Write the predictions on the test split."""
         with write_atomically(self.path / "predictions.npz") as temporary:
@@ -340,6 +376,41 @@ class RunDirectory:
                 f"the dataset has changed since {self.path} was made (digest {str(recorded)[:10]},"
                 f" now {digest[:10]}); {self._train_again}"
             )
+
+    def write_fitted(self, classifier: Any) -> None:
+        """Write what predicting the test split later needs, before the result on validation.
+
+        The weights of a network replace the checkpoint, which is three times as large. A
+        scikit-learn model is not `model.skops`, which is calibrated, and may be the second fit.
+        """
+        if classifier.file_suffix == ".skops":
+            with write_atomically(self.path / "checkpoint.skops") as temporary:
+                classifier.save(temporary)
+        elif checkpoint := self.read_checkpoint():
+            weights = classifier.network.variables
+            self.write_checkpoint(Checkpoint(checkpoint.rows, weights, []))
+
+    def write_validation(self, result: Result) -> None:
+        """Write the result on the validation split."""
+        write_text(self.path / "validation.json", format_json(result.to_json()))
+
+    def read_validation(self) -> Result:
+        """Read the result on the validation split.
+
+        Raises:
+            RunError: There is none, or it is damaged, or was written by another version.
+        """
+        path = self.path / "validation.json"
+        if not self.is_validated:
+            raise RunError(f"{self.path} has no validation.json; {self._train_again}")
+        with self._reading(path.name):
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            Result.check_version(content, path)
+            return Result.from_json(content)
+
+    def remove_checkpoint(self) -> None:
+        """Remove the checkpoint of a run that nothing is to resume."""
+        (self.path / "checkpoint.npz").unlink(missing_ok=True)
 
     def finish(self, result: Result, meta: dict[str, Any]) -> None:
         """Write ``meta.json`` with checksums of all files, then the result."""

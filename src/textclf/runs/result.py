@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import TypeAdapter
+from pydantic import PositiveFloat, PositiveInt, TypeAdapter
 
 from textclf.config.schema import ExperimentConfig
 from textclf.errors import TextclfError, VersionError
@@ -17,7 +17,15 @@ from textclf.evaluation.temperature import CalibrationReport
 SCHEMA_VERSION = 2
 """Version of ``evaluation.json``; raise it if a field changes its name or meaning."""
 
-OPTIONAL_FIELDS = ("calibration", "fits")
+OPTIONAL_FIELDS = (
+    "calibration",
+    "fits",
+    "n_train_examples",
+    "train_fraction",
+    "train_per_label",
+    "folds",
+    "fold",
+)
 """Fields of a result that are not in the file if they are None."""
 
 
@@ -55,6 +63,12 @@ class Result:
         evaluation: Its fields are beside the others in the file.
         calibration: How probabilities were calibrated; None, and not in the file, without it.
         fits: Both fits of a model that was fitted twice; None, and not in the file, otherwise.
+        n_train_examples: Number of examples that the model was fitted on; None for a run of a
+            version that did not record it.
+        train_fraction: Fraction of the training examples that was used; None for all.
+        train_per_label: Maximum number of training examples per label; None for all.
+        folds: Number of folds of the cross-validation; None without one.
+        fold: Fold that was evaluated, from 1; None without cross-validation.
     """
 
     dataset: str
@@ -71,6 +85,16 @@ class Result:
     evaluation: Evaluation
     calibration: CalibrationReport | None = None
     fits: tuple[Fit, ...] | None = None
+    n_train_examples: PositiveInt | None = None
+    train_fraction: PositiveFloat | None = None
+    train_per_label: PositiveInt | None = None
+    folds: PositiveInt | None = None
+    fold: PositiveInt | None = None
+
+    @property
+    def identity(self) -> tuple[str, int | None, int]:
+        """What identifies a run: fingerprint, fold and seed."""
+        return self.fingerprint, self.fold, self.seed
 
     @property
     def is_refitted(self) -> bool:

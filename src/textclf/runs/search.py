@@ -72,8 +72,8 @@ def read_finished(
     runs = find_runs(paths)
     names = [shorten_name(model) for model in models]
     found: set[str] = set()
-    finished: dict[tuple[str, int], tuple[RunDirectory, Result]] = {}
-    for run in runs:
+    finished: dict[tuple[str, int | None, int], tuple[RunDirectory, Result]] = {}
+    for run in _leave_out_unfinished(runs, paths, reporter):
         try:
             result = run.read_result()
         except (LimitError, RunError) as error:
@@ -85,7 +85,7 @@ def read_finished(
         if models and result.model not in names:
             continue
         # The same run twice would count as two seeds without any variance.
-        if finished.setdefault((result.fingerprint, result.seed), (run, result))[0] is not run:
+        if finished.setdefault(result.identity, (run, result))[0] is not run:
             reporter.info(f"left out: {run.path} repeats the configuration and seed of another run")
     for model in models:
         if shorten_name(model) not in found and not is_code("models", model):
@@ -94,6 +94,35 @@ def read_finished(
         of_models = "of these models " if models else ""
         raise RunError(f"no finished run {of_models}among {format_count(len(runs), 'run')}")
     return list(finished.values())
+
+
+def _leave_out_unfinished(
+    runs: Sequence[RunDirectory], named: Sequence[Path], reporter: Reporter
+) -> list[RunDirectory]:
+    """Return runs without those that are neither finished nor named, if there are several."""
+    others = [run for run in runs if not run.is_finished and run.path not in named]
+    if len(others) < 2:
+        return [*runs]
+    # One line for all of them, because a study leaves many.
+    n_validated = sum(run.is_validated for run in others)
+    validated = f" ({n_validated:,} of them validated)" if n_validated else ""
+    reporter.info(
+        f"left out: {len(others):,} runs that are not finished{validated}, such as {others[0].path}"
+    )
+    return [run for run in runs if run not in others]
+
+
+def leave_out_folds(
+    found: Sequence[tuple[RunDirectory, Result]], named: Sequence[Path], reporter: Reporter
+) -> list[tuple[RunDirectory, Result]]:
+    """Return finished runs without those of folds that are not named, if others remain."""
+    kept = [(run, result) for run, result in found if result.fold is None or run.path in named]
+    if not kept or len(kept) == len(found):
+        return [*found]
+    example = next(run.path for run, result in found if (run, result) not in kept)
+    count = format_count(len(found) - len(kept), "run")
+    reporter.info(f"left out: {count} of a cross-validation, such as {example}")
+    return kept
 
 
 def find_finished_run(path: Path) -> RunDirectory:
@@ -123,7 +152,7 @@ def find_described(
         paths: Run directories, or folders of runs.
         model: Only runs of this model; None for all.
         dataset: Only runs on this dataset, or on a file of this name; None for all.
-        unfinished: Whether to return only runs that are not finished.
+        unfinished: Whether to return only runs that are neither finished nor validated.
 
     Raises:
         RunError: A path does not exist or contains no run.
@@ -135,7 +164,7 @@ def find_described(
         for run, row in ((run, describe_run(run)) for run in find_runs(paths))
         if (not model or row["model"] in models)
         and (not dataset or _has_dataset(run, row["dataset"], datasets))
-        and not (unfinished and run.is_finished)
+        and not (unfinished and (run.is_finished or run.is_validated))
     ]
 
 
@@ -162,19 +191,24 @@ def describe_run(run: RunDirectory) -> dict[str, Any]:
     """Describe a run without verifying all of its files.
 
     Returns:
-        ``run``, its path; ``state``: finished, unfinished, in use, damaged or other version;
-        ``dataset``, ``model``, ``seed``, ``accuracy``, and ``finished``, the time in ISO format.
-        What is not known is None.
+        ``run``, its path; ``state``: finished, validated (a trial of ``textclf tune``, which has
+        not seen the test split), unfinished, in use, damaged or other version;
+        ``dataset``, ``model``, ``fold``, ``seed``, ``accuracy``, and ``finished``, the time in ISO
+        format. What is not known is None.
     """
     row: dict[str, Any] = {"run": str(run.path), "state": "finished"}
-    row |= dict.fromkeys(("dataset", "model", "seed", "accuracy", "finished"))
+    row |= dict.fromkeys(("dataset", "model", "fold", "seed", "accuracy", "finished"))
     try:
         if run.is_finished:
             result = run.read_result()
             row["finished"] = run.finish_time.isoformat(timespec="seconds")
             row["accuracy"] = result.evaluation.metrics["accuracy"]
-            return row | {key: getattr(result, key) for key in ("dataset", "model", "seed")}
-        row["state"] = "in use" if run.is_in_use else "unfinished"
+            keys = ("dataset", "model", "fold", "seed")
+            return row | {key: getattr(result, key) for key in keys}
+        if run.is_in_use:
+            row["state"] = "in use"
+        else:
+            row["state"] = "validated" if run.is_validated else "unfinished"
     except VersionError:
         row["state"] = "other version"
     except (LimitError, RunError):
@@ -182,5 +216,5 @@ def describe_run(run: RunDirectory) -> dict[str, Any]:
     with contextlib.suppress(TextclfError):
         config = run.read_config(verify=False)
         names = {"dataset": config.dataset.short_name, "model": config.model.short_name}
-        return row | names | {"seed": config.seed}
+        return row | names | {"fold": config.dataset.fold, "seed": config.seed}
     return row

@@ -2,13 +2,21 @@
 
 import math
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from textclf.errors import TextclfError
-from textclf.training.history import Arrays, Checkpoint, CheckpointStore, EpochRow, History
+from textclf.errors import PrunedError, TextclfError
+from textclf.training.history import (
+    Arrays,
+    Checkpoint,
+    CheckpointStore,
+    EpochRow,
+    History,
+    PruningRule,
+)
 
 
 class ValidateOnOneDevice(keras.callbacks.Callback):  # type: ignore[misc]
@@ -123,6 +131,37 @@ class StopEarly(keras.callbacks.Callback):  # type: ignore[misc]
         """Stop if the last epochs brought no improvement."""
         if self.history.should_stop(self.patience):
             self.model.stop_training = True
+
+
+class Prune(keras.callbacks.Callback):  # type: ignore[misc]
+    """Raises PrunedError after an epoch, whose checkpoint is saved before.
+
+    Args:
+        rule: When a run is stopped.
+        rows: Epochs before those that are trained now.
+
+    Raises:
+        PrunedError: The run is to stop at one of ``rows``.
+    """
+
+    def __init__(self, rule: PruningRule, rows: Sequence[EpochRow]) -> None:
+        super().__init__()
+        self.rule = rule
+        self.values = [getattr(row, rule.monitor) for row in rows]
+        self._check()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:  # noqa: ARG002
+        """Check the values so far."""
+        self.values.append(logs[self.rule.monitor])
+        self._check()
+
+    def _check(self) -> None:
+        if epoch := self.rule.find_epoch(self.values):
+            best = (max if self.rule.monitor == "val_accuracy" else min)(self.values[:epoch])
+            raise PrunedError(
+                f"pruned after epoch {epoch}: the best {self.rule.monitor} is {best:.4f}, and the"
+                f" median of earlier trials is {self.rule.thresholds[epoch - 1]:.4f}"
+            )
 
 
 def list_variables(network: Any) -> list[Any]:

@@ -1,5 +1,6 @@
 """The metrics of each epoch, and the checkpoint after an epoch."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -56,14 +57,42 @@ class History:
 
 
 @dataclass(frozen=True)
+class PruningRule:
+    """When to stop a run whose validation metric is worse than that of earlier runs.
+
+    Attributes:
+        monitor: ``val_loss`` or ``val_accuracy``.
+        thresholds: A run stops after an epoch at which its best value so far is worse than the
+            threshold of that epoch, the first of which is number 1; NaN stops no run.
+    """
+
+    monitor: str
+    thresholds: tuple[float, ...]
+
+    def find_epoch(self, values: Sequence[float]) -> int | None:
+        """Return the first epoch after which a run is to stop; None if there is none yet.
+
+        Args:
+            values: The monitored value after each epoch.
+        """
+        sign = -1 if self.monitor == "val_accuracy" else 1
+        best = math.inf
+        for epoch, (value, threshold) in enumerate(zip(values, self.thresholds, strict=False), 1):
+            best = min(best, sign * value)
+            if best > sign * threshold:
+                return epoch
+        return None
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """Everything that decides how training resumes after an epoch.
 
     Attributes:
         rows: The history so far.
         variables: Variables of the network, including the state of its random generators, then of
-            the optimizer; arrays, or values that NumPy converts to arrays one by one, so that they
-            need not be in memory together.
+            the optimizer unless training has ended; arrays, or values that NumPy converts to
+            arrays one by one, so that they need not be in memory together.
         best_weights: Variables of the network at the best epoch; empty if they are not needed.
     """
 

@@ -81,7 +81,7 @@ def train(  # noqa: PLR0913 - all that decides the weights
             callbacks=[*own, *callbacks],
             verbose=0,
         )
-    if config.restore_best_weights:
+    if config.restore_best_weights and best_weights:
         _assign(network.variables, best_weights)
     return history
 
@@ -163,6 +163,8 @@ def _restore(
     if checkpoint is None:
         return history, []
     variables = list_variables(network)
+    if len(checkpoint.variables) == len(network.variables):  # Training had ended.
+        variables = network.variables
     if [v.shape for v in variables] != [value.shape for value in checkpoint.variables]:
         raise TextclfError(
             "the checkpoint does not fit the model, whose code has probably changed; use --force"

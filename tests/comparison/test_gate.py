@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support import draw_correct, write_run, write_runs
+from support import draw_correct, write_folds, write_run, write_runs
 
 from textclf.comparison.gate import Gate
 from textclf.comparison.model_results import ModelResults, group_by_configuration
-from textclf.errors import GateError, RequestError
+from textclf.errors import GateError, RequestError, RunError
 from textclf.runs.directory import RunDirectory
 from textclf.runtime.progress import ForwardingReporter, Reporter
 
@@ -75,6 +75,13 @@ def test_gate_is_read_from_the_runs_of_one_configuration(tmp_path):
     write_runs(tmp_path / "one", {"mlp": 0.9}, n_seeds=1)
     with pytest.raises(RequestError, match="expected runs of one configuration, got 2: bbc/cnn"):
         Gate.read(tmp_path / "one", QUIET, max_drop=0, alpha=0.05)
+    [(_, first)] = write_runs(tmp_path / "two", {"mlp": 0.9}, n_seeds=1)
+    settings = {"model.units": 8}
+    [(_, second)] = write_runs(tmp_path / "two", {"mlp": 0.9}, n_seeds=1, settings=settings)
+    with pytest.raises(RequestError, match="got 2: ") as info:
+        Gate.read(tmp_path / "two", QUIET, max_drop=0, alpha=0.05)
+    for result in (first, second):
+        assert f"bbc/mlp {result.fingerprint}" in str(info.value)
 
 
 def test_gate_on_the_command_line_exits_with_3(cli, tmp_path):
@@ -151,3 +158,46 @@ def test_message_of_a_passed_gate_claims_no_more_than_was_tested(tmp_path, refer
     assert messages == [
         "gate passed: no model is significantly less accurate than cnn by more than 0.9"
     ]
+
+
+def test_gate_compares_folds_by_the_corrected_test(tmp_path):
+    [reference] = group_by_configuration(write_folds(tmp_path / "a", "cnn", [90, 92, 91, 89, 93]))
+    worse = write_folds(tmp_path / "b", "mlp", [81, 82, 80, 81, 82])
+    with pytest.raises(GateError, match=r"mlp dropped by 0\.0980 \(p = "):
+        check(reference, worse, max_drop=0.05)
+    check(reference, write_folds(tmp_path / "c", "mlp", [90, 91, 92, 88, 93]), max_drop=0)
+    with pytest.raises(RunError, match="cannot be compared: only one of them has all folds"):
+        check(reference, worse[:1], max_drop=0)
+
+
+def test_gate_with_other_folds_is_refused_before_anything_is_trained(cli, tmp_path):
+    five = write_folds(tmp_path / "five", "cnn", [90, 92, 91, 89, 93])
+    write_runs(tmp_path / "none", {"cnn": 0.9}, n_seeds=1)
+    messages = {
+        ("five", "--folds", "4"): "the gate has 5 folds, the comparison 4; give --folds 5, or",
+        ("five",): "the gate has 5 folds, the comparison none; give --folds 5, or",
+        ("none", "--folds", "4"): "the gate has no folds, the comparison 4; leave out --folds, or",
+    }
+    for (path, *folds), message in messages.items():
+        command = ["compare", "--dataset", "bbc", "--model", "majority", *folds, "--gate", path]
+        answer = cli(*command)
+        assert answer.code == 2
+        assert answer.error_line == f"--gate: {message} name another gate"
+        assert not (tmp_path / "runs").exists()
+    [reference] = group_by_configuration(five)
+    four = [
+        (run, replace(result, split_digest=f"{result.fold} of 4"))
+        for run, result in write_folds(tmp_path / "four", "cnn", [90, 92, 91, 89])
+    ]
+    with pytest.raises(RunError, match="different test sets: 4 folds and 5 folds"):
+        check(reference, four, max_drop=0)
+
+
+def test_models_with_another_training_size_are_not_checked(tmp_path, reference):
+    settings = {"dataset.train_fraction": 0.1}
+    parts = write_runs(tmp_path / "new", {"mlp": 0.5}, settings=settings)
+    with pytest.raises(RequestError, match="models with another training size"):
+        check(reference, parts, max_drop=0)
+    check(reference, [*parts, *write_runs(tmp_path / "new", {"mlp": 0.95})], max_drop=0)
+    with pytest.raises(GateError, match="mlp dropped"):
+        check(reference, write_runs(tmp_path / "whole", {"mlp": 0.5}), max_drop=0)

@@ -1,14 +1,18 @@
 """Paired comparison of runs that the tests write themselves, without training."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from support import draw_correct, write_csv, write_run, write_runs
+from support import draw_correct, write_csv, write_folds, write_run, write_runs
 
 from textclf.comparison.model_results import (
     check_comparable,
+    check_models,
     compare,
     group_by_configuration,
     group_by_test_set,
+    group_comparable,
 )
 from textclf.errors import RunError
 
@@ -114,3 +118,95 @@ def test_damaged_predictions_in_a_folder_are_left_out_with_a_message(cli, tmp_pa
     answer = cli("compare")
     assert answer.code == 1
     assert "no finished run has predictions to compare" in answer.error_line
+
+
+def test_folds_of_a_configuration_are_one_model(tmp_path):
+    runs = write_folds(tmp_path, "cnn", [90, 80, 70], seeds=(1, 2))
+    [cnn] = group_by_configuration(reversed(runs))
+    assert [(result.fold, result.seed) for result in cnn.results] == [
+        (fold, seed) for fold in (1, 2, 3) for seed in (1, 2)
+    ]
+    assert (cnn.correct.shape, cnn.fold_sizes, cnn.n_examples) == ((2, 300), (100, 100, 100), 300)
+    assert cnn.fold_accuracies == pytest.approx([0.9, 0.8, 0.7])
+    assert cnn.accuracy == pytest.approx(0.8)
+    assert cnn.test_ratio == 100 / 200
+    assert cnn.test_set not in {result.split_digest for result in cnn.results}
+
+
+def test_folds_are_compared_by_the_corrected_test_with_the_seeds_averaged(tmp_path):
+    runs = write_folds(tmp_path, "cnn", [92, 94, 90, 93, 91], seeds=(1, 2), n_train=400)
+    runs += write_folds(tmp_path, "mlp", [90] * 5, n_train=400)
+    cnn, mlp = group_by_configuration(runs)
+    found = compare(cnn, mlp)
+    assert found.estimate.mean == pytest.approx(0.02)
+    assert found.estimate.variance == pytest.approx((1 / 5 + 1 / 4) * 0.00025)
+    assert (found.estimate.degrees, found.has_folds) == (4, True)
+    assert found.p_value == pytest.approx(0.1324, abs=1e-4)
+    assert compare(mlp, cnn).p_below == pytest.approx(found.p_value / 2)
+
+
+def test_folds_without_variance_are_compared_by_their_examples(tmp_path):
+    runs = write_folds(tmp_path, "cnn", [90, 90]) + write_folds(tmp_path, "mlp", [80, 80])
+    cnn, mlp = group_by_configuration(runs)
+    assert compare(cnn, mlp).p_value == pytest.approx(2 * 0.5**20)
+
+
+def test_models_that_lack_folds_are_left_out_with_a_message(tmp_path):
+    runs = write_folds(tmp_path, "cnn", [90, 80, 70]) + write_folds(tmp_path, "mlp", [60] * 3)[:2]
+    messages = []
+    models = group_by_configuration(runs, leave_out=messages.append)
+    assert [model.first.model for model in models] == ["cnn"]
+    fingerprint = runs[-1][1].fingerprint
+    problem = f"bbc/mlp {fingerprint} has 2 of 3 folds; run the others, or name the runs of one"
+    assert messages == [f"left out: {problem} fold"]
+    with pytest.raises(RunError, match=problem):
+        group_by_configuration(runs)
+
+
+def test_seeds_that_lack_folds_are_left_out_with_a_message(tmp_path):
+    runs = write_folds(tmp_path, "cnn", [90, 80], seeds=(1, 2))[:3]
+    messages = []
+    [model] = group_by_configuration(runs, leave_out=messages.append)
+    assert model.correct.shape == (1, 200)
+    assert messages == [
+        f"left out: bbc/cnn {model.first.fingerprint}: seed 2 is not finished for all folds"
+    ]
+
+
+def test_a_single_fold_is_an_ordinary_test_set(tmp_path):
+    runs = write_folds(tmp_path, "cnn", [90, 80]) + write_folds(tmp_path, "mlp", [90, 80])[:1]
+    cnn, mlp = group_by_configuration(runs)
+    assert (mlp.fold_sizes, mlp.test_set, mlp.n_examples) == ((), "fold 1", 100)
+    assert len(group_by_test_set([cnn, mlp])) == 2
+    check_comparable(cnn.first, mlp.first)
+    with pytest.raises(RunError, match="cannot be compared: only one of them has all folds"):
+        check_models(cnn, mlp)
+
+
+def test_models_are_grouped_by_training_size_from_the_smallest(tmp_path):
+    runs = [
+        write_run(
+            tmp_path,
+            model,
+            draw_correct(0.8),
+            settings={"dataset.train_fraction": fraction},
+            n_train=n_train,
+        )
+        for fraction, n_train in ((1, 200), (0.1, 20), (0.5, 100))
+        for model in ("cnn", "mlp")
+    ]
+    groups = group_comparable(group_by_configuration(runs))
+    assert [[model.n_train_examples for model in group] for group in groups] == [
+        [20, 20],
+        [100, 100],
+        [200, 200],
+    ]
+
+
+def test_training_size_of_an_older_run_is_that_of_its_configuration(tmp_path):
+    settings = {"dataset.train_per_label": 8}
+    run, result = write_run(tmp_path, "cnn", draw_correct(0.8), settings=settings, n_train=None)
+    older = replace(result, train_per_label=None)
+    [model] = group_by_configuration([(run, older)])
+    assert model.n_train_examples is None
+    assert model.train_part == {"train_fraction": None, "train_per_label": 8}

@@ -171,3 +171,38 @@ def test_baseline_models_are_fitted_on_the_same_examples():
     assert network.training.refit
     assert [config.training for config in baselines] == [TrainingConfig(refit=True)] * 2
     assert {config.evaluation.calibration for config in baselines} == {"none", "temperature-prior"}
+
+
+def test_folds_are_run_for_every_model_and_seed():
+    plan = ComparisonPlan(overrides=[BBC], models=["cnn"], seeds=[1, 2], folds=3, folds_of="all")
+    configs = plan.make_configs()
+    assert [config.model.name for config in configs[::6]] == ["cnn", "tfidf-svc", "majority"]
+    for of_model in (configs[:6], configs[6:12], configs[12:]):
+        found = [(config.dataset.fold, config.seed) for config in of_model]
+        assert found == [(fold, seed) for fold in (1, 2, 3) for seed in (1, 2)]
+    assert {(c.dataset.folds, c.dataset.folds_of) for c in configs} == {(3, "all")}
+
+
+def test_training_sizes_are_run_for_every_model_and_the_whole_is_the_plain_configuration():
+    plan = ComparisonPlan(overrides=[BBC], models=["cnn"], train_fractions=[0.1, 1.0])
+    configs = plan.make_configs()
+    assert [config.dataset.train_fraction for config in configs] == [0.1, None] * 3
+    assert configs[1] == ComparisonPlan(overrides=[BBC], models=["cnn"]).make_configs()[0]
+    plan = ComparisonPlan(overrides=[BBC], models=["cnn"], train_per_label=[8, None])
+    assert [config.dataset.train_per_label for config in plan.make_configs()] == [8, None] * 3
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"folds_of": "all"}, "--folds-of needs --folds, the number of folds"),
+        ({"folds": 3, "train_fractions": [0.1]}, "give either --folds or --train-fractions"),
+        (
+            {"train_fractions": [0.1], "train_per_label": [8]},
+            "give either --train-fractions or --train-per-label",
+        ),
+    ],
+)
+def test_protocols_that_cannot_be_combined_are_refused(options, problem):
+    with pytest.raises(RequestError, match=f"^{problem}$"):
+        ComparisonPlan(overrides=[BBC], models=["cnn"], **options)

@@ -5,7 +5,7 @@ import io
 import json
 
 import pytest
-from support import ROOT, write_run, write_runs
+from support import ROOT, write_folds, write_run, write_runs
 
 from textclf.comparison.model_results import group_by_configuration
 from textclf.comparison.report import COLUMNS, format_comparison, parse_columns
@@ -109,6 +109,25 @@ def test_fingerprint_is_a_column_if_rows_look_alike(tmp_path, style):
     assert any("fingerprint" in line for line in lines)
     for row in rows:
         assert any(row["model"] in line and row["fingerprint"] in line for line in lines)
+
+
+@pytest.mark.parametrize("verdict", ["not significant", "better"])
+def test_number_of_trials_is_beside_the_p_value_in_80_columns(tmp_path, verdict):
+    tuned, defaults = (
+        write_run(tmp_path, "cnn-lstm", [True] * 20, settings={"training.epochs": epochs})
+        for epochs in (3, 4)
+    )
+    rows = tabulate(group_by_configuration([tuned, defaults]))[0]
+    rows[0] |= {"accuracy_sd": 0.01, "verdict": verdict, "p_value": 0.0123, "n_trials": 1_000}
+    rows[1] |= {"accuracy_sd": 0.01, "verdict": "reference", "p_value": None}
+    lines = format_lines(rows, width=80)
+    assert f"  {verdict}, p 0.012 (1,000 trials)" in lines[3]
+    assert "  reference" in lines[4]
+    assert max(map(len, lines)) <= 80
+    assert "fingerprint" not in lines[1]  # The verdicts tell the rows apart.
+    markdown = format_lines(rows, style="markdown")
+    cells = [cell.strip() for cell in markdown[0].split("|")]
+    assert cells[cells.index("p") + 1] == "trials"
 
 
 def test_models_that_were_fitted_twice_are_marked(tmp_path):
@@ -223,3 +242,47 @@ def test_every_key_of_a_row_is_documented():
     section = (ROOT / "docs" / "results.md").read_text().split("## Rows of a comparison")[1]
     for key in KEYS:
         assert f"`{key}`" in section.split("\n## ")[0], key
+
+
+def test_title_says_how_many_folds_or_training_examples_there_are(tmp_path):
+    folds = write_folds(tmp_path, "cnn", [90, 80])
+    parts = [
+        write_run(
+            tmp_path,
+            "cnn",
+            [True] * 30,
+            settings={"dataset.train_fraction": fraction},
+            n_train=n_train,
+        )
+        for fraction, n_train in ((0.1, 2_000), (1, 20_000))
+    ]
+
+    def list_titles(runs):
+        lines = format_lines(tabulate(group_by_configuration(runs))[0])
+        return [line for line in lines if line.startswith("bbc")]
+
+    assert list_titles(folds) == ["bbc: 200 examples in 2 folds, 1 seed"]
+    assert list_titles(folds[1:]) == ["bbc, fold 2 of 2: 100 test examples, 1 seed"]
+    assert list_titles(parts) == [
+        "bbc: 30 test examples, 2,000 training examples, 1 seed",
+        "bbc: 30 test examples, 20,000 training examples, 1 seed",
+    ]
+    assert list_titles(parts[1:]) == ["bbc: 30 test examples, 1 seed"]
+
+
+def test_failed_run_is_in_the_table_of_its_training_size(tmp_path):
+    runs = [
+        write_run(tmp_path, "cnn", [True] * 30, settings=settings, n_train=n_train)
+        for settings, n_train in (({"dataset.train_fraction": 0.1}, 20), ({}, 200))
+    ]
+    rows = tabulate(group_by_configuration(runs))[0]
+    tables = format_comparison([*rows, {**FAILED, "train_fraction": 0.1}], (), "table")
+    assert ["hub" in table for table in tables.split("\n\n")] == [True, False]
+
+
+def test_markdown_has_a_column_of_training_examples_only_for_parts(rows):
+    assert "training examples" not in format_lines(rows, style="markdown")[0]
+    parts = [{**row, "train_fraction": 0.5} for row in rows]
+    assert format_lines(parts, style="markdown")[0].endswith(
+        "| test examples | training examples |"
+    )

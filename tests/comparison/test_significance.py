@@ -3,8 +3,15 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
+from support import load_script
 
-from textclf.comparison.significance import estimate, holm, mcnemar_test, seeds_needed
+from textclf.comparison.significance import (
+    estimate,
+    estimate_over_folds,
+    holm,
+    mcnemar_test,
+    seeds_needed,
+)
 
 
 @pytest.mark.parametrize("counts", [(0, 0), (1, 0), (3, 9), (9, 3), (40, 41), (120, 80), (0, 30)])
@@ -174,3 +181,30 @@ def test_power_is_high_for_a_large_difference():
         for a, b in (simulate(rng, n_seeds=3, difference=0.4) for _ in range(100))
     ]
     assert np.mean(found) > 0.8
+
+
+def test_corrected_resampled_t_test_agrees_with_a_calculation_by_hand():
+    """Differences of 2, 4, 0, 3 and 1 points have the mean 0.02 and the variance 0.00025."""
+    ours, theirs = np.array([0.92, 0.94, 0.90, 0.93, 0.91]), np.full(5, 0.9)
+    found = estimate_over_folds(ours, theirs, [20] * 5, ratio=20 / 80)
+    assert found.mean == pytest.approx(0.02)
+    assert found.variance == pytest.approx((1 / 5 + 1 / 4) * 0.00025)
+    t = 0.02 / math.sqrt(0.0001125)  # 1.8856
+    assert found.p_value == pytest.approx(2 * stats.t.sf(t, 4))
+    assert found.p_value == pytest.approx(0.1324, abs=1e-4)
+    margin = 2.7764 * math.sqrt(0.0001125)
+    assert found.interval == pytest.approx((0.02 - margin, 0.02 + margin), abs=1e-5)
+
+
+def test_mean_over_folds_is_that_over_their_examples():
+    found = estimate_over_folds(np.array([0.9, 0.6]), None, [30, 10], ratio=1)
+    assert found.mean == pytest.approx((27 + 6) / 40)
+    assert found.variance == pytest.approx((1 / 2 + 1) * 0.045)
+
+
+def test_equal_models_rarely_differ_significantly_over_folds():
+    """A small version of scripts/benchmarks/simulate_folds.py, with the same seed."""
+    script = load_script("benchmarks/simulate_folds")
+    found = script.simulate(100, script.LEARNERS["decision tree"], 5)
+    assert found["corrected"] <= 7
+    assert found["naive"] > found["corrected"]

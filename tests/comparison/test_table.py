@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 from scipy.stats import binomtest
-from support import draw_correct, write_run, write_runs
+from support import draw_correct, write_folds, write_run, write_runs
 
 from textclf.comparison.model_results import group_by_configuration
 from textclf.comparison.table import tabulate
@@ -195,3 +195,64 @@ def test_settings_that_cannot_be_read_are_left_out(tmp_path):
     (runs[0][0].path / "config.yaml").write_text("{")
     _, notes = tabulate(group_by_configuration(runs))
     assert not any("model.units" in note for note in notes)
+
+
+def test_folds_are_one_row_with_the_deviation_over_folds(tmp_path):
+    runs = write_folds(tmp_path, "cnn", [90, 80, 70], seeds=(1, 2))
+    rows, notes = tabulate_runs(runs + write_folds(tmp_path, "mlp", [60, 72, 69], seeds=(1, 2)))
+    cnn, mlp = rows["cnn"], rows["mlp"]
+    assert (cnn["n_seeds"], cnn["seeds"], cnn["folds"], cnn["fold"]) == (2, [1, 2], 3, None)
+    assert (cnn["n_examples"], cnn["n_train_examples"]) == (300, 200)
+    assert (cnn["accuracy"], cnn["accuracy_sd"]) == pytest.approx((0.8, 0.1))
+    margin = 4.3027 * np.sqrt((1 / 3 + 100 / 200) * 0.01)
+    assert cnn["accuracy_interval"] == pytest.approx([0.8 - margin, 1], abs=1e-4)
+    assert cnn["macro_f1_interval"] is None
+    macro_f1 = [result.evaluation.metrics["macro_f1"] for _, result in runs]
+    assert cnn["macro_f1"] == pytest.approx(np.mean(macro_f1))
+    assert mlp["difference"] == pytest.approx(-0.13)
+    assert mlp["verdict"] == "not significant"
+    assert notes[0] == (
+        f"no significant difference from cnn on bbc: mlp (p = {mlp['p_value']:.3f}); more examples"
+        " might show one"
+    )
+
+
+def test_interval_of_folds_is_at_least_that_of_their_examples(tmp_path):
+    rows, _ = tabulate_runs(write_folds(tmp_path, "cnn", [90, 90, 90]))
+    expected = binomtest(270, 300).proportion_ci(method="wilson")
+    assert rows["cnn"]["accuracy_interval"] == pytest.approx(list(expected))
+
+
+def test_each_training_size_is_compared_separately(tmp_path):
+    runs = [
+        write_run(
+            tmp_path,
+            model,
+            draw_correct(accuracy, seed=seed),
+            seed=seed,
+            n_train=n_train,
+            settings={"dataset.train_fraction": fraction},
+        )
+        for fraction, n_train, accuracies in (
+            (0.05, 10, {"cnn": 0.5, "mlp": 0.8}),
+            (0.1, 20, {"cnn": 0.7, "mlp": 0.72}),
+            (1, 200, {"cnn": 0.92, "mlp": 0.9}),
+        )
+        for model, accuracy in accuracies.items()
+        for seed in (1, 2, 3)
+    ]
+    rows, notes = tabulate(group_by_configuration(runs))
+    found = [(row["n_train_examples"], row["model"], row["verdict"]) for row in rows]
+    assert found == [
+        (10, "mlp", "best"),
+        (10, "cnn", "worse"),
+        (20, "mlp", "best"),
+        (20, "cnn", "not significant"),
+        (200, "cnn", "best"),
+        (200, "mlp", "not significant"),
+    ]
+    assert [row["train_fraction"] for row in rows] == [0.05, 0.05, 0.1, 0.1, None, None]
+    assert [note.split(":")[0] for note in notes] == [
+        "no significant difference from cnn on bbc with 200 training examples",
+        "always predicting the most frequent label of bbc gives 0.3333",
+    ]

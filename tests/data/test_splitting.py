@@ -4,14 +4,18 @@ import itertools
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from textclf.data.dataset import Split, TextDataset
 from textclf.data.splitting import (
     assign_folds,
+    assign_grouped_folds,
     limit_per_label,
     limit_splits,
     split_stratified,
     stratified_quantiles,
+    take_fraction,
 )
 
 
@@ -128,3 +132,46 @@ def test_each_fold_contains_the_same_fraction_of_each_class():
     assert folds.dtype == np.int64
     for label, n_per_fold in ((0, 4), (1, 2)):
         assert np.bincount(folds[labels == label]).tolist() == [n_per_fold] * 5
+
+
+def test_fractions_are_nested_and_stratified_and_keep_every_label():
+    split = Split.from_lists([str(i) for i in range(116)], [0] * 80 + [1] * 35 + [2])
+    whole = TextDataset("x", ("a", "b", "c", "d"), split, split, split)
+    parts = {x: take_fraction(whole, x) for x in (0.001, 0.1, 0.2, 0.5)}
+    counts = [np.bincount(part.train.labels).tolist() for part in parts.values()]
+    assert counts == [[1, 1, 1], [8, 3, 1], [16, 7, 1], [40, 17, 1]]
+    indices = [set(part.train.index) for part in parts.values()]
+    assert all(small < large for small, large in itertools.pairwise(indices))
+    assert list(parts[0.5].train.index) == sorted(parts[0.5].train.index)
+    assert parts[0.1].test is parts[0.1].validation is split
+    note = "dataset.train_fraction: 12 of 116 training examples are used"
+    assert parts[0.1].notes == (note,)
+    assert take_fraction(whole, None) is whole
+
+
+def test_grouped_folds_have_the_same_size_and_the_same_fraction_of_each_class():
+    labels = np.repeat(np.arange(300), 7)  # Rounding alone would make some folds twice as large.
+    folds = assign_grouped_folds(labels, np.arange(len(labels)), 5)
+    assert np.bincount(folds).tolist() == [420] * 5
+    for label in range(300):
+        assert set(np.bincount(folds[labels == label], minlength=5)) == {1, 2}
+    assert folds.tolist() == assign_grouped_folds(labels, np.arange(len(labels)), 5).tolist()
+    rare = assign_grouped_folds(np.array([0, 0, 1, 2, 3, 3]), np.arange(6), 3)
+    assert np.bincount(rare).tolist() == [2, 2, 2]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 20)), min_size=1, max_size=60),
+    st.integers(2, 7),
+)
+def test_groups_are_in_one_fold_and_folds_differ_by_at_most_one_group_per_class(pairs, n_folds):
+    labels, groups = (np.array(column) for column in zip(*pairs, strict=True))
+    folds = assign_grouped_folds(labels, groups, n_folds)
+    assert ((folds >= 0) & (folds < n_folds)).all()
+    for group in set(groups.tolist()):
+        assert len(set(folds[groups == group].tolist())) == 1
+    _, first, sizes = np.unique(groups, return_index=True, return_counts=True)
+    for label in set(labels[first].tolist()):
+        of_label = labels[first] == label
+        dealt = np.bincount(folds[first][of_label], sizes[of_label], minlength=n_folds)
+        assert dealt.max() - dealt.min() <= sizes[of_label].max()

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from textclf.comparison.model_results import (
     ModelResults,
-    check_comparable,
+    check_models,
     compare_all,
     group_by_configuration,
+    name_models,
 )
 from textclf.errors import GateError, RequestError
 from textclf.models._build import is_baseline
@@ -42,11 +43,28 @@ class Gate:
         """
         models = group_by_configuration(read_finished([path], reporter))
         if len(models) != 1:
-            names = ", ".join(f"{model.first.dataset}/{model.first.model}" for model in models)
+            names_of = name_models(models)
+            names = ", ".join(
+                f"{model.first.dataset}/{names_of[model.first.fingerprint]}" for model in models
+            )
             raise RequestError(
                 f"--gate {path}: expected runs of one configuration, got {len(models)}: {names}"
             )
         return cls(models[0], max_drop, alpha)
+
+    def check_folds(self, folds: int | None) -> None:
+        """Check that a comparison with this number of folds will be one with the gate.
+
+        Raises:
+            RequestError: The gate has other folds.
+        """
+        n_own = len(self.reference.fold_sizes)
+        if n_own != (folds or 0):
+            remedy = f"give --folds {n_own}" if n_own else "leave out --folds"
+            raise RequestError(
+                f"--gate: the gate has {n_own or 'no'} folds, the comparison {folds or 'none'};"
+                f" {remedy}, or name another gate"
+            )
 
     def check(
         self, models: Sequence[ModelResults], reporter: Reporter, *, named: Sequence[str] = ()
@@ -71,7 +89,7 @@ class Gate:
                 " estimated, and the rate of false alarms may exceed --alpha"
             )
         for model in checked:
-            check_comparable(model.first, self.reference.first)
+            check_models(model, self.reference)
         differences = compare_all(checked, self.reference, one_sided=True)
         alarms = [
             f"{model.first.model} dropped by {-difference.estimate.mean:.4f}"
@@ -95,11 +113,12 @@ class Gate:
             model
             for model in models
             if not own & {run.path.resolve() for run in model.runs}
+            and model.train_part == self.reference.train_part
             and (not is_baseline(model.first.model) or model.first.model in named)
         ]
         if not selected:
             raise RequestError(
                 "--gate: no model is left to check; the gate's own runs are left out, and so are"
-                " baseline models unless --model names them"
+                " models with another training size, and baseline models unless --model names them"
             )
         return selected

@@ -1,10 +1,10 @@
 """A comparison as text: one table for each test set, with a title, and notes below."""
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
-from textclf.errors import RequestError, format_unknown
+from textclf.errors import RequestError, format_count, format_unknown
 from textclf.tables import (
     Column,
     format_flag,
@@ -30,12 +30,15 @@ MARKDOWN_COLUMNS = (
     Column("verdict", "verdict"),
     Column("difference", "difference", lambda value: f"{value:+.4f}", numeric=True),
     Column("p_value", "p", format_p_value, numeric=True),
+    Column("n_trials", "trials", format_number(), numeric=True),
     Column("macro_f1", "macro F1", format_number(4), numeric=True),
     Column("macro_f1_interval", "macro F1 95% CI", format_interval(3), numeric=True),
     Column("loss", "loss", format_number(3), numeric=True),
     Column("train_seconds", "train s", format_number(1), numeric=True),
     Column("n_parameters", "parameters", format_number(), numeric=True),
     Column("n_examples", "test examples", format_number(), numeric=True),
+    Column("folds", "folds", numeric=True),
+    Column("n_train_examples", "training examples", format_number(), numeric=True),
 )
 
 
@@ -50,6 +53,9 @@ COLUMNS = (
     Column("beats_chance_baseline", "beats chance baseline", format_flag),
     Column("majority_accuracy", "majority accuracy", format_number(4), numeric=True),
     Column("seeds", "seed values", lambda seeds: ", ".join(map(str, seeds))),
+    Column("fold", "fold", numeric=True),
+    Column("train_fraction", "train fraction", numeric=True),
+    Column("train_per_label", "train per label", format_number(), numeric=True),
     Column("split_digest", "split digest"),
     Column("error", "error"),
 )
@@ -116,7 +122,7 @@ def format_comparison(
     if style in {"csv", "json"}:
         selected = [{key: row[key] for key in chosen or BY_KEY} for row in completed]
         return format_table(selected, (), style)
-    groups = _group_by_test_set(completed)
+    groups = _group_comparable(completed)
     match style:
         case "markdown":
             parts = [_format_markdown(groups, columns), _list_notes(notes, None)]
@@ -128,16 +134,25 @@ def format_comparison(
     return "\n\n".join(filter(None, parts))
 
 
-def _group_by_test_set(rows: Sequence[Row]) -> list[list[Row]]:
-    """Group rows by test set; that of a failed run is not known, but its dataset is."""
-    groups: dict[str, list[Row]] = {}
+def _group_comparable(rows: Sequence[Row]) -> list[list[Row]]:
+    """Group rows by test set and training size.
+
+    The test set of a failed run is not known, but its dataset and its training size are.
+    """
+    groups: dict[Any, list[Row]] = {}
     for row in rows:
-        name, key = row["dataset"], row["split_digest"]
+        known = [row[key] for key in ("dataset", "train_fraction", "train_per_label")]
+        key = (row["split_digest"], *known)
         if row["error"]:
-            alike = (key for key, group in groups.items() if group[0]["dataset"] == name)
-            key = next(alike, name)
+            key = next((other for other in groups if [*other[1:]] == known), key)
         groups.setdefault(key, []).append(row)
     return list(groups.values())
+
+
+def _find_parts(rows: Iterable[Row]) -> set[str]:
+    """Return the keys by which parts of the training examples were selected."""
+    keys = ("train_fraction", "train_per_label")
+    return {key for row in rows for key in keys if row[key]}
 
 
 def _look_alike(group: Sequence[Row]) -> bool:
@@ -153,14 +168,24 @@ def _format_markdown(groups: Sequence[Sequence[Row]], columns: Sequence[Column])
         return format_table(rows, columns, "markdown", keep_empty=True)
     if not any(map(_look_alike, groups)):
         rows = [{**row, "fingerprint": None} for row in rows]
-    rows = [{**row, "refit": row["refit"] or None} for row in rows]  # Only those are marked.
+    rows = [
+        {
+            **row,
+            "refit": row["refit"] or None,  # Only those are marked.
+            "folds": None if row["fold"] else row["folds"],
+        }
+        for row in rows
+    ]
+    if not _find_parts(rows):
+        rows = [{**row, "n_train_examples": None} for row in rows]
     return format_table(rows, MARKDOWN_COLUMNS, "markdown")
 
 
 def _format_html(groups: Sequence[Sequence[Row]], columns: Sequence[Column]) -> list[str]:
     """Return a paragraph and a table for each test set."""
+    parts = _find_parts(row for group in groups for row in group)
     return [
-        f"<p>{html.escape(_format_title(group))}</p>\n"
+        f"<p>{html.escape(_format_title(group, parts))}</p>\n"
         + format_html(group if columns else _condense(group), columns or CONDENSED_COLUMNS)
         for group in groups
     ]
@@ -170,8 +195,9 @@ def _format_tables(
     groups: Sequence[Sequence[Row]], columns: Sequence[Column], width: int | None
 ) -> list[str]:
     """Return a title and a table for each test set; chosen columns are shown even if too wide."""
+    parts = _find_parts(row for group in groups for row in group)
     return [
-        wrap_text(_format_title(group), width)
+        wrap_text(_format_title(group, parts), width)
         + "\n"
         + (
             format_table(group, columns, "table", keep_empty=True)
@@ -184,17 +210,43 @@ def _format_tables(
     ]
 
 
-def _format_title(group: Sequence[Row]) -> str:
-    """Return what all rows share, such as ``reuters: 2,246 test examples, 3 seeds``."""
+def _format_title(group: Sequence[Row], parts: Set[str]) -> str:
+    """Return what all rows share, such as ``reuters: 2,246 test examples, 3 seeds``.
+
+    Args:
+        group: Rows that are compared with each other.
+        parts: Keys by which parts of the training examples were selected in any group; the title
+            then contains the number of training examples, and with several keys the part.
+    """
     shared = []
     finished = [row for row in group if not row["error"]]
+    names = ", ".join(dict.fromkeys(row["dataset"] for row in group))
     if finished:
-        shared.append(f"{finished[0]['n_examples']:,} test examples")
+        first = finished[0]
+        shared.append(_format_test_set(first))
+        if parts and first["n_train_examples"] is not None:
+            part = _format_part(first) if len(parts) > 1 else ""
+            shared.append(f"{first['n_train_examples']:,} training examples{part}")
+        if first["fold"] is not None:
+            names += f", fold {first['fold']} of {first['folds']}"
     if _share_seeds(group):
         n_seeds = finished[0]["n_seeds"]
         shared.append(f"{n_seeds} seed" + "s" * (n_seeds > 1))
-    names = ", ".join(dict.fromkeys(row["dataset"] for row in group))
     return ": ".join(filter(None, [names, ", ".join(shared)]))
+
+
+def _format_part(row: Row) -> str:
+    """Return which part of the training examples was used, in parentheses; empty for all."""
+    if row["train_fraction"]:
+        return f" (fraction {row['train_fraction']:g})"
+    return f" ({row['train_per_label']:,} per label)" if row["train_per_label"] else ""
+
+
+def _format_test_set(row: Row) -> str:
+    """Return the number of test examples, and of the folds that they are in."""
+    if row["folds"] is None or row["fold"] is not None:
+        return f"{row['n_examples']:,} test examples"
+    return f"{row['n_examples']:,} examples in {row['folds']} folds"
 
 
 def _share_seeds(group: Sequence[Row]) -> bool:
@@ -204,7 +256,8 @@ def _share_seeds(group: Sequence[Row]) -> bool:
 
 def _condense(group: Sequence[Row]) -> list[Row]:
     """Return rows with fewer columns: means with their deviation, verdicts with their p-value."""
-    hidden = {} if _look_alike(group) else {"fingerprint": None}
+    is_study = any(row["n_trials"] is not None for row in group)  # Its verdicts tell rows apart.
+    hidden = {} if _look_alike(group) and not is_study else {"fingerprint": None}
     if _share_seeds(group):
         hidden["n_seeds"] = None
     rows = []
@@ -216,6 +269,8 @@ def _condense(group: Sequence[Row]) -> list[Row]:
             accuracy = f"{accuracy} ± {row['accuracy_sd']:.4f}"
         if row["p_value"] is not None:
             verdict = f"{verdict}, p {format_p_value(row['p_value'])}"
+        if row["n_trials"] is not None:
+            verdict = f"{verdict} ({format_count(row['n_trials'], 'trial')})"
         shown = {"accuracy": accuracy, "verdict": verdict, "refit": row["refit"] or None}
         rows.append({**row, **hidden, **shown})
     return rows

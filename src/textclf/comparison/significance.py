@@ -16,6 +16,9 @@ from scipy.special import bdtr, ndtri, stdtr, stdtrit
 FloatArray = npt.NDArray[np.floating[Any]]
 
 CONFIDENCE = 0.95
+ALPHA = 0.05
+"""Significance level."""
+
 POWER = 0.8
 
 
@@ -96,6 +99,30 @@ def estimate(ours: FloatArray, theirs: FloatArray | None = None) -> Estimate:
     variance = max(sum(components), residual_variance)
     weights = sum(c**2 / d for c, d in zip(components, degrees, strict=True))
     return Estimate(mean, variance, variance**2 / weights if weights else math.inf, seed_variance)
+
+
+def estimate_over_folds(
+    ours: FloatArray, theirs: FloatArray | None, sizes: Sequence[int], *, ratio: float
+) -> Estimate:
+    """Estimate a model's mean accuracy, or the difference of two models, over K folds.
+
+    The trainings of two folds share examples, so that the variance s^2 over folds is too small. The
+    corrected resampled t-test (Nadeau and Bengio 2003) estimates the variance of the mean by
+
+        (1 / K + test examples / training examples) s^2
+
+    with K - 1 degrees of freedom.
+
+    Args:
+        ours: <float>[folds], accuracy on each fold, the mean over the seeds.
+        theirs: <float>[folds], that of the other model.
+        sizes: Examples of each fold, which weight the mean.
+        ratio: Test examples divided by training examples of a fold.
+    """
+    values = ours if theirs is None else ours - theirs
+    variance = (1 / len(values) + ratio) * float(values.var(ddof=1))
+    mean = float(np.average(values, weights=sizes))
+    return Estimate(mean, variance, len(values) - 1, 0.0)
 
 
 @dataclass(frozen=True)

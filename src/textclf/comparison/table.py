@@ -10,16 +10,15 @@ from textclf.comparison.model_results import (
     ModelResults,
     compare_all,
     group_by_test_set,
+    group_comparable,
+    name_models,
 )
 from textclf.comparison.report import Row, complete_row
-from textclf.comparison.significance import estimate, seeds_needed
+from textclf.comparison.significance import ALPHA, seeds_needed
 from textclf.errors import RunError, TextclfError
 from textclf.evaluation.summary import FEW_EXAMPLES
 from textclf.models._build import CHANCE_BASELINE, LINEAR_BASELINE, is_baseline
 from textclf.tables import format_p_value
-
-ALPHA = 0.05
-"""Significance level."""
 
 
 def tabulate(
@@ -29,7 +28,8 @@ def tabulate(
 
     Args:
         models: Models on any datasets; those on the same test set are compared.
-        reference: Model to compare with; by default the most accurate one of each test set.
+        reference: Model or fingerprint to compare with; by default the most accurate model of each
+            test set.
 
     Returns:
         Rows, the most accurate of a test set first, and notes. ``docs/results.md`` documents the
@@ -38,31 +38,59 @@ def tabulate(
     Raises:
         RunError: The reference has no run.
     """
-    if reference and all(model.first.model != reference for model in models):
+    if reference and not any(_is_named(model, reference) for model in models):
         raise RunError(
             f"no finished run of the reference model '{reference}'; train it, or choose another"
         )
     rows: list[Row] = []
     notes: list[str] = []
-    groups = group_by_test_set(models)
-    datasets = [group[0].first.dataset for group in groups]
-    for group in groups:
-        test_set = group[0].first.dataset
-        if datasets.count(test_set) > 1:
-            notes += _note_test_sets(test_set, groups)
-            test_set += f" ({group[0].first.evaluation.n_examples:,} test examples)"
-        group_rows, group_notes = _tabulate_group(group, reference, test_set)
-        rows += group_rows
-        notes += group_notes
+    test_sets = group_by_test_set(models)
+    datasets = [group[0].first.dataset for group in test_sets]
+    for of_test_set in test_sets:
+        name = of_test_set[0].first.dataset
+        if datasets.count(name) > 1:
+            notes += _note_test_sets(name, test_sets)
+            name += f" ({of_test_set[0].n_examples:,} test examples)"
+        groups = group_comparable(of_test_set)
+        for group in groups:
+            part = f" with {format_train_part(group[0])}" if len(groups) > 1 else ""
+            group_rows, settings, judgments = _tabulate_group(group, reference, name, part)
+            rows += group_rows
+            # Notes on every size would hide the sentences about the learning curve.
+            notes += [*settings, *judgments] if group is groups[-1] else settings
     return rows, list(dict.fromkeys(notes))
 
 
+def _is_named(model: ModelResults, reference: str | None) -> bool:
+    return reference in {model.first.model, model.first.fingerprint}
+
+
+def format_train_part(model: ModelResults) -> str:
+    """Return how many training examples a model was fitted on."""
+    if model.n_train_examples is not None:
+        return f"{model.n_train_examples:,} training examples"
+    fraction, per_label = (model.train_part[key] for key in ("train_fraction", "train_per_label"))
+    if fraction:
+        return f"{fraction:g} of the training examples"
+    return f"{per_label:,} training examples per label" if per_label else "all training examples"
+
+
 def _tabulate_group(
-    group: Sequence[ModelResults], reference: str | None, test_set: str
-) -> tuple[list[Row], list[str]]:
-    """Return rows and notes of models on the same test set, whose name the notes contain."""
+    group: Sequence[ModelResults], reference: str | None, test_set: str, part: str
+) -> tuple[list[Row], list[str], list[str]]:
+    """Return rows of models that are compared with each other, and two kinds of notes.
+
+    Args:
+        group: Models on the same test set, fitted on the same part of the training examples.
+        reference: Model to compare with; None for the best.
+        test_set: Name of the test set, for notes.
+        part: Which part of the training examples was used, for notes; empty if all models used it.
+
+    Returns:
+        Rows; notes on the settings of the models; notes on their results.
+    """
     ordered = sorted(group, key=lambda model: -model.accuracy)
-    chosen = next((m for m in ordered if m.first.model == reference), ordered[0])
+    chosen = next((m for m in ordered if _is_named(m, reference)), ordered[0])
     is_best = chosen is ordered[0]
     differences = compare_all(ordered, chosen, all_pairs=is_best)
     names = name_models(ordered)
@@ -80,52 +108,49 @@ def _tabulate_group(
         rows.append(complete_row(values))
     best = names[chosen.first.fingerprint]
     notes = [
-        *_note_settings(ordered, names),
-        *_note_insignificant(f"{best} on {test_set}", differences, names),
-        *_note_baselines(test_set, beats, names),
+        *_note_insignificant(f"{best} on {test_set}{part}", differences, names),
+        *_note_baselines(test_set + part, beats, names),
         *_note_majority(ordered, test_set),
         *_note_small_labels(chosen, test_set),
     ]
-    return rows, notes
-
-
-def name_models(ordered: Sequence[ModelResults]) -> dict[str, str]:
-    """Return the name of each model by fingerprint, which is added to ambiguous names."""
-    names = [model.first.model for model in ordered]
-    return {
-        first.fingerprint: first.model + f" {first.fingerprint}" * (names.count(first.model) > 1)
-        for first in (model.first for model in ordered)
-    }
+    return rows, _note_settings(ordered, names), notes
 
 
 def _summarize(model: ModelResults) -> Row:
     results, first = model.results, model.first
-    several = len(results) > 1
     accuracies = [result.evaluation.metrics["accuracy"] for result in results]
-    macro_f1_ends = zip(*(r.evaluation.intervals["macro_f1"] for r in results), strict=True)
-    over_seeds = estimate(model.correct.astype(float))
-    # Without any variance the interval would be a point, although examples are a sample.
-    own = first.evaluation.intervals["accuracy"]
-    interval = over_seeds.interval if several and over_seeds.variance else own
+    if model.fold_sizes:
+        accuracies = model.fold_accuracies.tolist()
+    several = len(accuracies) > 1
+    ends = zip(*(r.evaluation.intervals["macro_f1"] for r in results), strict=True)
+    interval = model.interval
     return {
         "dataset": first.dataset,
         "model": first.model,
         "fingerprint": first.fingerprint,
         "refit": first.is_refitted,
-        "n_seeds": len(results),
-        "seeds": [result.seed for result in results],
-        "accuracy": statistics.fmean(accuracies),
+        "n_seeds": len(model.correct),
+        "seeds": [result.seed for result in results[: len(model.correct)]],
+        "accuracy": model.accuracy if model.fold_sizes else statistics.fmean(accuracies),
         "accuracy_sd": statistics.stdev(accuracies) if several else None,
         "accuracy_interval": [max(0.0, interval[0]), min(1.0, interval[1])],
         "macro_f1": model.mean_metric("macro_f1"),
-        "macro_f1_interval": [statistics.fmean(ends) for ends in macro_f1_ends],
+        "macro_f1_interval": None if model.fold_sizes else list(map(statistics.fmean, ends)),
         "loss": model.mean_metric("loss"),
-        "majority_accuracy": first.evaluation.majority_accuracy,
-        "n_examples": first.evaluation.n_examples,
-        "split_digest": first.split_digest,
+        "majority_accuracy": _mean_majority(model),
+        "n_examples": model.n_examples,
+        "split_digest": model.test_set,
         "n_parameters": first.n_parameters,
         "train_seconds": statistics.fmean(result.train_seconds for result in results),
+        "folds": first.folds,
+        "fold": None if model.fold_sizes else first.fold,
+        "n_train_examples": model.n_train_examples,
+        **model.train_part,
     }
+
+
+def _mean_majority(model: ModelResults) -> float:
+    return statistics.fmean(result.evaluation.majority_accuracy for result in model.results)
 
 
 def _judge(difference: Difference | None, *, is_best: bool) -> Row:
@@ -158,10 +183,10 @@ def _beats(ordered: Sequence[ModelResults], baseline: str) -> dict[str, bool]:
 
 def _note_test_sets(dataset: str, groups: Sequence[Sequence[ModelResults]]) -> list[str]:
     """Note that a dataset appears with several test sets."""
-    firsts = [group[0].first for group in groups if group[0].first.dataset == dataset]
-    counts = ", ".join(f"{n:,}" for n in sorted(first.evaluation.n_examples for first in firsts))
+    sizes = sorted(group[0].n_examples for group in groups if group[0].first.dataset == dataset)
+    counts = ", ".join(f"{n:,}" for n in sizes)
     return [
-        f"{dataset} has {len(firsts)} test sets here ({counts} examples), each compared separately"
+        f"{dataset} has {len(sizes)} test sets here ({counts} examples), each compared separately"
     ]
 
 
@@ -213,6 +238,8 @@ def _advise(insignificant: Mapping[str, Difference], *, alpha: float) -> str:
     different = {name: d for name, d in insignificant.items() if d.estimate.mean != 0}
     if not different:
         return "the measured accuracies are the same"
+    if any(difference.has_folds for difference in different.values()):
+        return "more examples might show one"
     if any(difference.n_seeds == 1 for difference in different.values()):
         return "train more seeds to measure the variance over seeds"
     needed = {
@@ -245,7 +272,7 @@ def _note_majority(ordered: Sequence[ModelResults], test_set: str) -> list[str]:
     """Note the accuracy of always predicting the same label, unless a row has it."""
     if any(model.first.model == CHANCE_BASELINE for model in ordered):
         return []
-    accuracy = ordered[0].first.evaluation.majority_accuracy
+    accuracy = _mean_majority(ordered[0])
     return [f"always predicting the most frequent label of {test_set} gives {accuracy:.4f}"]
 
 
@@ -254,9 +281,10 @@ def _note_small_labels(model: ModelResults, test_set: str) -> list[str]:
     few = sum(score.support < FEW_EXAMPLES for score in scores)
     if not few:
         return []
+    where = "test examples in a fold" if model.fold_sizes else "test examples"
     return [
-        f"{few} of {len(scores)} labels of {test_set} have fewer than {FEW_EXAMPLES}"
-        " test examples, which makes macro F1 noisy"
+        f"{few} of {len(scores)} labels of {test_set} have fewer than {FEW_EXAMPLES} {where},"
+        " which makes macro F1 noisy"
     ]
 
 

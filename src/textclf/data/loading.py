@@ -18,10 +18,11 @@ from types import ModuleType
 
 from textclf.config.schema import DatasetConfig
 from textclf.data.dataset import TextDataset
+from textclf.data.folds import select_fold
 from textclf.data.overlap import drop_leaked
 from textclf.data.packing import pack_dataset, unpack_dataset
 from textclf.data.rows import split_rows
-from textclf.data.splitting import limit_per_label, limit_splits
+from textclf.data.splitting import limit_per_label, limit_splits, take_fraction
 from textclf.errors import DataError, format_reason
 from textclf.registry import guard_code, load_module
 from textclf.storage.cache import cached
@@ -42,10 +43,12 @@ def load_dataset(config: DatasetConfig) -> TextDataset:
 
 
 def _prepare(config: DatasetConfig) -> TextDataset:
-    dataset = _read(config)
+    # Folds first, so that everything else treats them like the splits of the dataset.
+    dataset = select_fold(_read(config), config)
     if config.drop_leaked:
         dataset = drop_leaked(dataset)
-    return limit_per_label(limit_splits(dataset, config.limit), config.train_per_label)
+    dataset = take_fraction(limit_splits(dataset, config.limit), config.train_fraction)
+    return limit_per_label(dataset, config.train_per_label)
 
 
 def _find_module(config: DatasetConfig) -> ModuleType:

@@ -204,15 +204,66 @@ def limit_per_label(dataset: TextDataset, limit: int | None) -> TextDataset:
     labels = dataset.train.labels
     counts = np.bincount(labels, minlength=len(dataset.label_names))
     # Within a class of n examples, the quantiles are 0.5 / n, 1.5 / n, ...
-    kept = np.flatnonzero(stratified_quantiles(labels) * counts[labels] < limit)
+    kept = stratified_quantiles(labels) * counts[labels] < limit
     few = np.count_nonzero(counts < limit)
-    note = (
-        f"dataset.train_per_label: {len(kept):,} of {len(labels):,} training examples are used, at"
-        f" most {limit:,} per label" + f"; {few:,} of {len(counts):,} labels have fewer" * bool(few)
+    return _take_training(
+        dataset,
+        kept,
+        "dataset.train_per_label",
+        f", at most {limit:,} per label"
+        + f"; {few:,} of {len(counts):,} labels have fewer" * bool(few),
     )
-    return replace(dataset, train=dataset.train.take(kept), notes=(*dataset.notes, note))
+
+
+def take_fraction(dataset: TextDataset, fraction: float | None) -> TextDataset:
+    """Return a dataset with a stratified fraction of the training examples; None keeps all.
+
+    The examples of a smaller fraction are among those of a larger one, and each label that has
+    examples keeps at least one. A note says how many are left.
+    """
+    if fraction is None:
+        return dataset
+    labels = dataset.train.labels
+    quantiles = stratified_quantiles(labels)
+    is_first = quantiles * np.bincount(labels)[labels] < 1
+    return _take_training(dataset, (quantiles < fraction) | is_first, "dataset.train_fraction")
+
+
+def _take_training(
+    dataset: TextDataset, kept: npt.NDArray[np.bool_], key: str, detail: str = ""
+) -> TextDataset:
+    """Return a dataset with some of its training examples, and a note that names the key."""
+    train = dataset.train.take(np.flatnonzero(kept))
+    note = f"{key}: {len(train):,} of {len(kept):,} training examples are used{detail}"
+    return replace(dataset, train=train, notes=(*dataset.notes, note))
 
 
 def assign_folds(labels: IntArray, n_folds: int) -> IntArray:
     """Return the cross-validation fold of each example, <int64>[n] in [0, n_folds)."""
     return np.minimum(stratified_quantiles(labels) * n_folds, n_folds - 1).astype(np.int64)
+
+
+def assign_grouped_folds(labels: IntArray, groups: npt.NDArray[Any], n_folds: int) -> IntArray:
+    """Like `assign_folds`, with the same fold for all examples of a group.
+
+    A group belongs to the class of its first example. Groups are dealt at random, large ones first,
+    each to the fold with the fewest examples of its class and, among these, with the fewest of all.
+
+    Args:
+        labels: <int64>[n].
+        groups: [n].
+        n_folds: Number of folds.
+    """
+    _, first, group, sizes = np.unique(
+        groups, return_index=True, return_inverse=True, return_counts=True
+    )
+    rank = np.argsort(np.random.default_rng(SPLIT_SEED).permutation(len(labels)))[first]
+    folds, totals = np.empty(len(first), np.int64), [0] * n_folds
+    for label in np.unique(labels[first]):
+        members, own = np.flatnonzero(labels[first] == label), [0] * n_folds
+        for member in members[np.lexsort([rank[members], -sizes[members]])].tolist():
+            fold = min(range(n_folds), key=lambda i: (own[i], totals[i]))
+            folds[member] = fold
+            own[fold] += int(sizes[member])
+            totals[fold] += int(sizes[member])
+    return folds[group]

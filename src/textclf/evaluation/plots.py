@@ -22,6 +22,9 @@ LABEL_WIDTH = 40
 MANY_LABELS = 100
 """With more labels, their names do not fit."""
 
+BLUE, ORANGE, GRAY = "#3f83cc", "#c96a1b", "#7d8894"
+"""Colors with contrast on a light and on a dark page."""
+
 LOSS, ACCURACY, MUTED = "#c0392b", "#1f5fa8", "#b0b8c1"
 
 

@@ -53,7 +53,7 @@ def read_yaml(path: Path) -> Tree:
         raise RequestError(problem) from error
     except UnicodeDecodeError as error:
         raise RequestError(f"cannot read configuration {path}: not UTF-8 text") from error
-    tree = _parse_yaml(text, str(path))
+    tree = parse_yaml(text, str(path))
     if not isinstance(tree, dict):
         raise RequestError(
             f"{path}: expected keys such as 'dataset:' and 'model:', got {text[:40]!r}"
@@ -66,7 +66,7 @@ def parse_override(assignment: str) -> Override:
     key, equals, value = assignment.partition("=")
     if not equals or not key:
         raise RequestError(f"--set {assignment}: expected KEY=VALUE, such as training.epochs=3")
-    return Override(key, _parse_yaml(value, f"--set {assignment}"), f"--set {assignment}")
+    return Override(key, parse_yaml(value, f"--set {assignment}"), f"--set {assignment}")
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -89,12 +89,13 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _parse_yaml(text: str, source: str) -> Any:
+def parse_yaml(text: str, source: str) -> Any:
+    """Parse YAML; RequestError, with the file or the option that it is from, if it is invalid."""
     try:
         return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a subclass of SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
-        is_file = not source.startswith("--set")
+        is_file = not source.startswith("--")
         position = f":{mark.line + 1}:{mark.column + 1}" if mark and is_file else ""
         raise RequestError(f"{source}{position}: {error.problem}; correct the YAML") from error
     except Exception as error:  # PyYAML raises many classes for values such as `!!bool x`.

@@ -26,8 +26,15 @@ from textclf.config.schema import (
     TextConfig,
     TrainingConfig,
 )
+from textclf.config.search_space import (
+    EXAMPLE,
+    Choices,
+    Range,
+    Search,
+    read_searches,
+)
 from textclf.errors import RequestError, TextclfError, format_unknown
-from textclf.registry import read_code
+from textclf.registry import load_module, read_code
 
 PLUGIN_SECTIONS = ("dataset", "model")
 """Sections whose name chooses a module."""
@@ -62,7 +69,7 @@ def resolve(
     """Merge defaults, a configuration tree and overrides into a checked configuration.
 
     Args:
-        tree: Content of a configuration file.
+        tree: Content of a configuration file; its section ``search`` is checked, then ignored.
         overrides: Values that override the tree; the last one of a key wins.
         source: Name of the file, for messages.
         code: Which Python files are executed.
@@ -73,6 +80,7 @@ def resolve(
     """
     origins = _Origins(overrides, source)
     given = _apply(tree or {}, origins)
+    search = given.pop("search", None)
     _refuse_unknown_sections(given, origins, code)
     dataset, model = (_find_plugin(section, given, origins, code) for section in PLUGIN_SECTIONS)
     merged = functools.reduce(_merge, (dataset.defaults, model.defaults, given))
@@ -86,6 +94,9 @@ def resolve(
     if "seed" in merged:
         checked["seed"] = merged["seed"]
     config: ExperimentConfig = _validate({"": ExperimentConfig}, "", checked, origins)
+    if search is not None:
+        for found in read_searches(search, f"{source}: search"):
+            _try_corners(config, found)
     return config
 
 
@@ -105,6 +116,111 @@ def load_config(
     tree = read_yaml(Path(path)) if path else {}
     code: CodePolicy = "trust" if trust_code else "named"
     return resolve(tree, overrides, source=str(path or "configuration"), code=code)
+
+
+def set_values(
+    config: ExperimentConfig, values: Mapping[str, Any], origin: str
+) -> ExperimentConfig:
+    """Return a configuration in which some keys have other values.
+
+    Args:
+        config: Configuration.
+        values: Values by dotted keys.
+        origin: Where the values are from, for messages.
+
+    Raises:
+        RequestError: A key is unknown, or a value is out of range.
+    """
+    tree = config.model_dump(mode="json")
+    if any(isinstance(value, str) for value in values.values()):
+        tree["model"].pop("digest", None)  # One of them may name another embedding.
+    return resolve(tree, [Override(key, value, origin) for key, value in values.items()])
+
+
+def find_search_space(
+    config: ExperimentConfig, tree: Tree, searches: Sequence[Search], *, source: str
+) -> dict[str, Range | Choices]:
+    """Find what a study tries: what the options name, or the file, or the model.
+
+    Args:
+        config: Configuration of the first trial.
+        tree: Content of the configuration file.
+        searches: Options ``--search``.
+        source: Name of the file, for messages.
+
+    Returns:
+        The search space; its numbers have the types of the configuration.
+
+    Raises:
+        RequestError: Nothing is named, a value is out of range, or a key does not change the model.
+    """
+    if not searches and tree.get("search"):
+        searches = read_searches(tree["search"], f"{source}: search")
+    space: dict[str, Range | Choices] = {}
+    for search in searches:
+        if search.key in space:
+            raise RequestError(f"{search.origin}: {search.key} is given twice")
+        space[search.key] = _fit_domain(config, search)
+    space = space or find_model_space(config)
+    is_network = not hasattr(load_module("models", config.model.name, config.model.code), "fit")
+    if not space and type(config.model) is ModelConfig and not is_network:
+        raise RequestError(f"{config.model.name} has no hyperparameters: choose another model")
+    if not space:
+        raise RequestError(
+            f"{config.model.name} does not say what to tune: use --search, such as {EXAMPLE}"
+        )
+    return space
+
+
+def find_model_space(config: ExperimentConfig) -> dict[str, Range | Choices]:
+    """Return the search space of a model, ``SEARCH``; empty if it has none.
+
+    A key that does not fit what the user has set is left out, such as ``model.ratio`` of an n-gram
+    network with hidden units.
+
+    Raises:
+        RequestError: A key does not fit the defaults either.
+    """
+    name, code = config.model.name, config.model.code
+    module = load_module("models", name, code)
+    space = {}
+    for search in read_searches(getattr(module, "SEARCH", {}), f"{name}: SEARCH"):
+        try:
+            space[search.key] = _fit_domain(config, search)
+        except RequestError:
+            model = {"name": name, "code": code}
+            _fit_domain(resolve({"dataset": config.dataset.model_dump(), "model": model}), search)
+    return space
+
+
+def _try_corners(config: ExperimentConfig, search: Search) -> list[ExperimentConfig]:
+    """Return the configuration with each of the values that it must accept."""
+    corners = search.domain.corners
+    return [set_values(config, {search.key: value}, search.origin) for value in corners]
+
+
+def _fit_domain(config: ExperimentConfig, search: Search) -> Range | Choices:
+    """Return a domain whose values have the type that the configuration has."""
+    name, domain = config.model.name, search.domain
+    try:
+        configs = _try_corners(config, search)
+        for n, tried in enumerate(configs):
+            if (first := configs.index(tried)) < n:
+                same = f"{domain.corners[first]} and {domain.corners[n]}"
+                raise ValueError(f"{same} are the same for {name}; leave the key out")
+        corners = [get_value(tried, search.key) for tried in configs]
+        if isinstance(domain, Choices):
+            return Choices(tuple(corners))
+        return domain.convert(*corners)
+    except ValueError as error:
+        raise RequestError(f"{search.origin}: {search.key}: {error}") from error
+
+
+def get_value(config: ExperimentConfig, key: str) -> Any:
+    """Return the value of a dotted key."""
+    return functools.reduce(
+        lambda tree, part: tree[part], key.split("."), config.model_dump(mode="json")
+    )
 
 
 @dataclass(frozen=True)
@@ -184,7 +300,7 @@ def _refuse_unknown_sections(given: Tree, origins: _Origins, policy: CodePolicy)
 
 def _format_unknown_key(key: str, schema: type[Section], schemas: Schemas) -> str:
     """Return the message for an unknown key, which may be one of another section."""
-    elsewhere = {name: [name] for name in ExperimentConfig.model_fields}
+    elsewhere = {name: [name] for name in (*ExperimentConfig.model_fields, "search")}
     for section, other in schemas.items():
         for name in other.model_fields.keys() - DERIVED_KEYS:
             elsewhere.setdefault(name, []).append(f"{section}.{name}")

@@ -8,6 +8,13 @@ from textclf.config.schema import Count, TextConfig
 from textclf.models._layers import SequenceConfig, classify, convolve, embed_tokens
 
 TAKES = "token_ids"
+SEARCH = {
+    "training.learning_rate": {"low": 0.0003, "high": 0.01, "log": True},
+    "model.dropout": {"low": 0.0, "high": 0.6},
+    "model.filters": {"low": 64, "high": 256, "step": 32},
+    "model.kernel_size": {"low": 2, "high": 5},
+    "text.sequence_length": {"low": 80, "high": 240, "step": 20},
+}
 
 
 class Config(SequenceConfig):

@@ -9,6 +9,14 @@ from textclf.errors import RequestError
 from textclf.models._layers import SequenceConfig, classify, convolve, embed_tokens
 
 TAKES = "token_ids"
+SEARCH = {
+    "training.learning_rate": {"low": 0.0003, "high": 0.01, "log": True},
+    "model.dropout": {"low": 0.0, "high": 0.6},
+    "model.filters": {"low": 64, "high": 256, "step": 32},
+    "model.pool_size": {"low": 3, "high": 8},
+    "model.units": {"low": 32, "high": 128, "step": 32},
+    "text.sequence_length": {"low": 80, "high": 240, "step": 20},
+}
 
 
 class Config(SequenceConfig):

@@ -15,6 +15,11 @@ from textclf.models._layers import classify
 
 TAKES = "text"
 DEFAULTS = {"training": {"epochs": 20, "batch_size": 512}}
+SEARCH = {
+    "training.batch_size": {"choices": [256, 512, 1_024]},
+    "training.learning_rate": {"low": 0.0003, "high": 0.03, "log": True},
+    "model.units": {"low": 8, "high": 128, "log": True},
+}
 
 
 class Config(ModelConfig):

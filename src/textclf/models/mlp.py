@@ -8,6 +8,12 @@ from textclf.config.schema import Count, TextConfig
 from textclf.models._layers import SequenceConfig, classify, embed_tokens
 
 TAKES = "token_ids"
+SEARCH = {
+    "training.learning_rate": {"low": 0.0001, "high": 0.01, "log": True},
+    "model.units": {"low": 64, "high": 384, "step": 64},
+    "text.num_words": {"low": 5_000, "high": 20_000, "step": 2_500},
+    "text.sequence_length": {"low": 80, "high": 240, "step": 20},
+}
 
 
 class Config(SequenceConfig):

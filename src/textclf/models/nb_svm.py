@@ -24,6 +24,12 @@ from textclf.text.tokens import normalize_text
 
 TAKES = "text"
 DEFAULTS = {"evaluation": {"calibration": "temperature-prior"}}
+SEARCH = {
+    "model.max_ngram": {"low": 1, "high": 3},
+    "model.min_df": {"low": 2, "high": 6},
+    "model.alpha": {"low": 0.1, "high": 10.0, "log": True},
+    "model.C": {"low": 0.05, "high": 2.0, "log": True},
+}
 
 WORD = r"(?u)\w+"
 """A word, also of one character, such as "a" in "not a good film"."""

@@ -20,6 +20,13 @@ DEFAULTS = {
     "training": {"optimizer": "lazy-adam", "learning_rate": 0.05, "schedule": "cosine"},
     "evaluation": {"calibration": "temperature-prior"},
 }
+SEARCH = {
+    "training.learning_rate": {"low": 0.01, "high": 0.2, "log": True},
+    "model.max_ngram": {"low": 1, "high": 2},
+    "model.position_decay": {"choices": [None, 20, 40, 80, 160]},
+    "model.ratio": {"choices": ["ones", "naive-bayes"]},
+    "model.C": {"low": 0.1, "high": 5.0, "log": True},
+}
 
 
 class Config(ModelConfig):

@@ -13,6 +13,11 @@ from textclf.text.tokens import normalize_text
 
 TAKES = "text"
 DEFAULTS = {"evaluation": {"calibration": "temperature-prior"}}
+SEARCH = {
+    "model.min_df": {"low": 2, "high": 6},
+    "model.max_ngram": {"low": 1, "high": 2},
+    "model.C": {"low": 0.05, "high": 2.0, "log": True},
+}
 
 
 class Config(ModelConfig):

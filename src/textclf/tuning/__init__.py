@@ -1,0 +1,1 @@
+"""Hyperparameter search that survives a kill and never sees the test split."""

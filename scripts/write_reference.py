@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from textclf import registry
 from textclf.cli import cli
+from textclf.config.resolve import find_model_space, resolve
 from textclf.config.schema import (
     DatasetConfig,
     EvaluationConfig,
@@ -104,6 +105,34 @@ Values come from these sources; each overrides the ones before:
 
 `seed` is a top-level key: an integer from 0 to 2,147,483,647, by default 42. It determines
 the initial weights, the order of the training examples and dropout.
+"""
+
+SEARCH_HEAD = """## search
+
+What `textclf tune` tries, in the terms of [Optuna](https://optuna.org). Other commands check the
+section and ignore it, and it is not part of the fingerprint.
+
+```yaml
+search:
+  training.learning_rate: {low: 0.0001, high: 0.01, log: true}
+  model.dropout: {low: 0, high: 0.5, step: 0.1}
+  model.units: {low: 32, high: 512}
+  training.schedule: {choices: [constant, cosine]}
+```
+
+| key | meaning |
+| --- | --- |
+| `low`, `high` | the ends of a range, both included; integers if the key needs integers |
+| `log` | `true`: drawn on a logarithmic scale |
+| `step` | distance between two values; not with `log` |
+| `choices` | a list of values without an order |
+
+On the command line, `--search training.learning_rate=0.0001..0.01:log` and
+`--search training.schedule=constant,cosine` replace the whole section, and the section replaces the
+search space of the model:
+
+| model | key | values |
+| --- | --- | --- |
 """
 
 
@@ -230,6 +259,14 @@ def list_plugin_sections(
         yield format_section(f"{section}: {shown}", config, base)
 
 
+def list_search_spaces() -> Iterator[str]:
+    """Yield a table row for each key of the search space of each model."""
+    for name in registry.list_built_in("models"):
+        tree = {"dataset": {"name": "bbc"}, "model": {"name": name}}
+        for key, domain in find_model_space(resolve(tree)).items():
+            yield f"| `{name}` | `{key}` | {domain} |"
+
+
 def write_configuration() -> str:
     """Return the content of docs/configuration.md."""
     parts = [
@@ -246,6 +283,7 @@ def write_configuration() -> str:
         format_section("model", ModelConfig),
         *list_changed_defaults("models"),
         *list_plugin_sections("models", "model", ModelConfig),
+        "\n".join([SEARCH_HEAD.rstrip(), *list_search_spaces(), ""]),
     ]
     return "\n".join(filter(None, parts))
 

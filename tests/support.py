@@ -192,6 +192,7 @@ def write_run(
     digest="d",
     dataset="bbc",
     settings=None,
+    n_train=200,
 ):
     """Write a finished run whose predictions are correct where ``correct`` is, without training."""
     correct = np.asarray(correct, bool)
@@ -220,6 +221,11 @@ def write_run(
         examples_per_second=1.0,
         evaluation=evaluate(labels, probabilities, names, majority_label=0),
         fits=(Fit(("train", "validation"), 10, 1),) if config.training.refit else None,
+        n_train_examples=n_train,
+        train_fraction=config.dataset.train_fraction,
+        train_per_label=config.dataset.train_per_label,
+        folds=config.dataset.folds,
+        fold=config.dataset.fold,
     )
     run.finish(result, {})
     return run, result
@@ -235,6 +241,46 @@ def write_runs(root, accuracies, n_seeds=3, **options):
     return [
         write_run(root, model, draw_correct(accuracy, seed=100 * i + seed), seed=seed, **options)
         for i, (model, accuracy) in enumerate(accuracies.items())
+        for seed in range(1, n_seeds + 1)
+    ]
+
+
+def write_folds(root, model, n_correct, *, n=100, seeds=(1,), **options):
+    """Write a run for each fold and seed, of which the first ``n_correct`` of ``n`` are correct."""
+    return [
+        write_run(
+            root,
+            model,
+            np.arange(n) < correct,
+            seed=seed,
+            digest=f"fold {fold}",
+            settings={"dataset.folds": len(n_correct), "dataset.fold": fold},
+            **options,
+        )
+        for fold, correct in enumerate(n_correct, start=1)
+        for seed in seeds
+    ]
+
+
+SIZES = {0.1: 100, 0.2: 200, 0.4: 400, 1: 1_000}
+"""Number of training examples of each fraction, for `write_curve`."""
+
+
+def write_curve(root, model, accuracies, *, n_seeds=3, n=2_000, settings=None, **options):
+    """Write runs of a model with each of the first `SIZES`, with about the given accuracies."""
+    return [
+        write_run(
+            root,
+            model,
+            draw_correct(accuracy, n, seed=1_000 * i + 10 * sum(map(ord, model)) + seed),
+            seed=seed,
+            settings={"dataset.train_fraction": fraction, **(settings or {})},
+            n_train=n_train,
+            **options,
+        )
+        for i, ((fraction, n_train), accuracy) in enumerate(
+            zip(SIZES.items(), accuracies, strict=False)
+        )
         for seed in range(1, n_seeds + 1)
     ]
 

@@ -371,6 +371,28 @@ def test_compare_refuses_arguments_that_it_would_ignore(tmp_path, arguments, mes
         textclf.compare(**{"runs": tmp_path, **arguments})
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("trials", 2.5, "trials=2.5: expected a positive number"),
+        ("trials", 0, "trials=0: expected a positive number"),
+        ("timeout", "10s", "timeout='10s': expected a positive number of seconds"),
+        ("timeout", 0, "timeout=0: expected a positive number of seconds"),
+        ("search", ["model.C=1..2"], "search: expected a mapping, such as"),
+        ("search", "model.C=1..2", "search: expected a mapping, such as"),
+    ],
+)
+def test_tune_refuses_values_of_another_type(tmp_path, name, value, message):
+    with pytest.raises(textclf.RequestError, match=f"^{message}"):
+        textclf.tune("tfidf-svc", "bbc", run_root=tmp_path, **{name: value})
+    assert not list(tmp_path.iterdir())
+
+
+def test_compare_refuses_one_number_instead_of_a_list(tmp_path):
+    with pytest.raises(textclf.RequestError, match=r"^train_fractions=0\.5: expected a list"):
+        textclf.compare(dataset="bbc", train_fractions=0.5, run_root=tmp_path)
+
+
 def test_model_file_with_a_custom_layer_is_loaded_with_the_run_if_it_is_trusted(code_runs, forget):
     path = code_runs["scaled"] / "model.keras"
     with pytest.raises(textclf.RunError, match="add --trust-code"):

@@ -107,9 +107,9 @@ def test_headings_of_a_table_differ(columns):
 
 @pytest.mark.parametrize("name", list_names("executors"))
 def test_executor_module_has_the_contract(name):
-    parameters = inspect.signature(load_module("executors", name).execute).parameters
-    assert list(parameters)[:4] == ["configs", "root", "context", "executor"]
-    for parameter in list(parameters.values())[4:]:
+    parameters = inspect.signature(load_module("executors", name).opened).parameters
+    assert list(parameters)[:2] == ["root", "config"]
+    for parameter in list(parameters.values())[2:]:
         assert parameter.kind == parameter.KEYWORD_ONLY
         assert parameter.default is not parameter.empty
 
@@ -128,12 +128,12 @@ def test_defaults_of_datasets_and_models_resolve(section, name):
 
 
 CONTRACTS = {
-    textclf.models: {"TAKES", "Config", "DEFAULTS", "build", "fit", "make_loss"},
+    textclf.models: {"TAKES", "Config", "DEFAULTS", "SEARCH", "build", "fit", "make_loss"},
     textclf.data.loading: {
         *("ABOUT", "about", "label_names", "load"),
         *("Config", "DEFAULTS", "source_digest"),
     },
-    textclf.executors: {"execute"},
+    textclf.executors: {"opened"},
     textclf.commands: {"command"},
 }
 """The names that a plug-in module may define, by the module that documents them."""

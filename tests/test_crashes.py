@@ -90,8 +90,8 @@ def test_a_full_disk_at_any_write_is_one_line_and_a_later_run_succeeds(cli, tmp_
         assert not [path for path in run.path.glob(".*") if path.name != ".lock"]
         assert cli(*ARGUMENTS, "run", "--quiet").code == 0
         assert run.find_damage() == []
-    # Configuration, meta, two plots, model, predictions, meta again, evaluation.
-    assert n_writes == 8
+    # Configuration, meta, validation, two plots, model, predictions, meta again, evaluation.
+    assert n_writes == 9
 
 
 @pytest.mark.usefixtures("tensorflow")

@@ -163,6 +163,7 @@ def test_tutorial_on_plugins_works_as_written(cli, plugins):
     assert {path.name for path in plugins.glob("runs/*/*")} >= {"average.py", "cnn", "tfidf-svc"}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tensorflow", "plugins")
 def test_models_and_tests_of_the_tutorial_pass():
     blocks = re.findall(r"```python\n(.*?)```", PLUGINS_PAGE.read_text(), re.DOTALL)

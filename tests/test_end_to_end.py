@@ -106,6 +106,7 @@ def test_full_disk_is_one_line(tmp_path):
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_characters_outside_the_encoding_of_the_terminal_are_escaped(train_all, tmp_path):
     shutil.copytree(train_all("a") / "bbc" / "majority", tmp_path / "\u65e5")
     environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}

@@ -28,6 +28,7 @@ ARGUMENTS = {
     "runs list": ["RUN"],
     "runs remove": ["copy", "--yes"],
     "train": ["--model", "majority", "--dataset", "bbc", "--smoke"],
+    "tune": ["--model", "tfidf-svc", "--dataset", "bbc", "--smoke", "--trials", "2"],
 }
 """Arguments of each command; RUN is a finished run that must not change, ``copy`` a copy."""
 

@@ -27,6 +27,14 @@ ROWS = [
 ]
 
 
+def test_headings_are_as_harmless_as_cells():
+    rows = [{"=1+1": 2}]
+    assert format_table(rows, (), "csv") == "'=1+1\n2"
+    columns = [Column("=1+1", "a\x1b[2J")]
+    for style in ("table", "markdown"):
+        assert "\x1b" not in format_table(rows, columns, style)
+
+
 def test_markdown_escapes_bars_and_leaves_out_empty_columns():
     lines = format_table(ROWS, COLUMNS, "markdown").splitlines()
     assert lines[0] == "| name | score | count |"

@@ -29,6 +29,15 @@ def test_overrides_change_the_model_that_is_checked(plugins):
     check_model(str(path), overrides={"model.alpha": 3})
 
 
+def test_invalid_search_space_is_refused(plugins):
+    path = plugins / "bayes.py"
+    path.write_text(BAYES + '\nSEARCH = {"model.alpha": {"low": 2, "high": 1}}\n')
+    with pytest.raises(
+        RequestError, match=r"SEARCH: model\.alpha: low 2 should be less than high 1"
+    ):
+        check_model(str(path))
+
+
 def change(code, *replacements):
     """Return code with some parts replaced, each of which appears once."""
     for old, new in replacements:

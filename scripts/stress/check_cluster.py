@@ -64,7 +64,7 @@ def read_files(run: RunDirectory) -> dict[str, Any]:
     """Return the content of each file of a run, without measured times and ids of objects."""
     found: dict[str, Any] = {}
     for path in (run.path / name for name in FILES if (run.path / name).is_file()):
-        if path.name == "evaluation.json":
+        if path.name in {"evaluation.json", "validation.json"}:
             content = json.loads(path.read_text())
             found[path.name] = {k: v for k, v in content.items() if k not in MEASURED}
         elif path.name == "history.csv":

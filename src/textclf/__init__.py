@@ -18,10 +18,12 @@ if TYPE_CHECKING:
         load_dataset,
         load_model,
         load_run,
+        load_study,
         predict_file,
         report,
         strongest_features,
         train,
+        tune,
     )
     from textclf.comparison.comparison import Comparison
     from textclf.config.schema import DatasetConfig, ModelConfig, SplitConfig, TextConfig
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from textclf.explanation.explain import Explanation
     from textclf.models._sklearn import SklearnClassifier
     from textclf.runs.run import Run
+    from textclf.tuning.study import Study
 
 _HOMES = {
     "comparison.comparison": ["Comparison"],
@@ -51,6 +54,7 @@ _HOMES = {
     "explanation.explain": ["Explanation"],
     "models._sklearn": ["SklearnClassifier"],
     "runs.run": ["Run"],
+    "tuning.study": ["Study"],
 }
 """Modules of the public names that are not in ``api``."""
 
@@ -69,6 +73,7 @@ __all__ = [
     "SklearnClassifier",
     "Split",
     "SplitConfig",
+    "Study",
     "TextConfig",
     "TextDataset",
     "TextclfError",
@@ -81,10 +86,12 @@ __all__ = [
     "load_dataset",
     "load_model",
     "load_run",
+    "load_study",
     "predict_file",
     "report",
     "strongest_features",
     "train",
+    "tune",
 ]
 
 

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -11,9 +12,10 @@ from typing import IO, Any, Literal, cast
 from textclf.auditing import audit as auditing
 from textclf.comparison.comparison import Comparison, leave_out
 from textclf.comparison.plan import ComparisonPlan
-from textclf.config.loading import SMOKE, Override
-from textclf.config.resolve import load_config, resolve
+from textclf.config.loading import SMOKE, Override, read_yaml
+from textclf.config.resolve import find_search_space, load_config, resolve
 from textclf.config.schema import ExperimentConfig
+from textclf.config.search_space import Search, read_searches
 from textclf.data import loading, table_output
 from textclf.data.dataset import TextDataset
 from textclf.data.tabular import TableConfig
@@ -41,13 +43,25 @@ from textclf.explanation.explain import Explanation, explain_texts
 from textclf.registry import shorten_name
 from textclf.runs import model_file
 from textclf.runs.directory import SMOKE_FOLDER, RunDirectory
+from textclf.runs.result import Result
 from textclf.runs.run import Run
-from textclf.runs.search import find_finished_run, read_finished
+from textclf.runs.search import find_finished_run, leave_out_folds, read_finished
 from textclf.runs.trust import have_same_code
 from textclf.runtime import backend
 from textclf.runtime.progress import Phases, Reporter
 from textclf.sources import path as files
 from textclf.storage.files import reading
+from textclf.tuning.selection import read_compared
+from textclf.tuning.study import (
+    JOURNAL,
+    STUDIES_FOLDER,
+    Study,
+    StudySettings,
+    check_metric,
+    find_study,
+)
+from textclf.tuning.tune import TuningPlan
+from textclf.tuning.tune import tune as run_study
 
 PathLike = str | Path
 
@@ -136,6 +150,10 @@ def compare(
     dataset: PathLike | None = None,
     models: PathLike | Sequence[PathLike] = (),
     seeds: int | Sequence[int] = (),
+    folds: int | None = None,
+    folds_of: Literal["train", "all"] | None = None,
+    train_fractions: Sequence[float] = (),
+    train_per_label: Sequence[int | None] = (),
     config: PathLike | None = None,
     overrides: Overrides = (),
     smoke: bool = False,
@@ -151,11 +169,19 @@ def compare(
 ) -> Comparison:
     """Compare finished runs; with ``dataset`` or ``config``, first train those that are missing.
 
+    A learning curve that was asked for is also plotted, as ``learning-curve.png`` or
+    ``learning-curve-per-label.png`` in the folder of the dataset's runs.
+
     Args:
         runs: Runs, run directories or folders of runs; ``run_root`` if empty.
         dataset: Dataset to train on, as for `train`.
         models: Models to train, or to select from ``runs``; all if empty.
         seeds: Seeds to train, or a number n for the seeds 1 to n.
+        folds: Number of folds of a cross-validation, each of which is the test set of one run.
+        folds_of: Examples of the folds: ``train`` (training and validation, the default) or
+            ``all``.
+        train_fractions: Fractions of the training examples, for a learning curve.
+        train_per_label: Numbers of training examples per label, None for all, for a learning curve.
         config: Configuration file (YAML) of what to train.
         overrides: Values that override it.
         smoke: Whether to train on at most 64 examples per split for one epoch, with the run
@@ -182,36 +208,191 @@ def compare(
         >>> comparison = textclf.compare(dataset="bbc", models=["cnn", "mlp"], seeds=3)
         >>> print(comparison)
     """
-    names = [str(model) for model in ([models] if isinstance(models, str | Path) else models)]
+    names = _list_names(models)
     reporter, reference = Reporter(quiet=quiet), reference and shorten_name(reference)
+    _check_lists(train_fractions=train_fractions, train_per_label=train_per_label)
+    protocol: Any = {"folds": folds, "folds_of": folds_of, "train_fractions": train_fractions}
+    protocol["train_per_label"] = train_per_label
     if dataset is None and config is None:
-        of_training = {"seeds": seeds, "overrides": overrides, "smoke": smoke, "jobs": jobs}
-        of_training |= {"executor": executor != "local", "trust_code": trust_code}
-        if given := [name for name, value in of_training.items() if value]:
-            raise RequestError(f"{given[0]} needs a dataset or a config, which say what to train")
+        given = {"seeds": seeds, "overrides": overrides, "smoke": smoke, "jobs": jobs}
+        given |= {"executor": executor != "local", "trust_code": trust_code, **protocol}
+        _refuse_training(given)
         paths = _list_paths(runs) or [Path(run_root)]
-        compared = _compare_finished(paths, reporter, models=names, reference=reference)
+        found = read_finished(paths, reporter, models=names)
+        compared = _compare_finished(found, paths, reporter, reference=reference)
         return replace(compared, trust_code=_are_trusted(runs))
     if _list_paths(runs):
         raise RequestError("give either runs or a dataset, whose runs are found or trained")
-    if isinstance(seeds, int) and seeds < 1:
-        raise RequestError(f"seeds={seeds}: expected a positive number, or a list of seeds")
     plan = ComparisonPlan(
         config_path=Path(config) if config else None,
         overrides=_list_overrides(overrides, smoke=smoke, dataset=dataset),
         models=names,
-        seeds=range(1, seeds + 1) if isinstance(seeds, int) else seeds,
+        seeds=_list_seeds(seeds),
         trust_code=trust_code,
+        **protocol,
     )
     context = RunContext(reporter, device, command=command)
     where = ExecutorConfig(executor, jobs, ray_address)
     root = _find_root(run_root, smoke=smoke)
+    return _compare_planned(plan, root, context, where, reference=reference)
+
+
+def _check_lists(**given: Any) -> None:
+    """Raise RequestError if an argument is not a list."""
+    for name, values in given.items():
+        if isinstance(values, str) or not isinstance(values, Sequence):
+            raise RequestError(f"{name}={values!r}: expected a list of numbers")
+
+
+def _refuse_training(given: Mapping[str, Any]) -> None:
+    """Raise RequestError if an argument is given that only matters when something is trained."""
+    for name, value in given.items():
+        if value:
+            raise RequestError(f"{name} needs a dataset or a config, which say what to train")
+
+
+def _compare_planned(
+    plan: ComparisonPlan,
+    root: Path,
+    context: RunContext,
+    executor: ExecutorConfig,
+    *,
+    reference: str | None,
+) -> Comparison:
+    """Compare the runs of a plan, after training those that are missing."""
     configs = plan.make_configs()
-    finished, failures = run_all(configs, root, context, where)
-    failures = leave_out(failures, plan, reporter)
-    compared = Comparison.of(finished, failures, reporter, reference=reference)
+    finished, failures = run_all(configs, root, context, executor)
+    failures = leave_out(failures, plan, context.reporter)
+    compared = Comparison.of(finished, failures, context.reporter, reference=reference)
+    for curve in compared.learning_curves:
+        path = curve.write_plot(root / configs[0].dataset.folder_name)
+        context.reporter.info(f"see {path}")
     runs_of_configs = ((RunDirectory.of(config, root), config) for config in configs)
-    return replace(compared, trust_code=trust_code or have_same_code(runs_of_configs))
+    return replace(compared, trust_code=plan.trust_code or have_same_code(runs_of_configs))
+
+
+def tune(
+    model: PathLike | None = None,
+    dataset: PathLike | None = None,
+    *,
+    trials: int = 30,
+    timeout: float | None = None,
+    search: Mapping[str, Any] | Sequence[Search] = (),
+    seeds: int | Sequence[int] = (),
+    metric: str = "accuracy",
+    name: str | None = None,
+    config: PathLike | None = None,
+    overrides: Overrides = (),
+    smoke: bool = False,
+    run_root: PathLike = "runs",
+    executor: str = "local",
+    jobs: int | Literal["auto"] | None = None,
+    ray_address: str | None = None,
+    device: str = "auto",
+    trust_code: bool = False,
+    quiet: bool = False,
+    command: str = "",
+) -> Study:
+    """Search hyperparameters on the validation split, then compare the best ones with the defaults.
+
+    The same call resumes a study that was interrupted, and returns one that is finished.
+
+    Args:
+        model: Model to tune, as for `train`.
+        dataset: Dataset to train on, as for `train`.
+        trials: Number of trials of the study, including the defaults, which are trial 0.
+        timeout: Seconds after which no more trials begin.
+        search: Values to try, by key, in the terms of Optuna, such as
+            ``{"training.learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}}``; by default
+            those of ``config`` or of the model.
+        seeds: Seeds to train each trial with, or a number n for the seeds 1 to n; by default the
+            seed of the configuration.
+        metric: ``accuracy``, ``macro_f1`` or ``loss``.
+        name: Name of the study; by default one that depends on the other arguments.
+        config: Configuration file (YAML).
+        overrides: Values that override it.
+        smoke: Whether to train on at most 64 examples per split for one epoch, with the study
+            below ``_smoke`` in ``run_root``.
+        run_root: Root of the run directories and of the studies.
+        executor: ``local`` or ``ray``.
+        jobs: Trials at once, or ``auto``; by default one, and ``auto`` with Ray.
+        ray_address: Address of a Ray cluster.
+        device: ``auto``, ``cpu`` or ``gpu``.
+        trust_code: Whether to execute Python files that ``config`` names.
+        quiet: Whether to print no progress.
+        command: How the study was started, for ``meta.json``.
+
+    Returns:
+        The study, whose ``comparison`` is the only use of the test split.
+
+    Raises:
+        RequestError: An argument is invalid, or the study that is named has other settings.
+        TextclfError: Any other expected error, on one line.
+
+    Example:
+        >>> study = textclf.tune("cnn", "bbc", trials=20)
+        >>> study.best.params, study.comparison
+    """
+    if not isinstance(trials, int) or trials < 1:
+        raise RequestError(f"trials={trials!r}: expected a positive number")
+    if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):
+        raise RequestError(f"timeout={timeout!r}: expected a positive number of seconds")
+    given = _list_overrides(overrides, smoke=smoke, model=model, dataset=dataset)
+    resolved = load_config(config, given, trust_code=trust_code)
+    searches = _list_searches(search)
+    tree = read_yaml(Path(config)) if config else {}
+    settings = StudySettings(
+        config=resolved,
+        space=find_search_space(resolved, tree, searches, source=str(config)),
+        seeds=_list_seeds(seeds) or (resolved.seed,),
+        metric=check_metric(metric),
+    )
+    root = _find_root(run_root, smoke=smoke)
+    folder = settings.default_name if name is None else _check_study_name(name)
+    where = ExecutorConfig(executor, jobs, ray_address)
+    plan = TuningPlan(settings, root / STUDIES_FOLDER / folder, root, trials, timeout, where)
+    return run_study(plan, RunContext(Reporter(quiet=quiet), device, command=command))
+
+
+def load_study(study: PathLike, *, run_root: PathLike = "runs") -> Study:
+    """Return a study, without its comparison.
+
+    Args:
+        study: Name or folder of the study.
+        run_root: Root of the run directories and of the studies.
+
+    Raises:
+        RunError: It does not exist or is damaged.
+
+    Example:
+        >>> textclf.load_study("bbc-cnn-1f3a5c").best.params
+    """
+    return Study.read(find_study(study, Path(run_root)))
+
+
+def _list_searches(search: Mapping[str, Any] | Sequence[Search]) -> Sequence[Search]:
+    """Return the keys of a search space."""
+    if isinstance(search, Mapping):
+        return read_searches(search, "search")
+    if isinstance(search, str) or any(not isinstance(one, Search) for one in search):
+        raise RequestError(
+            'search: expected a mapping, such as {"model.units": {"choices": [64, 128]}}'
+        )
+    return search
+
+
+def _list_seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
+    """Return seeds, of which a number n means 1 to n."""
+    if isinstance(seeds, int) and seeds < 1:
+        raise RequestError(f"seeds={seeds}: expected a positive number, or a list of seeds")
+    return tuple(range(1, seeds + 1) if isinstance(seeds, int) else seeds)
+
+
+def _check_study_name(name: str) -> str:
+    """Return the name of a study, which is the name of its folder."""
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise RequestError(f"study name '{name}': use letters, digits, '-', '_' and '.'")
+    return name
 
 
 def evaluate(
@@ -271,7 +452,7 @@ def evaluate(
 
 
 def report(
-    runs: Comparison | PathLike | Run | Sequence[PathLike | Run] = (),
+    runs: Comparison | Study | PathLike | Run | Sequence[PathLike | Run] = (),
     output: PathLike = "report.html",
     *,
     models: PathLike | Sequence[PathLike] = (),
@@ -281,10 +462,11 @@ def report(
     trust_code: bool = False,
     quiet: bool = False,
 ) -> Comparison:
-    """Write one HTML page about a finished run, or about finished runs on one test set.
+    """Write one HTML page about a finished run, a study, or finished runs on one test set.
 
     Args:
-        runs: A comparison; or runs, run directories or folders of runs; ``run_root`` if empty.
+        runs: A comparison, or a study or its folder; or runs, run directories or folders of runs;
+            ``run_root`` if empty.
         output: File to write, which ends in ``.html``.
         models: Models to select from ``runs``; all if empty.
         texts: Whether the page contains texts of the dataset.
@@ -299,7 +481,8 @@ def report(
 
     Raises:
         RequestError: An argument is invalid, or the runs have several test sets.
-        RunError: No run is found, a run is damaged, or the file cannot be written.
+        RunError: No run is found, a run is damaged, a study is not finished, or the file cannot be
+            written.
 
     Example:
         >>> textclf.report("runs/bbc", "report.html")
@@ -309,14 +492,54 @@ def report(
 
     path = Path(output)
     check_output(path)
-    if isinstance(runs, Comparison):
+    reporter = Reporter(quiet=quiet)
+    study = None if isinstance(runs, Comparison) else _find_study(runs, reporter)
+    if study and _list_names(models):
+        raise RequestError("a report of a study is about its one model: leave out --model")
+    if study and study.comparison:
+        comparison = study.comparison
+    elif isinstance(runs, Comparison):
         comparison = runs
     else:
-        comparison = compare(runs, models=models, run_root=run_root, quiet=quiet)
+        given = cast("Sequence[PathLike | Run]", runs)
+        comparison = _compare_for_report(given, models, Path(run_root), reporter)
     trust_code = trust_code or comparison.trust_code
-    context = ReportContext(Reporter(quiet=quiet), texts, device, trust_code=trust_code)
-    write_report(comparison, path, context)
+    context = ReportContext(reporter, texts, device, trust_code=trust_code)
+    write_report(comparison, path, context, study=study)
     return comparison
+
+
+def _compare_for_report(
+    runs: PathLike | Run | Sequence[PathLike | Run],
+    models: PathLike | Sequence[PathLike],
+    run_root: Path,
+    reporter: Reporter,
+) -> Comparison:
+    """Compare finished runs, without those of folds in a folder that also has others."""
+    paths = _list_paths(runs) or [run_root]
+    found = read_finished(paths, reporter, models=_list_names(models))
+    chosen = leave_out_folds(found, paths, reporter)
+    compared = _compare_finished(chosen, paths, reporter)
+    return replace(compared, trust_code=_are_trusted(runs))
+
+
+def _find_study(
+    runs: Study | PathLike | Run | Sequence[PathLike | Run], reporter: Reporter
+) -> Study | None:
+    """Return the study that a report is about, with its comparison; None if it is about runs."""
+    if isinstance(runs, Study):
+        return runs if runs.comparison else read_compared(runs.path, reporter)
+    paths = _list_paths(runs)
+    if len(paths) == 1 and (paths[0] / JOURNAL).is_file():
+        return read_compared(paths[0], reporter)
+    for path in paths:
+        journal = next(iter([*path.glob(JOURNAL), *sorted(path.glob(f"*/{JOURNAL}"))]), None)
+        if journal:
+            raise RequestError(
+                "a report is about one study, or about runs: name one study, such as"
+                f" {journal.parent}"
+            )
+    return None
 
 
 def _make_labeled_config(
@@ -660,10 +883,19 @@ def _are_trusted(runs: PathLike | Run | Iterable[PathLike | Run]) -> bool:
     return bool(listed) and all(isinstance(run, Run) and run.trust_code for run in listed)
 
 
+def _list_names(models: PathLike | Sequence[PathLike]) -> list[str]:
+    """Return the names of models, or their paths."""
+    return [str(model) for model in ([models] if isinstance(models, str | Path) else models)]
+
+
 def _compare_finished(
-    paths: Sequence[Path], reporter: Reporter, *, models: Sequence[str], reference: str | None
+    runs: Sequence[tuple[RunDirectory, Result]],
+    paths: Sequence[Path],
+    reporter: Reporter,
+    *,
+    reference: str | None = None,
 ) -> Comparison:
-    runs = read_finished(paths, reporter, models=models)
+    """Compare the finished runs of the paths that were named."""
     # In a folder, each test set is compared separately; runs that are named must be comparable.
     is_strict = all(RunDirectory(path).is_begun for path in paths)
     return Comparison.of(runs, [], reporter, reference=reference, is_strict=is_strict)

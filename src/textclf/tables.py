@@ -8,7 +8,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 GAP = "  "
@@ -141,7 +141,8 @@ def format_table(
         keep_empty: Whether columns for which no row has a value are kept.
         hint: Option that prints the columns that do not fit.
     """
-    used = list(columns) if keep_empty else _select_used(rows, columns)
+    columns = [replace(column, title=escape_control(column.title)) for column in columns]
+    used = columns if keep_empty else _select_used(rows, columns)
     match style:
         case "json":
             return json.dumps(list(rows), indent=2)
@@ -197,7 +198,7 @@ def _format_csv(rows: Sequence[Row], columns: Sequence[Column]) -> str:
     keys = keys or [column.key for column in columns]  # Without rows, the header alone.
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(keys)
+    writer.writerow(map(_format_csv_cell, keys))
     for row in rows:
         writer.writerow([_format_csv_cell(row.get(key)) for key in keys])
     return text.getvalue().rstrip("\n")

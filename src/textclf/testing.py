@@ -16,7 +16,7 @@ import numpy as np
 
 from textclf.api import make_dataset_config
 from textclf.config.loading import Override
-from textclf.config.resolve import resolve
+from textclf.config.resolve import find_model_space, resolve
 from textclf.config.schema import ExperimentConfig
 from textclf.data.dataset import Split, TextDataset
 from textclf.data.loading import describe_source, load_dataset, load_label_names
@@ -98,7 +98,7 @@ def make_model_config(
 
 
 def check_signature(config: ExperimentConfig) -> None:
-    """Check the arguments of ``build`` or ``fit``, and that the defaults are valid."""
+    """Check the arguments of ``build`` or ``fit``, and that the search space is valid."""
     module = load_module("models", config.model.name, config.model.code)
     fit = find_fit(config.model)
     expected = ["config", "dataset", "seed"] if fit else ["config", "text", "n_labels"]
@@ -107,6 +107,7 @@ def check_signature(config: ExperimentConfig) -> None:
     given = list(inspect.signature(fit or module.build).parameters)
     _require(given == expected, f"the arguments must be {expected}, not {given}")
     _require(bool((module.__doc__ or "").strip()), "it has no docstring, which is its summary")
+    find_model_space(config)  # Raises an error if it is invalid.
 
 
 def check_training(config: ExperimentConfig, n_labels: int) -> None:

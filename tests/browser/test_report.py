@@ -87,11 +87,26 @@ def single(hostile_runs, run_path):
     return path
 
 
+@pytest.fixture(scope="module")
+def tuned(hostile_runs):
+    """The report of a study."""
+    study = textclf.tune(
+        "tfidf-svc",
+        hostile_runs / "texts.csv",
+        trials=11,
+        run_root=hostile_runs / "tuned",
+        quiet=True,
+    )
+    path = hostile_runs / "tuned.html"
+    textclf.report(study.path, path, quiet=True)
+    return path
+
+
 def open_details(page, selector="details"):
     page.locator(selector).evaluate_all("all => all.forEach((part) => { part.open = true; })")
 
 
-@pytest.mark.parametrize("name", ["compared", "single"])
+@pytest.mark.parametrize("name", ["compared", "single", "tuned"])
 def test_hostile_texts_and_labels_do_nothing(open_page, request, name):
     page = open_page(request.getfixturevalue(name))
     open_details(page)
@@ -140,6 +155,18 @@ def test_a_column_of_words_is_sorted_by_them(open_page, compared):
     cells = page.locator("#comparison-table tbody td:not(.number)").all_inner_texts()
     assert cells == sorted(cells)
     assert cells[0] == "best"
+
+
+def test_the_trials_of_a_study_can_be_sorted(open_page, tuned):
+    page = open_page(tuned)
+    open_details(page)
+    assert page.locator("#best-trials tbody tr").count() == 10
+    values = read_column(page, "#best-trials", 2)
+    assert values == sorted(values, reverse=True)
+    assert read_column(page, "#all-trials", 0) == list(range(11))
+    page.locator("#all-trials thead th[title='model.C'] button").click()
+    values = read_column(page, "#all-trials", 5)
+    assert values == sorted(values, reverse=True)
 
 
 def list_cells(run_path):
@@ -210,6 +237,8 @@ def test_the_slider_moves_with_the_keyboard(open_page, single):
         ("compared", 400, "dark"),
         ("single", 1280, "dark"),
         ("single", 400, "light"),
+        ("tuned", 1280, "light"),
+        ("tuned", 400, "dark"),
     ],
 )
 def test_accessibility(open_page, request, name, width, scheme):
@@ -226,7 +255,7 @@ def test_accessibility(open_page, request, name, width, scheme):
     assert violations == []
 
 
-@pytest.mark.parametrize("name", ["compared", "single"])
+@pytest.mark.parametrize("name", ["compared", "single", "tuned"])
 def test_a_narrow_window_does_not_scroll_sideways(open_page, request, name):
     page = open_page(request.getfixturevalue(name), width=400)
     assert page.evaluate("document.documentElement.scrollWidth") <= 400

@@ -3,13 +3,14 @@
 import shutil
 
 import pytest
-from support import skip_if_gpu, write_csv, write_run
+from support import load, skip_if_gpu, write_csv, write_run
 
 from textclf import api, registry
 from textclf.comparison.comparison import Comparison
 from textclf.config.resolve import resolve
 from textclf.errors import RequestError, RunError
 from textclf.experiment import fit
+from textclf.runs.directory import RunDirectory
 from textclf.runs.result import Failure
 from textclf.runtime.progress import Reporter
 
@@ -72,6 +73,7 @@ def test_missing_runs_are_executed_and_a_failure_stops_no_other_run(cli, monkeyp
     assert [row["n_seeds"] for row in result.json] == [2, 2, 2, 2]
 
 
+@pytest.mark.slow
 def test_interrupted_comparison_reuses_finished_runs(cli, tmp_path, monkeypatch):
     build = fit.build_model
 
@@ -186,3 +188,120 @@ def test_smoke_runs_are_compared_only_if_they_are_named(cli, tmp_path):
     assert cli("predict", "runs/bbc/majority", "a text").code == 0
     assert len(cli("runs", "list", "--format", "json").json) == 1
     assert len(cli("runs", "list", "runs/_smoke/bbc", "--format", "json").json) == 2
+
+
+WEATHER = [
+    (f"{word} {word} and {other} number {i}", word)
+    for i in range(30)
+    for word, other in (("rain", "sun"), ("sun", "rain"), ("snow", "rain"))
+]
+
+
+@pytest.mark.slow
+def test_folds_are_trained_compared_and_reused(cli, tmp_path):
+    path = write_csv(tmp_path / "weather.csv", [*WEATHER, *WEATHER[:9]])
+    arguments = ["compare", "--dataset", path, "--model", "majority", "--folds", "3"]
+    result = cli(*arguments, "--format", "json")
+    assert result.code == 0, result.err
+    best, other = result.json
+    assert [best["model"], other["model"]] == ["tfidf-svc", "majority"]
+    for row in (best, other):
+        assert (row["folds"], row["fold"], row["n_seeds"]) == (3, None, 1)
+        assert row["n_examples"] == 78  # The test split of 21 examples is in no fold.
+    assert best["accuracy"] == 1
+    assert (other["verdict"], other["p_value"] < 0.01) == ("worse", True)
+    folds = sorted((tmp_path / "runs").rglob("fold-*"))
+    assert [fold.name for fold in folds] == ["fold-1", "fold-2", "fold-3"] * 2
+    again = cli(*arguments)
+    assert again.err.count("already finished") == 6
+    assert "weather.csv: 78 examples in 3 folds, 1 seed\n" in again.out
+    assert "textclf diff" in again.err
+    assert cli("compare", "runs", "--format", "json").json == result.json
+    of_all = cli(*arguments, "--folds-of", "all", "--format", "json").json
+    assert {row["n_examples"] for row in of_all} == {len(WEATHER) + 9}
+
+
+def test_official_test_examples_are_not_predicted_in_folds(cli, tmp_path):
+    path = write_csv(tmp_path / "weather.csv", WEATHER)
+    assert cli("compare", "--dataset", path, "--model", "majority", "--folds", "2").code == 0
+    test = set(load(path).test.index.tolist())
+    for run in (tmp_path / "runs").rglob("seed-42"):
+        predicted = set(RunDirectory(run).read_predictions().index.tolist())
+        assert predicted
+        assert not predicted & test
+        assert RunDirectory(run).read_meta()["test_evaluations"] == 1
+
+
+def test_gate_and_single_fold_of_a_cross_validation(cli, tmp_path):
+    path = write_csv(tmp_path / "weather.csv", WEATHER)
+    options = ["--dataset", path, "--model", "majority"]
+    assert cli("compare", *options, "--folds", "2").code == 0
+    [gate] = (tmp_path / "runs").glob("*/tfidf-svc")
+    result = cli("compare", *options, "--folds", "2", "--gate", gate)
+    assert result.code == 3
+    assert "significantly less accurate than tfidf-svc: majority dropped by 0." in result.error_line
+    fold = ["--set", "dataset.folds=2", "--set", "dataset.fold=2"]
+    result = cli("train", *options, *fold, "--report", "fold.html")
+    assert result.code == 0
+    assert "already finished" in result.err
+    assert "/weather.csv, fold 2 of 2, seed 42</title>" in (tmp_path / "fold.html").read_text(
+        encoding="utf-8"
+    )
+    assert "weather.csv, fold 2 of 2: 36 test examples, 1 seed\n" in result.out
+
+
+@pytest.mark.slow
+def test_learning_curve_is_trained_plotted_and_described(cli, tmp_path):
+    path = write_csv(tmp_path / "weather.csv", WEATHER)
+    options = ["--dataset", path, "--model", "tfidf-svc"]
+    assert cli("train", *options).code == 0
+    arguments = ["compare", *options, "--train-fractions", "0.1,0.5,1"]
+    result = cli(*arguments, "--format", "json")
+    assert result.code == 0, result.err
+    assert result.err.count("already finished") == 1
+    sizes = [(row["n_train_examples"], row["train_fraction"]) for row in result.json]
+    assert [size for size, _ in sizes] == sorted(size for size, _ in sizes)
+    assert [fraction for _, fraction in sizes] == [0.1, 0.1, 0.5, 0.5, None, None]
+    assert "no guess what more training examples would bring for tfidf-svc" in result.err
+    [plot] = (tmp_path / "runs").rglob("learning-curve.png")
+    assert plot.parent.parent == tmp_path / "runs"
+    assert f"see {plot.relative_to(tmp_path)}" in result.err
+    table = cli(*arguments).out
+    for size in {size for size, _ in sizes}:
+        assert f"weather.csv: 18 test examples, {size} training examples, 1 seed\n" in table
+    by_label = cli("compare", *options, "--train-per-label", "2,all", "--format", "json")
+    assert f"see {plot.relative_to(tmp_path).parent}/learning-curve-per-label.png" in by_label.err
+    assert plot.exists()
+    per_label = by_label.json
+    assert [row["train_per_label"] for row in per_label] == [2, 2, None, None]
+    assert per_label[0]["n_train_examples"] == 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--folds", "1"], "Invalid value for '--folds': 1 is not in the range x>=2."),
+        (["--folds-of", "all"], "--folds-of needs --folds, the number of folds"),
+        (["--folds", "3", "--train-fractions", "0.1"], "give either --folds or --train-fractions"),
+        (["--train-fractions", "0.1,x"], "'0.1,x' is not a list of fractions above 0 and up to 1"),
+        (["--train-fractions", "nan"], "'nan' is not a list of fractions above 0 and up to 1"),
+        (["--train-per-label", "8,some"], "'8,some' is not a list of positive numbers or all"),
+        (["--train-per-label", "0"], "'0' is not a list of positive numbers or all"),
+        (["--folds", "3", "--set", "dataset.fold=1"], "give either --folds or --set dataset.fold"),
+        (["--folds", "3", "--report", "a.html"], "give either --folds or --report, which is about"),
+    ],
+)
+def test_protocols_that_cannot_be_run_are_one_line(cli, tmp_path, arguments, problem):
+    path = write_csv(tmp_path / "weather.csv", WEATHER)
+    result = cli("compare", "--dataset", path, "--model", "majority", *arguments)
+    assert result.code == 2
+    assert problem in result.error_line
+
+
+def test_protocols_need_a_dataset(cli):
+    for option, value in (("--folds", "3"), ("--train-fractions", "0.1")):
+        result = cli("compare", option, value)
+        assert result.code == 2
+        assert f"{option} needs --dataset or --config" in result.error_line
+    with pytest.raises(RequestError, match=r"^train_per_label needs a dataset"):
+        api.compare(train_per_label=[8])

@@ -67,3 +67,21 @@ def test_a_scikit_learn_model_is_described_without_tensorflow(cli, plugins, monk
         "kind: baseline",
         "hyperparameters: alpha 1.0",
     ]
+
+
+def test_search_space_is_shown(cli):
+    lines = cli("models", "nb-svm").out.splitlines()
+    assert "search model.max_ngram: 1 to 3" in lines
+    assert "search model.alpha: 0.1 to 10.0, logarithmic" in lines
+    document = cli("models", "nb-svm", "--format", "json").json
+    assert document["search"]["model.max_ngram"] == {"low": 1, "high": 3}
+    assert document["search"]["model.alpha"] == {"low": 0.1, "high": 10.0, "log": True}
+    assert cli("models", "majority", "--format", "json").json["search"] == {}
+
+
+def test_invalid_search_space_of_a_python_file_is_one_line(cli, plugins):
+    path = plugins / "bayes.py"
+    path.write_text(path.read_text() + '\nSEARCH = {"model.alfa": {"low": 1, "high": 2}}\n')
+    result = cli("models", "plugins/bayes.py")
+    assert result.code == 2
+    assert "/bayes.py: SEARCH: model.alfa: unknown key 'alfa'" in result.error_line

@@ -41,6 +41,47 @@ def test_a_report_of_finished_runs(cli, own, tmp_path):
     assert "test runs with at most 20 examples of each split" in page
 
 
+def test_a_report_of_a_study(cli, own, tmp_path):
+    tune = ["tune", "--model", "tfidf-svc", *own, "--trials", "2", "--name", "mine", "-q"]
+    result = cli(*tune, "--search", "model.C=0.1,1", "--report", "tuned.html")
+    assert result.code == 0, result.err
+    assert read_heading(tmp_path / "tuned.html") == "Tuning of tfidf-svc on own.csv"
+    result = cli("report", "runs/_studies/mine", "-q")
+    assert result.code == 0, result.err
+    assert (tmp_path / "report.html").read_bytes() == (tmp_path / "tuned.html").read_bytes()
+    result = cli("report", "runs/_studies/mine", "--model", "majority")
+    assert result.code == 2
+    assert result.error_line.endswith("about its one model: leave out --model")
+
+
+def test_runs_of_folds_are_left_out_of_the_report_of_a_folder(cli, own, tmp_path):
+    train = ["train", "--model", "majority", *own, "-q"]
+    for fold in (1, 2):
+        folds = ["--set", "dataset.folds=2", "--set", f"dataset.fold={fold}"]
+        assert cli(*train, *folds).code == 0
+    result = cli("report", "runs")
+    assert result.error_line.startswith("a report is about one test set, not about all folds")
+    assert cli(*train).code == 0
+    result = cli("report", "runs")
+    assert result.code == 0, result.err
+    assert "left out: 2 runs of a cross-validation, such as runs/own" in result.err
+    assert read_heading(tmp_path / "report.html") == "majority on own.csv, seed 42"
+    fold = next(tmp_path.glob("runs/own*/majority/*/fold-2/seed-42")).relative_to(tmp_path)
+    result = cli("report", fold)
+    assert result.code == 0, result.err
+    assert "left out" not in result.err
+
+
+@pytest.mark.parametrize("named", [["mine", "mine"], ["."], [".", "mine"]])
+def test_a_report_of_several_studies_is_refused(cli, tmp_path, named):
+    study = tmp_path / "runs" / "_studies" / "mine"
+    study.mkdir(parents=True)
+    (study / "study.journal").touch()
+    result = cli("report", *(f"runs/_studies/{name}" for name in named))
+    assert result.code == 2
+    assert result.error_line.endswith("name one study, such as runs/_studies/mine")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

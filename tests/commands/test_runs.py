@@ -90,6 +90,18 @@ def test_filters_select_the_same_runs_to_list_and_to_remove(cli, runs, options, 
         assert (result.out, result.err) == ("", "no runs match\n")
 
 
+def test_validated_runs_are_not_called_unfinished(cli, runs, tmp_path):
+    trial = runs["unfinished"].path
+    (trial / "validation.json").write_text("{}")
+    assert cli("runs", "remove", "--unfinished", "--yes").err == "no runs match\n"
+    assert trial.is_dir()
+    rows = cli("runs", "check", "--format", "json").json
+    assert {row["run"] for row in rows if row["state"] == "validated"} == {
+        str(trial.relative_to(tmp_path))
+    }
+    assert "unfinished" not in {row["state"] for row in rows}
+
+
 def test_a_dataset_is_found_by_the_name_that_loads_it(cli, tmp_path):
     run, _ = write_run(tmp_path / "runs", "mlp", [True, False, True], dataset="hf:a/b")
     (run.path / "evaluation.json").unlink()  # Its name of the dataset is that of a real run.

@@ -326,6 +326,7 @@ except DataError as error:
 """
 
 
+@pytest.mark.slow
 def test_a_dataset_that_cannot_be_loaded_stops_all_runs(tmp_path):
     done = run_python(BROKEN_DATASET, tmp_path)
     assert (done.returncode, done.stdout) == (0, "no such dataset\n"), done.stderr

@@ -33,6 +33,7 @@ def test_different_metric_on_the_same_machine_is_not_tolerated(cli, run):
     assert "is not reproduced (tolerance 0): accuracy" in answer.error_line
 
 
+@pytest.mark.slow
 def test_different_metric_with_other_versions_is_tolerated(cli, run):
     change_accuracy(run)
     meta = run.read_meta()

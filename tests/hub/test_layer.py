@@ -86,6 +86,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 def test_saved_model_does_not_need_the_folder_of_the_embedding(train_classifier, folder, tmp_path):
     other = tmp_path / "elsewhere"
     other.mkdir()
@@ -125,6 +126,7 @@ def test_layer_without_its_graph_is_an_error(folder):
         bare.call(tf.constant(["apple"]))
 
 
+@pytest.mark.slow
 def test_model_with_a_replaced_embedding_is_refused(train_classifier, save_function, tmp_path):
     def write_file(texts, path):
         tf.io.write_file(path, "x")

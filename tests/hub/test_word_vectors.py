@@ -197,6 +197,7 @@ def test_embedding_is_built_whole_or_not_at_all(cli, tmp_path, monkeypatch):
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["glove", "out", "vectors.txt"]
 
 
+@pytest.mark.slow
 def test_same_vectors_give_the_same_embedding(tmp_path):
     path = write(tmp_path / "vectors.txt", VALID)
     code = "import sys; from textclf.cli import main; main(sys.argv[1:])"

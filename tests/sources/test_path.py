@@ -164,6 +164,7 @@ def test_text_file_in_another_encoding(tmp_path):
     assert {("café", "bad"), ("crème", "bad")} < set(collect(load(folder)))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tensorflow")
 def test_every_command_takes_a_file(cli, tmp_path):
     write_csv(tmp_path / "a.csv", header="words,kind")

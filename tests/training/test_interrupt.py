@@ -82,6 +82,7 @@ def interrupt(number, folder):
     return process.returncode, lines[-1]
 
 
+@pytest.mark.slow
 def test_an_interrupted_command_leaves_a_run_that_can_be_resumed(tmp_path):
     assert interrupt(signal.SIGINT, tmp_path) == (130, "textclf: interrupted")
     run = RunDirectory(tmp_path / "run")

@@ -214,7 +214,9 @@ config_options = _bundle(
 run_filter_options = _bundle(
     click.option("--model", type=MODEL, metavar="NAME", help="Only runs of this model."),
     click.option("--dataset", type=DATASET, metavar="NAME", help="Only runs on this dataset."),
-    click.option("--unfinished", is_flag=True, help="Only runs that are not finished."),
+    click.option(
+        "--unfinished", is_flag=True, help="Only runs that are neither finished nor validated."
+    ),
 )
 
 
@@ -246,6 +248,71 @@ executor_options = _bundle(
         metavar="ADDRESS",
         help="Ray cluster: ray://HOST:10001, or auto on one of its machines.  [default:"
         " RAY_ADDRESS, or a new Ray on this machine]",
+    ),
+)
+
+
+def _parse_list(parse: Callable[[str], Any], expected: str) -> Callable[..., tuple[Any, ...]]:
+    """Return a callback of an option whose value is a list; without the option, it is empty.
+
+    Args:
+        parse: Returns a value of the list; ValueError if it is invalid.
+        expected: What the list contains, for a message.
+    """
+
+    def callback(ctx: Any, param: Any, value: str | None) -> tuple[Any, ...]:
+        if value is None:
+            return ()
+        try:
+            return tuple(parse(item.strip()) for item in value.split(","))
+        except ValueError:
+            problem = f"'{value}' is not a list of {expected}"
+            raise click.BadParameter(problem, ctx, param) from None
+
+    return callback
+
+
+def _parse_fraction(text: str) -> float:
+    fraction = float(text)
+    if not 0 < fraction <= 1:  # Also refuses nan.
+        raise ValueError
+    return fraction
+
+
+def _parse_size(text: str) -> int | None:
+    """Return a positive number, or None for ``all``."""
+    size = None if text == "all" else int(text)
+    if size is not None and size < 1:
+        raise ValueError
+    return size
+
+
+protocol_options = _bundle(
+    click.option(
+        "--folds",
+        type=click.IntRange(2),
+        metavar="K",
+        help="Cross-validate: train and test on each of K folds of training and validation"
+        " examples.",
+    ),
+    click.option(
+        "--folds-of",
+        type=click.Choice(["train", "all"]),
+        help="Examples of the folds: train (training and validation) or all (test examples too)."
+        "  [default: train]",
+    ),
+    click.option(
+        "--train-fractions",
+        metavar="X,...",
+        callback=_parse_list(_parse_fraction, "fractions above 0 and up to 1, such as 0.1,0.5,1"),
+        help="Learning curve: train on these fractions of the training examples, such as"
+        " 0.1,0.5,1.",
+    ),
+    click.option(
+        "--train-per-label",
+        metavar="N,...",
+        callback=_parse_list(_parse_size, "positive numbers or all, such as 8,32,all"),
+        help="Learning curve: train on at most N examples of each label, such as 8,32,all.",
     ),
 )
 

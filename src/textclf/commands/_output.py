@@ -22,6 +22,7 @@ from textclf.tables import (
 if TYPE_CHECKING:
     from textclf.comparison.comparison import Comparison
     from textclf.runtime.progress import Reporter
+    from textclf.tuning.study import Study
 
 
 def print_comparison(
@@ -49,7 +50,7 @@ def print_comparison(
             reporter.info(note)
 
 
-def write_report(comparison: "Comparison") -> None:
+def write_report(comparison: "Comparison", *, study: "Study | None" = None) -> None:
     """Write the HTML page of a comparison if --report asks for it and a run has finished."""
     from textclf import api
 
@@ -57,7 +58,7 @@ def write_report(comparison: "Comparison") -> None:
     path, options = context.meta[REPORT_PATH], context.params
     if path and comparison.models:
         api.report(
-            comparison,
+            study or comparison,
             path,
             texts=not context.meta[NO_TEXTS],
             device=options["device"],

@@ -12,6 +12,7 @@ from textclf.commands._options import (
     DATASET,
     MODEL,
     PATH,
+    REPORT_PATH,
     columns_option,
     config_options,
     device_option,
@@ -19,6 +20,7 @@ from textclf.commands._options import (
     format_command,
     format_option,
     make_overrides,
+    protocol_options,
     quiet_option,
     refuse_conflicts,
     report_options,
@@ -35,6 +37,18 @@ if TYPE_CHECKING:
     from textclf.comparison.comparison import Comparison
     from textclf.comparison.gate import Gate
     from textclf.runtime.progress import Reporter
+
+
+CONFIG_KEYS = (
+    ("model", "model.name"),
+    ("seed", "seed"),
+    ("folds", "dataset.folds"),
+    ("folds", "dataset.fold"),
+    ("folds_of", "dataset.folds_of"),
+    ("train_fractions", "dataset.train_fraction"),
+    ("train_per_label", "dataset.train_per_label"),
+)
+"""Options that give values of a key to several runs."""
 
 
 @click.command(name="compare")
@@ -75,6 +89,7 @@ if TYPE_CHECKING:
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="Significance level of the gate.  [default: 0.05]",
 )
+@protocol_options
 @executor_options
 @config_options
 @run_root_option
@@ -107,7 +122,7 @@ def command(
     With --dataset or --config, first trains each --model and the baseline models with each seed,
     unless that run is finished. A failed run is shown as a row, and the exit code is 1, or 2 if all
     runs are invalid. Models are compared with the best one on every test example; see
-    docs/statistics.md.
+    docs/statistics.md, docs/cross-validation.md and docs/learning-curves.md.
 
     \b
     Example: textclf compare --dataset bbc --model mlp --model cnn --seeds 3
@@ -124,6 +139,8 @@ def command(
         if paths:
             raise click.UsageError("give either RUN or --dataset, which finds its runs")
         what = _describe_runs(models, n_seeds, seeds, dataset, **options)
+        if gate:
+            gate.check_folds(options["folds"])
     comparison = api.compare(
         paths,
         models=models,
@@ -147,9 +164,10 @@ def command(
 
 def _suggest(comparison: "Comparison") -> list[object]:
     """Return the command that shows where the two best models of a test set differ."""
-    from textclf.comparison.model_results import group_by_test_set
+    from textclf.comparison.model_results import group_by_test_set, group_comparable
 
-    for group in group_by_test_set(comparison.models):
+    for of_test_set in group_by_test_set(comparison.models):
+        group = group_comparable(of_test_set)[-1]
         if len(group) > 1:
             best, second = sorted(group, key=lambda model: -model.accuracy)[:2]
             return ["diff", best.runs[0].path, second.runs[0].path]
@@ -196,16 +214,30 @@ def _describe_runs(
     ray_address: str | None,
     trust_code: bool,
     smoke: bool,
+    folds: int | None,
+    folds_of: str | None,
+    train_fractions: Sequence[float],
+    train_per_label: Sequence[int | None],
     **named: Any,
 ) -> dict[str, Any]:
     """Return the arguments of `api.compare` that say what is run, and how."""
     if n_seeds and seeds:
         raise click.UsageError("give either --seeds or --seed")
+    if folds and click.get_current_context().meta[REPORT_PATH]:
+        raise click.UsageError("give either --folds or --report, which is about one test set")
     seeds = range(1, n_seeds + 1) if n_seeds else seeds
-    for flag, key, given in (("--model", "model.name", models), ("--seed", "seed", seeds)):
-        if given:
-            refuse_conflicts(flag, key, assignments)
+    protocol = {
+        "folds": folds,
+        "folds_of": folds_of,
+        "train_fractions": train_fractions,
+        "train_per_label": train_per_label,
+    }
+    given = {"model": models, "seed": seeds, **protocol}
+    for option, key in CONFIG_KEYS:
+        if given[option]:
+            refuse_conflicts(f"--{option.replace('_', '-')}", key, assignments)
     return {
+        **protocol,
         "config": config_path,
         "overrides": make_overrides(assignments, smoke=smoke, dataset=dataset, **named),
         "smoke": smoke,

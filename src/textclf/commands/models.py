@@ -57,7 +57,7 @@ def command(
 ) -> None:
     """List the models, or describe one.
 
-    With NAME, build the model and list its layers and parameters.
+    With NAME, build the model and list its layers, parameters and search space.
 
     \b
     Example: textclf models cnn --dataset imdb --set model.filters=64
@@ -90,10 +90,18 @@ def command(
         print_text(f"hyperparameters: {shown or 'none'}")
         if document["layers"]:
             print_text(f"parameters: {document['n_parameters']:,}")
+        _print_search_space(config)
     if document["note"]:
         click.echo(f"not built: {document['note']}", err=True)
         return
     print_next("train", "--model", name, "--dataset", config.dataset.name, style=style)
+
+
+def _print_search_space(config: "ExperimentConfig") -> None:
+    from textclf.config.resolve import find_model_space
+
+    for key, domain in find_model_space(config).items():
+        print_text(f"search {key}: {domain}")
 
 
 def list_models() -> list[dict[str, str | None]]:
@@ -116,7 +124,8 @@ def find_kind(module: "ModuleType") -> str:
 
 
 def describe_model(config: "ExperimentConfig") -> dict[str, Any]:
-    """Return the hyperparameters of a model, and the layers if it is a network."""
+    """Return the hyperparameters and the search space of a model, and the layers of a network."""
+    from textclf.config.resolve import find_model_space
     from textclf.data.loading import load_dataset, load_label_names
     from textclf.errors import EmbeddingError
     from textclf.models._build import build_model, takes_train
@@ -132,6 +141,7 @@ def describe_model(config: "ExperimentConfig") -> dict[str, Any]:
         "hyperparameters": config.model.model_dump(
             mode="json", exclude={"name", "code"}, exclude_none=True
         ),
+        "search": {key: domain.to_tree() for key, domain in find_model_space(config).items()},
         "n_parameters": None,
         "layers": [],
         "note": None,

@@ -52,10 +52,10 @@ def command(
     device: str,
     quiet: bool,
 ) -> None:
-    """Write one HTML page about a run or a comparison.
+    """Write one HTML page about a run, a comparison or a study.
 
-    RUN is a run directory or a folder of runs; the default is the run root. All runs must have the
-    same test set. The page needs no other files and no network.
+    RUN is a run directory, a folder of runs, or the folder of one study; the default is the run
+    root. All runs must have the same test set. The page needs no other files and no network.
 
     \b
     Example: textclf report runs/bbc -o report.html

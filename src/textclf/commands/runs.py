@@ -46,8 +46,9 @@ def show(paths: tuple[Path, ...], run_root: Path, style: str, **filters: Any) ->
     """List runs with their state and accuracy.
 
     RUN is a run directory or a folder of runs; the default is the run root. A run is finished,
-    unfinished, in use (a process is training it), damaged (its result cannot be read) or of another
-    version of textclf. `textclf runs check` finds damage in the other files.
+    validated (a trial of `textclf tune`, which has not seen the test split), unfinished, in use (a
+    process is training it), damaged (its result cannot be read) or of another version of textclf.
+    `textclf runs check` finds damage in the other files.
 
     \b
     Example: textclf runs list --dataset bbc
@@ -95,15 +96,16 @@ def check_runs(runs: "Iterable[RunDirectory]") -> list[dict[str, Any]]:
     """Check each run.
 
     Returns:
-        Rows with the keys of `CHECK_COLUMNS`; ``state`` is ``ok``, ``unfinished``, ``damaged`` or
-        ``other version``, and a damaged run has a row for each problem.
+        Rows with the keys of `CHECK_COLUMNS`; ``state`` is ``ok``, ``validated``, ``unfinished``,
+        ``damaged`` or ``other version``, and a damaged run has a row for each problem.
     """
     from textclf.errors import VersionError
 
     rows: list[dict[str, Any]] = []
     for run in runs:
         problems: list[str | None] = []
-        state = "ok" if run.is_finished else "unfinished"
+        state = "validated" if run.is_validated else "unfinished"
+        state = "ok" if run.is_finished else state
         try:
             problems += run.find_damage() if run.is_finished else []
             state = "damaged" if problems else state

@@ -5,11 +5,10 @@ from matplotlib.ticker import PercentFormatter
 
 from textclf.evaluation.calibration import calibration_bins
 from textclf.evaluation.metrics import FloatArray
-from textclf.evaluation.plots import plot_bins
+from textclf.evaluation.plots import BLUE, GRAY, plot_bins
 from textclf.evaluation.temperature import CalibrationReport
 from textclf.models._calibration import Calibration
 from textclf.reporting.predictions import LabeledPredictions
-from textclf.reporting.svg import BLUE, GRAY
 
 
 def plot_calibration(

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from rich.cells import cell_len
 
-from textclf.reporting.svg import BLUE, ORANGE
+from textclf.evaluation.curve_plot import Curves, draw_learning_curve
+from textclf.evaluation.plots import BLUE, ORANGE
 from textclf.tables import format_start
 from textclf.training.history import EpochRow
 
@@ -86,6 +87,16 @@ def plot_seeds(accuracies: Mapping[str, Sequence[float]]) -> Figure:
     axes.set_yticks(range(len(accuracies)), [format_start(NAME_WIDTH)(n) for n in accuracies])
     axes.set_ylim(len(accuracies) - 0.5, -0.5)
     axes.set_xlabel("test accuracy")
+    return figure
+
+
+def plot_learning_curve(curves: Curves) -> Figure:
+    """Plot accuracy by number of training examples, as `learning-curve.png` does."""
+    figure = Figure(figsize=(7.2, 4), dpi=72, layout="constrained")
+    axes = figure.subplots()
+    _style(axes)
+    draw_learning_curve(axes, curves)
+    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=FONT_SIZE)
     return figure
 
 

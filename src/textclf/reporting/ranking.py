@@ -4,9 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from textclf.comparison.gate import MIN_SEEDS
-from textclf.comparison.model_results import ModelResults
+from textclf.comparison.model_results import ModelResults, name_models
 from textclf.comparison.report import Row
-from textclf.comparison.table import name_models
 from textclf.models._build import CHANCE_BASELINE
 
 MAX_TIME = 0.5

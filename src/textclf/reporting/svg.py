@@ -23,9 +23,6 @@ HREF = "{http://www.w3.org/1999/xlink}href"
 INK = "#000000"
 """matplotlib's color of text and axes, which becomes that of the text of the page."""
 
-BLUE, ORANGE, GRAY = "#3f83cc", "#c96a1b", "#7d8894"
-"""Colors with contrast on a light and on a dark page."""
-
 
 def format_svg(figure: Figure, description: str) -> Markup:
     """Return a figure as an SVG element, byte by byte the same for the same figure.

@@ -17,8 +17,8 @@ from textclf.errors import RunError, format_error, format_reason
 from textclf.storage import limits
 
 DAMAGE_ERRORS = (
-    *(ValueError, KeyError, TypeError, AttributeError, EOFError, RuntimeError),
-    *(MemoryError, zipfile.BadZipFile, zlib.error),
+    *(ValueError, LookupError, TypeError, AttributeError, EOFError, RuntimeError),
+    *(AssertionError, MemoryError, zipfile.BadZipFile, zlib.error),
 )
 """What libraries raise when they read a damaged file; RuntimeError includes its subclasses."""
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from textclf import registry
 from textclf.cli import cli
-from textclf.config.resolve import find_model_space, resolve
+from textclf.config.resolve import resolve
 from textclf.config.schema import (
     DatasetConfig,
     EvaluationConfig,
@@ -23,6 +23,7 @@ from textclf.config.schema import (
     TextConfig,
     TrainingConfig,
 )
+from textclf.config.tuned_keys import find_model_space
 from textclf.data.tabular import TableConfig
 
 DOCS = Path(__file__).parent.parent / "docs"

@@ -13,9 +13,10 @@ from textclf.auditing import audit as auditing
 from textclf.comparison.comparison import Comparison, leave_out
 from textclf.comparison.plan import ComparisonPlan
 from textclf.config.loading import SMOKE, Override, read_yaml
-from textclf.config.resolve import find_search_space, load_config, resolve
+from textclf.config.resolve import load_config, resolve
 from textclf.config.schema import ExperimentConfig
 from textclf.config.search_space import Search, read_searches
+from textclf.config.tuned_keys import find_search_space
 from textclf.data import loading, table_output
 from textclf.data.dataset import TextDataset
 from textclf.data.tabular import TableConfig

@@ -16,8 +16,9 @@ import numpy as np
 
 from textclf.api import make_dataset_config
 from textclf.config.loading import Override
-from textclf.config.resolve import find_model_space, resolve
+from textclf.config.resolve import resolve
 from textclf.config.schema import ExperimentConfig
+from textclf.config.tuned_keys import find_model_space
 from textclf.data.dataset import Split, TextDataset
 from textclf.data.loading import describe_source, load_dataset, load_label_names
 from textclf.errors import format_error

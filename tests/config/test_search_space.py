@@ -3,13 +3,12 @@ from support import PLUGINS
 
 from textclf.config.loading import Override
 from textclf.config.resolve import (
-    find_model_space,
-    find_search_space,
     load_config,
     resolve,
     set_values,
 )
 from textclf.config.search_space import Choices, Range, parse_search, read_searches
+from textclf.config.tuned_keys import find_model_space, find_search_space
 from textclf.errors import RequestError
 
 

@@ -7,8 +7,9 @@ import optuna
 import pytest
 
 from textclf.config.loading import SMOKE, Override
-from textclf.config.resolve import find_search_space, get_value, resolve, set_values
+from textclf.config.resolve import get_value, resolve, set_values
 from textclf.config.search_space import Choices
+from textclf.config.tuned_keys import find_search_space
 from textclf.data.loading import load_dataset
 from textclf.models._build import build_model, find_fit, fit_model
 from textclf.registry import list_built_in

@@ -98,7 +98,7 @@ def command(
 
 
 def _print_search_space(config: "ExperimentConfig") -> None:
-    from textclf.config.resolve import find_model_space
+    from textclf.config.tuned_keys import find_model_space
 
     for key, domain in find_model_space(config).items():
         print_text(f"search {key}: {domain}")
@@ -125,7 +125,7 @@ def find_kind(module: "ModuleType") -> str:
 
 def describe_model(config: "ExperimentConfig") -> dict[str, Any]:
     """Return the hyperparameters and the search space of a model, and the layers of a network."""
-    from textclf.config.resolve import find_model_space
+    from textclf.config.tuned_keys import find_model_space
     from textclf.data.loading import load_dataset, load_label_names
     from textclf.errors import EmbeddingError
     from textclf.models._build import build_model, takes_train

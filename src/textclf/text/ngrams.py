@@ -61,6 +61,16 @@ class NgramEncoder(keras.layers.Layer):  # type: ignore[misc]
         return len(self._idf)
 
     @property
+    def max_ngram(self) -> int:
+        """Maximum length of an n-gram, in tokens."""
+        return 1 + len(self._keys)
+
+    @property
+    def idf(self) -> npt.NDArray[np.float32]:
+        """Inverse document frequency of each n-gram."""
+        return self._idf
+
+    @property
     def digest(self) -> str:
         """SHA-256 of everything that decides the output."""
         settings = self.split, self.position_decay, self.position_min_weight, self._words

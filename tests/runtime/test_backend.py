@@ -1,5 +1,6 @@
 """Starting TensorFlow."""
 
+import contextlib
 import os
 import sys
 from types import SimpleNamespace
@@ -80,21 +81,27 @@ def test_a_pipeline_without_tuning_gives_the_same_values(tensorflow):
     assert list(data.as_numpy_iterator()) == [0, 1, 2]
 
 
-def test_messages_at_the_start_are_shown_after_an_error_only(monkeypatch, capfd):
-    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
-    with backend._quiet_start():
+def test_messages_of_native_code_are_shown_after_an_error_only(capfd):
+    with backend.holding_back_stderr():
         os.write(2, b"a message of C++ code\n")
     os.write(2, b"visible again\n")
     assert capfd.readouterr().err == "visible again\n"
 
     def fail():
-        with backend._quiet_start():
+        with backend.holding_back_stderr():
             os.write(2, b"the reason\n")
             raise ImportError
 
     with pytest.raises(ImportError):
         fail()
     assert capfd.readouterr().err == "the reason\n"
+    with (
+        contextlib.suppress(ValueError),
+        backend.holding_back_stderr(shows_after_error=False),
+    ):
+        os.write(2, b"details\n")
+        raise ValueError
+    assert capfd.readouterr().err == ""
 
 
 def test_keras_on_another_backend_is_refused(monkeypatch):

@@ -1,5 +1,6 @@
 """Reads configuration values from YAML files and from ``--set KEY=VALUE``."""
 
+import json
 from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,11 @@ SMOKE = (
     Override("training.epochs", 1, "--smoke"),
 )
 """What ``--smoke`` sets."""
+
+
+def format_value(value: Any) -> str:
+    """Return a value as in a configuration file on one line, and as ``--set`` takes it."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def read_yaml(path: Path) -> Tree:

@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from textclf.config.loading import format_value
 from textclf.registry import shorten_name
 
 Count = Annotated[int, Field(gt=0, le=1_000_000)]
@@ -329,6 +330,14 @@ class ExperimentConfig(Section):
         return self.model_dump(
             mode="json", exclude={"seed", "resources"}, exclude_defaults=exclude_defaults
         )
+
+    def format_settings(self) -> dict[str, str]:
+        """Return the values of `list_settings` as ``--set`` takes them, by its keys."""
+        return {
+            f"{section}.{key}": format_value(value)
+            for section, values in self.list_settings().items()
+            for key, value in values.items()
+        }
 
     @property
     def fingerprint(self) -> str:

@@ -1,7 +1,6 @@
 """The search space of a study: which values of which keys are tried, in Optuna's terms."""
 
 import contextlib
-import json
 import math
 import reprlib
 from collections.abc import Mapping
@@ -9,7 +8,7 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
-from textclf.config.loading import Tree, parse_yaml
+from textclf.config.loading import Tree, format_value, parse_yaml
 from textclf.errors import RequestError, format_unknown
 
 DOMAIN_KEYS = ("choices", "high", "log", "low", "step")
@@ -134,12 +133,7 @@ class Choices:
         return {"choices": [*self.choices]}
 
     def __str__(self) -> str:
-        return ", ".join(map(format_choice, self.choices))
-
-
-def format_choice(value: Any) -> str:
-    """Return a choice as in a configuration file."""
-    return value if isinstance(value, str) else json.dumps(value)
+        return ", ".join(map(format_value, self.choices))
 
 
 SearchSpace = Mapping[str, Range | Choices]

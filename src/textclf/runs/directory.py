@@ -151,6 +151,11 @@ class RunDirectory:
         return "model.skops" not in self._read_checksums()
 
     @property
+    def model_checksum(self) -> str:
+        """SHA-256 of the model file of a finished run."""
+        return self._read_checksums()[self._model_name]
+
+    @property
     def finish_time(self) -> datetime.datetime:
         """When the run finished, in the local time zone."""
         seconds = (self.path / "evaluation.json").stat().st_mtime
@@ -309,8 +314,7 @@ class RunDirectory:
             self._execute_code("model", config)
             model = config.model
             packages = find_packages("models", model.name, model.code)
-        name = "model.keras" if self.has_network else "model.skops"
-        with self._reading(name) as path:
+        with self._reading(self._model_name) as path:
             return load_model(path, packages=packages)
 
     def read_fitted_pipeline(self) -> Any | None:
@@ -472,6 +476,19 @@ class RunDirectory:
         every = [*paths, *leftovers, self.tensorboard_path, config]
         return [path for path in every if path.exists() or path.is_symlink()]
 
+    def list_results(self) -> list[Path]:
+        """Return all files of the run except checkpoints and locks, ``evaluation.json`` first."""
+        names = [name for name in FILES if name not in CHECKPOINTS]
+        files = [path for path in (self.path / name for name in names) if path.is_file()]
+        events = sorted(self.tensorboard_path.rglob("*"))
+        return [*files, *(path for path in events if path.is_file())]
+
+    @property
+    def training_digest(self) -> str:
+        """SHA-256 of a file that is different after each training, and does not change later."""
+        names = ("history.csv", "validation.json", "evaluation.json")  # They contain durations.
+        return hash_file(next(path for name in names if (path := self.path / name).is_file()))
+
     @property
     def n_bytes(self) -> int:
         """Size of what textclf wrote here."""
@@ -505,6 +522,10 @@ class RunDirectory:
         with contextlib.suppress(PermissionError):  # Windows removes it with the lock.
             (self.path / LOCK).unlink()
         return others
+
+    @property
+    def _model_name(self) -> str:
+        return "model.keras" if self.has_network else "model.skops"
 
     @contextlib.contextmanager
     def _reading(self, name: str, *, verify: bool = True) -> Iterator[Path]:

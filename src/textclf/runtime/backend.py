@@ -98,7 +98,8 @@ def import_tensorflow() -> None:
         )
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _quiet_start():
+    is_started = "tensorflow" in sys.modules
+    with contextlib.nullcontext() if is_started else holding_back_stderr():
         import tensorflow as tf
 
         tf.config.list_physical_devices("GPU")  # The first search for GPUs prints messages too.
@@ -130,11 +131,12 @@ def set_seed(seed: int) -> None:
 
 
 @contextlib.contextmanager
-def _quiet_start() -> Iterator[None]:
-    """Hold back what C++ code prints before it reads its log level; print it after an error."""
-    if "tensorflow" in sys.modules:
-        yield
-        return
+def holding_back_stderr(*, shows_after_error: bool = True) -> Iterator[None]:
+    """Hold back what C++ code prints in the block.
+
+    Args:
+        shows_after_error: Whether it is printed after an error.
+    """
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as held_back:
@@ -142,8 +144,9 @@ def _quiet_start() -> Iterator[None]:
         try:
             yield
         except Exception:
-            held_back.seek(0)
-            os.write(stderr, held_back.read())
+            if shows_after_error:
+                held_back.seek(0)
+                os.write(stderr, held_back.read())
             raise
         finally:
             os.dup2(stderr, 2)

@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
-from textclf.config.search_space import Choices, Range, SearchSpace, format_choice
+from textclf.config.loading import format_value
+from textclf.config.search_space import Choices, Range, SearchSpace
 from textclf.errors import format_count
 from textclf.evaluation import plots
 from textclf.evaluation.plots import BLUE, GRAY, ORANGE
@@ -320,7 +321,7 @@ def _set_axis(
 ) -> None:
     """Set the horizontal axis of a key, whose trials have these values at these positions."""
     if isinstance(domain, Choices):
-        shown = map(format_choice, _list_choices(domain, values))
+        shown = map(format_value, _list_choices(domain, values))
         names = [*map(format_start(CHOICE_WIDTH), shown)]
         axes.set_xticks(range(len(names)), names)
         axes.set_xlim(-0.5, len(names) - 0.5)
@@ -333,7 +334,7 @@ def _set_axis(
         axes.xaxis.set_minor_formatter(NullFormatter())
     else:
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=domain.is_integer))
-    if aside := [format_choice(value) for value in values if not _is_on_axis(value, domain)]:
+    if aside := [format_value(value) for value in values if not _is_on_axis(value, domain)]:
         ticks = axes.xaxis.get_major_locator().tick_values(domain.low, domain.high)
         kept = [f"{tick:g}" for tick in ticks if domain.low <= float(f"{tick:g}") <= domain.high]
         names = [format_start(CHOICE_WIDTH)(aside[0]), *kept]

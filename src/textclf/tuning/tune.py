@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +41,7 @@ class TuningPlan:
         n_trials: Number of trials of the study, including earlier ones.
         timeout_seconds: Time after which no more trials begin; None without a limit.
         executor: Where trials are run, and how many at once.
+        on_batch: Called with the study after each batch of trials.
     """
 
     settings: StudySettings
@@ -49,6 +50,7 @@ class TuningPlan:
     n_trials: int
     timeout_seconds: float | None
     executor: ExecutorConfig
+    on_batch: Callable[[Study], None] = lambda _: None
 
 
 def tune(plan: TuningPlan, context: RunContext) -> Study:
@@ -126,6 +128,7 @@ def _run_trials(plan: TuningPlan, context: RunContext) -> Study:
                 began = time.monotonic()
                 study = _run_batch(study, plan, opened, context)
                 study.write_files()
+                plan.on_batch(study)
                 budget.batch_seconds.append(time.monotonic() - began)
                 reporter.info(budget.describe(study))
         except KeyboardInterrupt:

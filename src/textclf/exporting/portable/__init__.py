@@ -1,0 +1,1 @@
+"""Modules that are copied into an export, and therefore import nothing of textclf."""

@@ -3,44 +3,11 @@
 import csv
 
 import pytest
+from hostile import HOSTILE
 
 import textclf
 
 pytestmark = pytest.mark.slow
-
-HOSTILE = [
-    "<script>window.hacked = 1</script>",
-    "</script><script>window.hacked = 1</script>",
-    "</style><script>window.hacked = 1</script>",
-    "<img src=x onerror='window.hacked = 1'>",
-    '"><img src=x onerror="window.hacked = 1">',
-    "'><svg onload=window.hacked=1>",
-    "<svg><script>window.hacked = 1</script></svg>",
-    "<svg><animate onbegin=window.hacked=1 attributeName=x dur=1s></svg>",
-    "<iframe srcdoc='<script>parent.hacked = 1</script>'></iframe>",
-    "<iframe src='javascript:parent.hacked=1'></iframe>",
-    "<a href='javascript:window.hacked=1'>click</a>",
-    "<details open ontoggle=window.hacked=1>",
-    "<input autofocus onfocus=window.hacked=1>",
-    "<base href='https://example.com/'>",
-    "<link rel=stylesheet href='https://example.com/a.css'>",
-    "<meta http-equiv=refresh content='0;url=https://example.com'>",
-    "<form action='https://example.com'><button>",
-    "<style>* { display: none }</style>",
-    "<!-- <script>window.hacked = 1</script>",
-    "--><script>window.hacked = 1</script>",
-    "]]><script>window.hacked = 1</script>",
-    "{{ 7 * 7 }}{% raw %}{{ config }}",
-    "${window.hacked = 1}`",
-    "&lt;script&gt;window.hacked = 1&lt;/script&gt;",
-    "\u202egnihtemos\u2066 else",
-    "\x1b[31mred\x1b]0;title\x07",
-    "</textarea></title></noscript><script>window.hacked = 1</script>",
-    "<math><mtext><table><mglyph><style><img src=x onerror=window.hacked=1>",
-    "' onmouseover='window.hacked=1' x='",
-    "=cmd|' /C calc'!A0",
-]
-"""Texts and labels that would do something if a page did not escape them."""
 
 N_PER_LABEL = 20
 

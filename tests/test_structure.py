@@ -15,7 +15,7 @@ SOURCE = Path(textclf.__file__).parent
 LAYERS = """
 errors, tables | registry, storage, runtime | config | data | datasets, sources | text | hub |
 models, training | evaluation | auditing | runs | experiment, comparison, explanation | executors |
-export, tuning | reporting, serving | api | commands, testing | cli | __main__
+exporting, tuning | reporting, serving | api | commands, testing | cli | __main__
 """
 """A package imports only from packages to the left of its bar."""
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         compare,
         evaluate,
         explain,
+        export,
         load_dataset,
         load_model,
         load_run,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
         VersionError,
     )
     from textclf.explanation.explain import Explanation
+    from textclf.exporting.export import Export
     from textclf.models._sklearn import SklearnClassifier
     from textclf.runs.run import Run
     from textclf.tuning.study import Study
@@ -52,6 +54,7 @@ _HOMES = {
         *("RequestError", "RunError", "TextclfError", "VersionError"),
     ],
     "explanation.explain": ["Explanation"],
+    "exporting.export": ["Export"],
     "models._sklearn": ["SklearnClassifier"],
     "runs.run": ["Run"],
     "tuning.study": ["Study"],
@@ -64,6 +67,7 @@ __all__ = [
     "DatasetConfig",
     "EmbeddingError",
     "Explanation",
+    "Export",
     "GateError",
     "LimitError",
     "ModelConfig",
@@ -83,6 +87,7 @@ __all__ = [
     "compare",
     "evaluate",
     "explain",
+    "export",
     "load_dataset",
     "load_model",
     "load_run",

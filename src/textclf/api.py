@@ -41,6 +41,10 @@ from textclf.experiment.predict import (
 from textclf.experiment.run import RunContext, run_experiment
 from textclf.explanation import linear
 from textclf.explanation.explain import Explanation, explain_texts
+from textclf.exporting.export import Export, ExportOptions
+from textclf.exporting.export import export as export_run
+from textclf.exporting.tracked import TrackedRun, TrackedStudy
+from textclf.exporting.tracking import TrackerName, tracking
 from textclf.registry import shorten_name
 from textclf.runs import model_file
 from textclf.runs.directory import SMOKE_FOLDER, RunDirectory
@@ -90,6 +94,7 @@ def train(
     run_root: PathLike = "runs",
     device: str = "auto",
     tensorboard: bool = False,
+    track: TrackerName | None = None,
     force: bool = False,
     trust_code: bool = False,
     quiet: bool = False,
@@ -109,6 +114,7 @@ def train(
         run_root: Root of the run directories.
         device: ``auto``, ``cpu`` or ``gpu``.
         tensorboard: Whether to write TensorBoard event files.
+        track: Where to send the finished run: ``mlflow``, or None.
         force: Whether to train again, and to replace a finished run.
         trust_code: Whether to execute Python files that ``config`` names.
         quiet: Whether to print no progress.
@@ -127,7 +133,9 @@ def train(
     context = RunContext(
         Reporter(quiet=quiet), device, tensorboard=tensorboard, force=force, command=command
     )
-    run_experiment(resolved, run, context)
+    with tracking(track, context.reporter) as tracker:
+        run_experiment(resolved, run, context)
+        tracker.add(TrackedRun(run.path))
     return Run(run.path, trust_code=trust_code or have_same_code([(run, resolved)]))
 
 
@@ -163,6 +171,7 @@ def compare(
     executor: str = "local",
     jobs: int | Literal["auto"] | None = None,
     ray_address: str | None = None,
+    track: TrackerName | None = None,
     device: str = "auto",
     trust_code: bool = False,
     quiet: bool = False,
@@ -192,6 +201,7 @@ def compare(
         executor: ``local`` or ``ray``.
         jobs: Runs at once, or ``auto``; by default one, and ``auto`` with Ray.
         ray_address: Address of a Ray cluster.
+        track: Where to send each run that has finished: ``mlflow``, or None.
         device: ``auto``, ``cpu`` or ``gpu``.
         trust_code: Whether to execute Python files that ``config`` names.
         quiet: Whether to print no progress.
@@ -219,7 +229,7 @@ def compare(
         given |= {"executor": executor != "local", "trust_code": trust_code, **protocol}
         _refuse_training(given)
         paths = _list_paths(runs) or [Path(run_root)]
-        found = read_finished(paths, reporter, models=names)
+        found = _read_and_track(paths, names, track, reporter)
         compared = _compare_finished(found, paths, reporter, reference=reference)
         return replace(compared, trust_code=_are_trusted(runs))
     if _list_paths(runs):
@@ -233,9 +243,18 @@ def compare(
         **protocol,
     )
     context = RunContext(reporter, device, command=command)
-    where = ExecutorConfig(executor, jobs, ray_address)
-    root = _find_root(run_root, smoke=smoke)
-    return _compare_planned(plan, root, context, where, reference=reference)
+    root, where = _find_root(run_root, smoke=smoke), ExecutorConfig(executor, jobs, ray_address)
+    return _compare_planned(plan, root, context, where, track, reference=reference)
+
+
+def _read_and_track(
+    paths: Sequence[Path], models: Sequence[str], track: TrackerName | None, reporter: Reporter
+) -> list[tuple[RunDirectory, Result]]:
+    """Read the results of finished runs, and send the runs to a tracker if there is one."""
+    found = read_finished(paths, reporter, models=models)
+    with tracking(track, reporter) as tracker:
+        tracker.add(*(TrackedRun(run.path) for run, _ in found))
+    return found
 
 
 def _check_lists(**given: Any) -> None:
@@ -257,12 +276,15 @@ def _compare_planned(
     root: Path,
     context: RunContext,
     executor: ExecutorConfig,
+    track: TrackerName | None,
     *,
     reference: str | None,
 ) -> Comparison:
     """Compare the runs of a plan, after training those that are missing."""
     configs = plan.make_configs()
-    finished, failures = run_all(configs, root, context, executor)
+    with tracking(track, context.reporter) as tracker:
+        tracker.add(*(TrackedRun(RunDirectory.of(config, root).path) for config in configs))
+        finished, failures = run_all(configs, root, context, executor)
     failures = leave_out(failures, plan, context.reporter)
     compared = Comparison.of(finished, failures, context.reporter, reference=reference)
     for curve in compared.learning_curves:
@@ -289,6 +311,7 @@ def tune(
     executor: str = "local",
     jobs: int | Literal["auto"] | None = None,
     ray_address: str | None = None,
+    track: TrackerName | None = None,
     device: str = "auto",
     trust_code: bool = False,
     quiet: bool = False,
@@ -318,6 +341,7 @@ def tune(
         executor: ``local`` or ``ray``.
         jobs: Trials at once, or ``auto``; by default one, and ``auto`` with Ray.
         ray_address: Address of a Ray cluster.
+        track: Where to send each trial that has ended: ``mlflow``, or None.
         device: ``auto``, ``cpu`` or ``gpu``.
         trust_code: Whether to execute Python files that ``config`` names.
         quiet: Whether to print no progress.
@@ -352,7 +376,40 @@ def tune(
     folder = settings.default_name if name is None else _check_study_name(name)
     where = ExecutorConfig(executor, jobs, ray_address)
     plan = TuningPlan(settings, root / STUDIES_FOLDER / folder, root, trials, timeout, where)
-    return run_study(plan, RunContext(Reporter(quiet=quiet), device, command=command))
+    context = RunContext(Reporter(quiet=quiet), device, command=command)
+    with tracking(track, context.reporter) as tracker:
+        plan = replace(plan, on_batch=lambda study: tracker.add(*_list_trials(study, root)))
+        study = run_study(plan, context)
+        compared = study.comparison.models if study.comparison else []
+        evaluated = [TrackedRun(run.path) for model in compared for run in model.runs]
+        tracker.add(*_list_trials(study, root), *evaluated, _describe_study(study))
+    return study
+
+
+def _list_trials(study: Study, root: Path) -> list[TrackedRun]:
+    """Return the runs of all trials, once each: trials with the same values share their runs."""
+    described = _describe_study(study)
+    runs: dict[Path, TrackedRun] = {}
+    for trial in study.trials:
+        for seed in study.settings.seeds if trial.fingerprint else ():
+            run = study.find_run(trial, seed, root)
+            if run.is_begun:
+                runs.setdefault(run.path, TrackedRun(run.path, described, trial.number))
+    return list(runs.values())
+
+
+def _describe_study(study: Study) -> TrackedStudy:
+    """Return a study with its best metric so far, for a tracker."""
+    given = study.settings.list_given()
+    searched = {f"search.{key}": domain for key, domain in given["search"].items()}
+    best = {f"best_validation_{given['metric']}": study.best.value or 0.0}
+    return TrackedStudy(
+        study.path,
+        study.settings.config,
+        first_trial=f"{study.defaults.fingerprint} {study.defaults.seconds}",
+        params={"seeds": given["seeds"], "metric": given["metric"], **searched},
+        metrics={"n_trials": len(study.trials), **best},
+    )
 
 
 def load_study(study: PathLike, *, run_root: PathLike = "runs") -> Study:
@@ -691,6 +748,49 @@ def strongest_features(
         raise RequestError(f"n={n}: expected a positive number")
     classifier = _find_run(run, trust_code=trust_code).model
     return linear.strongest_features(classifier, n, label=label)
+
+
+def export(
+    run: PathLike | Run,
+    output: PathLike,
+    *,
+    format: Literal["saved-model", "onnx", "litert", "numpy"] | None = None,  # noqa: A002
+    quantize: Literal["float16", "int8"] | None = None,
+    max_difference: float | None = None,
+    force: bool = False,
+    device: str = "auto",
+    trust_code: bool = False,
+    quiet: bool = False,
+) -> Export:
+    """Write the model of a finished run as files that classify text without textclf.
+
+    Args:
+        run: Run, run directory, or folder that contains one run.
+        output: Folder to write, with the model, ``example.py``, which uses it, a model card and
+            ``export.json``.
+        format: ``saved-model``, the default for networks; ``onnx``; ``litert``; or ``numpy``, the
+            default for models of scikit-learn.
+        quantize: ``float16`` or ``int8`` for a smaller LiteRT model.
+        max_difference: Largest allowed difference of a probability from the run, 0 to 1, on the
+            test examples; by default that of the format.
+        force: Whether to replace an earlier export; a ``README.md`` that was edited is kept as
+            ``README-previous.md``.
+        device: ``auto``, ``cpu`` or ``gpu``.
+        trust_code: Whether the Python files of the run may be executed.
+        quiet: Whether to print warnings only.
+
+    Raises:
+        RequestError: An argument is invalid, or the model cannot be written in the format.
+        GateError: A probability differs by more than is allowed; ``output`` is written.
+        RunError: The run is not finished or damaged, or ``output`` cannot be written.
+
+    Example:
+        >>> textclf.export("runs/bbc/cnn", "exported").parity.largest_difference
+        0.0
+    """
+    given = _find_run(run, trust_code=trust_code)
+    options = ExportOptions(format, quantize, max_difference, force, device)
+    return export_run(given, Path(output), options, reporter=Reporter(quiet=quiet))
 
 
 def _find_run(run: PathLike | Run, *, trust_code: bool) -> Run:

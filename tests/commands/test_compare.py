@@ -127,6 +127,7 @@ def test_missing_gpu_is_reported_once(cli, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_hyperparameters_of_a_network_do_not_change_baseline_models(cli):
     arguments = ["compare", "--dataset", "bbc", "--smoke", "--model", "mlp", "--format", "json"]
     arguments += ["--set", "text.num_words=300"]
@@ -152,6 +153,7 @@ def test_runs_whose_python_files_do_not_exist_are_compared(cli, code_runs, forge
     assert registry._loaded == {}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tensorflow")
 def test_a_baseline_model_that_cannot_be_fitted_is_left_out(cli, tmp_path):
     (tmp_path / "own").mkdir()

@@ -108,6 +108,7 @@ def test_a_worker_reports_a_failed_start_of_tensorflow_and_ends(monkeypatch):
     assert not parent.poll()
 
 
+@pytest.mark.slow
 def test_a_failed_start_of_tensorflow_is_reported_once_for_all_runs(cli, monkeypatch, tmp_path):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")  # Hides the GPUs of a machine that has some.
     result = cli(*ARGUMENTS, *MODELS, "--jobs", "2", "--device", "gpu")
@@ -117,6 +118,7 @@ def test_a_failed_start_of_tensorflow_is_reported_once_for_all_runs(cli, monkeyp
     assert RunDirectory.list_below(tmp_path) == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tensorflow")
 @pytest.mark.parametrize("options", [[], ["--jobs", "2"]], ids=["one", "two"])
 def test_a_dataset_that_cannot_be_loaded_is_reported_once(cli, tmp_path, options):

@@ -210,6 +210,7 @@ def test_glove_trains_without_a_network(cli, monkeypatch, tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.slow
 @needs_tensorflow
 def test_comparison_leaves_out_an_embedding_that_is_not_available(cli, monkeypatch, tmp_path):
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "none"))

@@ -143,6 +143,7 @@ def test_learning_rate_follows_its_schedule(schedule, expected):
     assert [row.learning_rate for row in history.rows] == pytest.approx(expected, abs=1e-7)
 
 
+@pytest.mark.slow
 def test_class_weights_shift_predictions():
     imbalanced = Examples(DATA.train.inputs * 0, np.array([0] * 45 + [1] * 5))
     data = TrainingData(imbalanced, imbalanced, NAMES)

@@ -92,6 +92,12 @@ device_option = click.option(
     help="Device to run on; auto uses a GPU if one is available.",
 )
 
+track_option = click.option(
+    "--track",
+    type=click.Choice(["mlflow"]),
+    help="Send each finished run to MLflow, at MLFLOW_TRACKING_URI; see docs/tracking.md.",
+)
+
 force_option = click.option(
     "--force", is_flag=True, help="Train again, and replace a finished run."
 )

@@ -81,10 +81,12 @@ def print_table(rows: Sequence[Any], columns: Sequence[Column], style: str) -> N
     click.echo(format_table(rows, columns, style, width=terminal_width()))
 
 
-def print_next(*arguments: object, style: str = "table", quiet: bool = False) -> None:
+def print_next(
+    *arguments: object, program: str = "textclf", style: str = "table", quiet: bool = False
+) -> None:
     """Print the command that is useful next, below a table for people."""
     if style == "table" and not quiet:
-        command = shlex.join(["textclf", *map(str, arguments)])
+        command = shlex.join([program, *map(str, arguments)])
         click.echo(f"next: {escape_control(command)}", err=True)
 
 

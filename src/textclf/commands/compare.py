@@ -25,6 +25,7 @@ from textclf.commands._options import (
     refuse_conflicts,
     report_options,
     run_root_option,
+    track_option,
 )
 from textclf.commands._output import (
     continuing_without_reader,
@@ -91,6 +92,7 @@ CONFIG_KEYS = (
 )
 @protocol_options
 @executor_options
+@track_option
 @config_options
 @run_root_option
 @report_options
@@ -109,6 +111,7 @@ def command(
     max_drop: float | None,
     alpha: float | None,
     run_root: Path,
+    track: Any,
     device: str,
     quiet: bool,
     style: str,
@@ -132,20 +135,15 @@ def command(
 
     reporter = Reporter(quiet=quiet)
     gate = _read_gate(gate_path, max_drop, alpha, reporter)
-    if dataset is None and options["config_path"] is None:
-        _refuse_run_options({"seeds": n_seeds, "seed": seeds, **options})
-        what: dict[str, Any] = {}
-    else:
-        if paths:
-            raise click.UsageError("give either RUN or --dataset, which finds its runs")
-        what = _describe_runs(models, n_seeds, seeds, dataset, **options)
-        if gate:
-            gate.check_folds(options["folds"])
+    what = _choose_runs(paths, models, n_seeds, seeds, dataset, **options)
+    if gate and what:
+        gate.check_folds(options["folds"])
     comparison = api.compare(
         paths,
         models=models,
         reference=reference,
         run_root=run_root,
+        track=track,
         device=device,
         quiet=quiet,
         command=format_command(),
@@ -199,6 +197,23 @@ def _refuse_run_options(options: dict[str, Any]) -> None:
         if value and (name, value) != ("executor", "local"):
             flag = "--set" if name == "assignments" else f"--{name.replace('_', '-')}"
             raise click.UsageError(f"{flag} needs --dataset or --config, which say what to run")
+
+
+def _choose_runs(
+    paths: Sequence[Path],
+    models: Sequence[str],
+    n_seeds: int | None,
+    seeds: Sequence[int],
+    dataset: str | None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Return the arguments of `api.compare` that say what is run; none if nothing is."""
+    if dataset is None and options["config_path"] is None:
+        _refuse_run_options({"seeds": n_seeds, "seed": seeds, **options})
+        return {}
+    if paths:
+        raise click.UsageError("give either RUN or --dataset, which finds its runs")
+    return _describe_runs(models, n_seeds, seeds, dataset, **options)
 
 
 def _describe_runs(

@@ -20,6 +20,7 @@ from textclf.commands._options import (
     quiet_option,
     report_options,
     run_root_option,
+    track_option,
 )
 from textclf.commands._output import print_comparison, print_next, write_report
 from textclf.registry import list_names
@@ -55,6 +56,7 @@ COMMANDLINE = click.core.ParameterSource.COMMANDLINE
 @report_options
 @device_option
 @click.option("--tensorboard", is_flag=True, help="Write TensorBoard event files.")
+@track_option
 @force_option
 @click.option(
     "--dry-run", is_flag=True, help="Print the configuration and the run directory; train nothing."
@@ -68,6 +70,7 @@ def command(
     run_root: Path,
     device: str,
     tensorboard: bool,
+    track: Any,
     force: bool,
     trust_code: bool,
     dry_run: bool,
@@ -107,6 +110,7 @@ def command(
         run_root=run_root,
         device=device,
         tensorboard=tensorboard,
+        track=track,
         force=force,
         trust_code=trust_code,
         quiet=quiet,

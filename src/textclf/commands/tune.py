@@ -24,6 +24,7 @@ from textclf.commands._options import (
     refuse_conflicts,
     report_options,
     run_root_option,
+    track_option,
 )
 from textclf.commands._output import (
     continuing_without_reader,
@@ -103,6 +104,7 @@ def _parse_timeout(ctx: Any, param: Any, value: str | None) -> float | None:
 )
 @click.option("--show", "shown", metavar="STUDY", help="Print the trials of a study; run nothing.")
 @executor_options
+@track_option
 @config_options
 @run_root_option
 @report_options

@@ -1,6 +1,5 @@
 """Finished runs as rows: one per configuration, compared with the best or with a reference."""
 
-import json
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -210,14 +209,9 @@ def _note_settings(ordered: Sequence[ModelResults], names: Mapping[str, str]) ->
 def _read_settings(model: ModelResults) -> dict[str, str]:
     """Return the settings that decide the result by their key; none if they cannot be read."""
     try:
-        sections = model.runs[0].read_config().list_settings()
+        return model.runs[0].read_config().format_settings()
     except TextclfError:
         return {}  # They only explain the fingerprint.
-    return {
-        f"{section}.{key}": value if isinstance(value, str) else json.dumps(value)
-        for section, values in sections.items()
-        for key, value in values.items()
-    }
 
 
 def _note_insignificant(

@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from textclf.config.loading import format_value
 from textclf.tables import escape_control, format_number
 
 PART = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]")
@@ -21,7 +22,7 @@ STYLES: dict[str, Callable[[Any], str]] = {
     "signed": "{:+.4f}".format,
     "p_value": lambda value: "p\xa0<\xa00.001" if value < 0.001 else f"p\xa0=\xa0{value:.3f}",
     "megabytes": lambda value: f"{value / 1e6:,.0f} MB",
-    "setting": lambda value: value if isinstance(value, str) else json.dumps(value),
+    "setting": format_value,
     "text": str,
 }
 """How a figure is formatted, other than with a number of decimals."""

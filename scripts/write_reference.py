@@ -19,6 +19,7 @@ from textclf.config.schema import (
     DatasetConfig,
     EvaluationConfig,
     ModelConfig,
+    OutputConfig,
     ResourcesConfig,
     TextConfig,
     TrainingConfig,
@@ -73,7 +74,8 @@ commands, options, their values, models, datasets and paths.
 | `KERAS_HOME` | where Keras keeps Reuters | `~/.keras` |
 | `TFDS_DATA_DIR` | where tensorflow-datasets keeps IMDB and others | `~/tensorflow_datasets` |
 | `TFHUB_CACHE_DIR` | where TensorFlow Hub keeps text embeddings | in `TEXTCLF_CACHE_DIR` |
-| `HF_HOME` | where Hugging Face keeps datasets | `~/.cache/huggingface` |
+| `HF_HOME` | where Hugging Face keeps datasets, and presets of encoders | `~/.cache/huggingface` |
+| `KAGGLEHUB_CACHE` | where Kaggle keeps presets of encoders | `~/.cache/kagglehub` |
 | `RAY_ADDRESS` | Ray cluster of `--executor ray` | a new local Ray |
 
 ## Commands
@@ -281,6 +283,7 @@ def write_configuration() -> str:
         format_section("training", TrainingConfig),
         format_section("evaluation", EvaluationConfig),
         format_section("resources", ResourcesConfig),
+        format_section("output", OutputConfig),
         format_section("model", ModelConfig),
         *list_changed_defaults("models"),
         *list_plugin_sections("models", "model", ModelConfig),

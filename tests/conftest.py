@@ -11,6 +11,7 @@ import importlib
 import os
 import shutil
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -19,12 +20,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import pytest
-from support import PLUGINS, Answer
+from support import PLUGINS, Answer, write_preset
 
 from textclf import registry
 from textclf.cli import main
 from textclf.data.dataset import TextDataset
 from textclf.testing import WORDS, make_dataset
+
+# Before a test imports huggingface_hub, which reads it only then.
+PRESETS = tempfile.TemporaryDirectory(prefix="textclf-presets-")
+os.environ["HF_HUB_CACHE"] = os.environ["KAGGLEHUB_CACHE"] = PRESETS.name
 
 REAL_DATA = os.environ.get("TEXTCLF_REAL_DATA") == "1"
 CI = bool(os.environ.get("CI"))
@@ -45,7 +50,19 @@ def cache_folders(tmp_path_factory) -> Path:
     os.environ["TEXTCLF_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
     hub = tmp_path_factory.mktemp("tfhub")
     os.environ["TFHUB_CACHE_DIR"] = str(hub)
+    seed_preset_cache(Path(PRESETS.name))
     return hub
+
+
+def seed_preset_cache(folder: Path) -> None:
+    """Write a small preset where Hugging Face's library would store the default of ``encoder``."""
+    from textclf.encoders.presets import DEFAULT, HUGGING_FACE
+
+    repository = DEFAULT.removeprefix(HUGGING_FACE).replace("/", "--")
+    commit = "0" * 40
+    (folder / f"models--{repository}" / "refs").mkdir(parents=True)
+    (folder / f"models--{repository}" / "refs" / "main").write_text(commit)
+    write_preset(folder / f"models--{repository}" / "snapshots" / commit)
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,8 @@ from textclf.evaluation.metrics import evaluate
 from textclf.registry import list_names, load_module
 from textclf.runs.directory import RunDirectory
 from textclf.runs.result import Fit, Predictions, Result
+from textclf.runtime.progress import Reporter
+from textclf.testing import WORDS
 
 ROOT = Path(__file__).parent.parent
 
@@ -294,8 +296,60 @@ def skip_if_gpu() -> None:
         pytest.skip("this machine has a GPU")
 
 
+QUIET = Reporter(quiet=True)
+
+
 def encode(encoder, texts):
     """Return the output of a Keras layer for all texts, [texts, ...]."""
     from textclf.text.input_pipeline import encode_batches
 
     return np.concatenate(list(encode_batches(encoder, texts)))
+
+
+PRESET_WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "good", "bad", "##s", "number")
+"""Words of the preset that `write_preset` writes, besides those of `textclf.testing`."""
+
+
+def write_preset(folder, *, dim=8, n_layers=2, seed=0, **settings):
+    """Write a small BERT with random weights as a preset in the layout of Hugging Face.
+
+    Args:
+        folder: Folder to write.
+        dim: Size of a vector.
+        n_layers: Number of layers.
+        seed: Seed of the weights.
+        settings: More values of ``config.json``.
+    """
+    from safetensors.numpy import save_file
+
+    words = [*PRESET_WORDS, *(word for words in WORDS.values() for word in words)]
+    random = np.random.default_rng(seed)
+    config = {"model_type": "bert", "vocab_size": len(words), "num_hidden_layers": n_layers}
+    config |= {"num_attention_heads": 2, "hidden_size": dim, "intermediate_size": 2 * dim}
+    config |= {"max_position_embeddings": 64, "type_vocab_size": 2, "hidden_act": "gelu"}
+    shapes = {
+        "embeddings.word_embeddings.weight": (len(words), dim),
+        "embeddings.position_embeddings.weight": (64, dim),
+        "embeddings.token_type_embeddings.weight": (2, dim),
+        "pooler.dense.weight": (dim, dim),
+        "pooler.dense.bias": (dim,),
+    }
+    norms = ["embeddings.LayerNorm"]
+    for layer in range(n_layers):
+        start = f"encoder.layer.{layer}"
+        sizes = {f"attention.self.{name}": (dim, dim) for name in ("query", "key", "value")}
+        sizes |= {"attention.output.dense": (dim, dim)}
+        sizes |= {"intermediate.dense": (2 * dim, dim), "output.dense": (dim, 2 * dim)}
+        for name, shape in sizes.items():
+            shapes |= {f"{start}.{name}.weight": shape, f"{start}.{name}.bias": shape[:1]}
+        norms += [f"{start}.attention.output.LayerNorm", f"{start}.output.LayerNorm"]
+    weights = {name: random.normal(size=shape, scale=0.5) for name, shape in shapes.items()}
+    for name in norms:
+        weights |= {f"{name}.weight": np.ones(dim), f"{name}.bias": np.zeros(dim)}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps({**config, **settings}))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": True}))
+    (folder / "vocab.txt").write_text("\n".join(words) + "\n")
+    single = {name: np.float32(weight) for name, weight in weights.items()}
+    save_file(single, folder / "model.safetensors")
+    return folder

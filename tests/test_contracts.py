@@ -128,7 +128,11 @@ def test_defaults_of_datasets_and_models_resolve(section, name):
 
 
 CONTRACTS = {
-    textclf.models: {"TAKES", "Config", "DEFAULTS", "SEARCH", "build", "fit", "make_loss"},
+    textclf.models: {
+        *("TAKES", "TEXT_KEYS", "Config", "DEFAULTS", "find_defaults"),
+        *("SEARCH", "find_search"),
+        *("build", "fit", "make_loss"),
+    },
     textclf.data.loading: {
         *("ABOUT", "about", "label_names", "load"),
         *("Config", "DEFAULTS", "source_digest"),

@@ -18,7 +18,7 @@ COMMAND = Path(sys.executable).with_name("textclf")
 PLAIN_KERAS = """
 import json, sys
 import keras, numpy as np, tensorflow as tf
-import textclf.hub.layer, textclf.text.classifier
+import textclf.encoders.layers, textclf.hub.layer, textclf.text.classifier
 texts = tf.constant(json.load(sys.stdin))
 for path in sys.argv[1:]:
     model = keras.models.load_model(path)

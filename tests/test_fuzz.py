@@ -17,6 +17,7 @@ from textclf.config.schema import (
     EvaluationConfig,
     ExperimentConfig,
     ModelConfig,
+    OutputConfig,
     ResourcesConfig,
     TextConfig,
     TrainingConfig,
@@ -43,6 +44,7 @@ def list_keys():
         "training": TrainingConfig,
         "evaluation": EvaluationConfig,
         "resources": ResourcesConfig,
+        "output": OutputConfig,
     }
     keys = {f"{name}.{key}" for name, section in sections.items() for key in section.model_fields}
     for model in list_names("models"):

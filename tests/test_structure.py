@@ -13,9 +13,10 @@ from textclf.registry import list_names, load_module
 SOURCE = Path(textclf.__file__).parent
 
 LAYERS = """
-errors, tables | registry, storage, runtime | config | data | datasets, sources | text | hub |
-models, training | evaluation | auditing | runs | experiment, comparison, explanation | executors |
-exporting, tuning | reporting, serving | api | commands, testing | cli | __main__
+errors, tables | registry, storage, runtime | config | data | datasets, sources | text |
+hub, encoders | models, training | evaluation | auditing | runs |
+experiment, comparison, explanation | executors | exporting, tuning | reporting, serving | api |
+commands, testing | cli | __main__
 """
 """A package imports only from packages to the left of its bar."""
 

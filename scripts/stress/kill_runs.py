@@ -6,13 +6,16 @@ byte by byte, except measured times. With --replace, finished runs are killed wh
 replaces them.
 
 Example: python scripts/stress/kill_runs.py --kills 30 --jobs 2
+Example: python scripts/stress/kill_runs.py --model encoder --set model.preset=FOLDER --kills 10
 """
 
 import argparse
 import collections
 import csv
 import json
+import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -31,6 +34,9 @@ from textclf.runs.directory import RunDirectory
 COMMAND = Path(sys.executable).with_name("textclf")
 OPTIONS = ["--dataset", "bbc", "--set", "dataset.limit=128", "--set", "training.epochs=4"]
 OPTIONS += ["--set", "training.restore_best_weights=true", "--set", "training.schedule=cosine"]
+MODEL_OPTIONS = {"hub": ["--set", "model.handle=glove"]}
+"""Options that only one model needs."""
+
 NETWORKS = [n for n in list_built_in("models") if hasattr(load_module("models", n), "build")]
 MEASURED = ("train_seconds", "examples_per_second")
 """Fields of evaluation.json that differ between two runs of the same command."""
@@ -38,11 +44,18 @@ MEASURED = ("train_seconds", "examples_per_second")
 
 def start(model: str, folder: Path, *options: str) -> subprocess.Popen[str]:
     """Start the training of a model into a run directory."""
-    extra = ["--set", "model.handle=glove"] if model == "hub" else []
-    command = [str(COMMAND), "train", "--model", model, *OPTIONS, *extra, *options]
+    own = MODEL_OPTIONS.get(model, [])
+    command = [str(COMMAND), "train", "--model", model, *OPTIONS, *own, *options]
     command += ["--run-dir", str(folder)]
+    # The features of another run would leave nothing to compute.
+    cache = {"TEXTCLF_CACHE_DIR": f"{folder}-cache"} if model == "encoder" else {}
     return subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, bufsize=1
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+        env={**os.environ, **cache},
     )
 
 
@@ -90,12 +103,15 @@ def read_outcome(folder: Path) -> dict[str, Any]:
     with (folder / "history.csv").open() as file:
         history = [{**row, "seconds": None} for row in csv.DictReader(file)]
     with zipfile.ZipFile(folder / "model.keras") as archive:
-        weights = archive.read("model.weights.h5")
+        model = {name: archive.read(name) for name in archive.namelist()}
+    del model["metadata.json"]  # When it was saved.
+    # Keras numbers shared objects by their addresses.
+    model["config.json"] = re.sub(rb'"shared_object_id": \d+', b"", model["config.json"])
     return {
         "evaluation": {**evaluation, **dict.fromkeys(MEASURED)},
         "history": history,
         "predictions": (folder / "predictions.npz").read_bytes(),
-        "weights": weights,
+        "model": model,
         "leftovers": sorted(path.name for path in folder.glob(".*") if path.name != ".lock"),
     }
 
@@ -157,9 +173,18 @@ def main() -> None:
         "--replace", action="store_true", help="Kill runs that replace finished ones."
     )
     parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="Setting of all runs, such as model.preset=FOLDER.",
+    )
+    parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="Seed of the random moments.  [default: 0]"
     )
     options = vars(parser.parse_args())
+    for setting in options.pop("set"):
+        OPTIONS.extend(["--set", setting])
     models = options.pop("model") or NETWORKS
     print("| model | kills | different | killed in |\n| --- | ---: | ---: | --- |", flush=True)
     with tempfile.TemporaryDirectory(prefix="textclf-") as root:

@@ -22,11 +22,12 @@ from textclf.config.tuned_keys import find_model_space
 from textclf.data.dataset import Split, TextDataset
 from textclf.data.loading import describe_source, load_dataset, load_label_names
 from textclf.errors import format_error
-from textclf.models._build import build_model, find_fit, takes_train
+from textclf.models._build import BuiltModel, build_model, find_fit, takes_train
 from textclf.models._calibration import Calibration, append_calibration
 from textclf.registry import find_packages, load_module
 from textclf.runs.model_file import load_model
 from textclf.runtime import backend
+from textclf.runtime.progress import Reporter
 
 WORDS = {
     "fruit": ["apple", "pear", "plum", "fig"],
@@ -115,11 +116,10 @@ def check_training(config: ExperimentConfig, n_labels: int) -> None:
     """Check that two epochs change every weight, and that the saved network predicts the same."""
     from textclf.models._vectors import fill_embedding
     from textclf.text.classifier import TextClassifier, predict
-    from textclf.text.encode_dataset import encode_dataset
 
     dataset = make_dataset(n_labels)
     model = _build(config, dataset)
-    encoder, inputs = encode_dataset(dataset, config.text, takes=model.takes, encoder=model.encoder)
+    encoder, inputs = _encode(dataset, config, model)
     fill_embedding(model.network, encoder, inputs["train"], config.model)
     _check_that_weights_change(model, inputs, dataset, config)
     probabilities = predict(model.network, inputs["test"])
@@ -131,6 +131,14 @@ def check_training(config: ExperimentConfig, n_labels: int) -> None:
     _check_saving(config, classifier, dataset, probabilities)
 
 
+def _encode(dataset: TextDataset, config: ExperimentConfig, model: BuiltModel) -> tuple[Any, Any]:
+    """Return the encoder of a model, and what the network takes, by split."""
+    from textclf.text.encode_dataset import encode_dataset
+
+    reporter = Reporter(quiet=True)
+    return encode_dataset(dataset, config.text, model.takes, model.encoder, reporter=reporter)
+
+
 def make_calibration(n_labels: int) -> Calibration:
     """Return a calibration that changes every probability."""
     return Calibration(2.0, 0.25, tuple(np.arange(1, n_labels + 1) / sum(range(n_labels + 1))))
@@ -139,12 +147,11 @@ def make_calibration(n_labels: int) -> Calibration:
 def check_precision(config: ExperimentConfig, n_labels: int) -> None:
     """Check that a network computes in bfloat16, and keeps weights and probabilities in float32."""
     from textclf.text.classifier import TextClassifier
-    from textclf.text.encode_dataset import encode_dataset
 
     dataset = make_dataset(n_labels)
     model = _build(config, dataset)
     network = model.network
-    encoder, inputs = encode_dataset(dataset, config.text, takes=model.takes, encoder=model.encoder)
+    encoder, inputs = _encode(dataset, config, model)
     # An Input follows the precision by itself, and the last layer returns float32.
     layers = [layer for layer in network.layers if layer.weights]
     types = {layer.compute_dtype for layer in layers}

@@ -98,6 +98,13 @@ def test_settings_of_networks_do_not_reach_baseline_models(tmp_path):
         assert config == plain
 
 
+def test_a_model_file_without_its_encoder_is_not_asked_of_baseline_models():
+    head = Override("output.model", "head", "--set output.model=head")
+    digest = Override("model.digest", "d", "test")  # Otherwise the preset would be looked for.
+    plan = ComparisonPlan(overrides=[BBC, head, digest], models=["encoder"])
+    assert [config.output.model for config in plan.make_configs()] == ["head", "full", "full"]
+
+
 def test_settings_of_the_dataset_reach_baseline_models():
     plan = ComparisonPlan(overrides=[*SMOKE, BBC], models=["mlp"])
     network, *baselines = plan.make_configs()

@@ -6,8 +6,8 @@ from support import PLUGINS
 
 from textclf import registry
 from textclf.config.loading import Override, read_yaml
-from textclf.config.resolve import load_config, resolve
-from textclf.config.schema import DatasetConfig, ModelConfig, SplitConfig
+from textclf.config.resolve import load_config, resolve, set_values
+from textclf.config.schema import DatasetConfig, ModelConfig, SplitConfig, TextConfig
 from textclf.errors import LimitError, RequestError
 
 pytestmark = pytest.mark.usefixtures("forget", "tensorflow")
@@ -366,3 +366,85 @@ def test_set_is_refused_because_its_order_would_change_the_fingerprint(tmp_path,
     )
     with pytest.raises(RequestError, match="tags should be a tuple, because a set has no order"):
         resolve({"model": {"name": "mlp"}}, [Override("dataset.name", str(path), "--dataset")])
+
+
+FIND_DEFAULTS = """
+DEFAULTS = {'training': {'epochs': 3}}
+TEXT_KEYS = ('num_words', 'sequence_length')
+
+def find_defaults(model):
+    epochs = 4 if model.get('embedding_dim') == 2 else 5
+    return {'training': {'epochs': epochs, 'batch_size': 7}, 'text': {'num_words': 9}}
+"""
+
+
+@pytest.fixture
+def dependent(plugins):
+    """A model whose defaults depend on a key."""
+    path = plugins / "average.py"
+    path.write_text(path.read_text() + FIND_DEFAULTS)
+    return path
+
+
+def test_defaults_depend_on_the_section_of_the_model(dependent, tmp_path):
+    def find(*keys, tree=None):
+        path = tmp_path / "my.yaml"
+        path.write_text(yaml.safe_dump({"dataset": {"name": "bbc"}, **(tree or {})}))
+        overrides = [Override(key, value, "--set") for key, value in keys]
+        config = load_config(path, [*name(model=dependent), *overrides])
+        return config.training.epochs, config.training.batch_size
+
+    assert find() == (5, 7)
+    assert find(("model.embedding_dim", 2)) == (4, 7)
+    assert find(tree={"model": {"embedding_dim": 2}}) == (4, 7)
+    assert find(("model.embedding_dim", 3), tree={"model": {"embedding_dim": 2}}) == (5, 7)
+    # A file overrides defaults, and options override a file.
+    tree = {"training": {"epochs": 8, "batch_size": 9}}
+    assert find(tree=tree) == (8, 9)
+    assert find(("training.epochs", 6), tree=tree) == (6, 9)
+
+
+def test_other_values_of_a_configuration_keep_those_that_it_has(dependent):
+    config = load_config(None, name(model=dependent))
+    changed = set_values(config, {"model.embedding_dim": 2}, "a trial")
+    assert (changed.model.embedding_dim, changed.training.epochs) == (2, 5)
+
+
+def test_keys_of_the_text_that_a_model_does_not_use_are_those_by_default(dependent):
+    keys = {"num_words": 11, "sequence_length": 12, "padding": "post", "split": "words"}
+    overrides = [Override(f"text.{key}", value, "--set") for key, value in keys.items()]
+    config = load_config(None, [*name(model=dependent), *overrides])
+    assert config.text == TextConfig(num_words=11, sequence_length=12)
+    plain = load_config(None, [*name(model=dependent), *overrides[:2]])
+    assert config.fingerprint == plain.fingerprint
+    assert load_config(None, name(model=dependent)).text.num_words == 9
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("'training'", "'trainin'", "find_defaults: unknown section 'trainin': did you mean"),
+        ("epochs = 4", "epochs = 1 / 0", None),
+        ("return {", "return None and {", "find_defaults: expected values by section, such as"),
+        ("('num_words',", "('nun_words',", "TEXT_KEYS: unknown key 'nun_words': did you mean"),
+        ("('num_words', 'sequence_length')", "'split'", "TEXT_KEYS: expected a tuple of keys, got"),
+        ("('num_words', 'sequence_length')", "3", "TEXT_KEYS: expected a tuple of keys, got 3"),
+    ],
+)
+def test_mistakes_of_a_file_are_one_line(dependent, old, new, message):
+    head, _, tail = dependent.read_text().rpartition("\nDEFAULTS")
+    dependent.write_text(f"{head}\nDEFAULTS{tail.replace(old, new)}")
+    found = refuse(None, [*name(model=dependent), Override("model.embedding_dim", 2, "--set")])
+    if message is None:
+        assert "average.py line " in found
+        assert "ZeroDivisionError: division by zero" in found
+    else:
+        assert found.startswith(f"{dependent}: {message}")
+
+
+def test_defaults_that_are_not_a_mapping_are_refused(plugins):
+    path = plugins / "average.py"
+    path.write_text(path.read_text() + "\nDEFAULTS = [1]\n")
+    assert refuse(None, name(model=path)).startswith(
+        f"{path}: DEFAULTS: expected values by section, such as"
+    )

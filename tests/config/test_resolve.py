@@ -104,7 +104,7 @@ def test_unknown_keys_and_names_are_refused_with_a_suggestion(tree, message):
     assert message in refuse(tree)
 
 
-SECTIONS = "dataset, evaluation, model, resources, seed, text, training"
+SECTIONS = "dataset, evaluation, model, output, resources, seed, text, training"
 
 
 @pytest.mark.parametrize(
@@ -281,3 +281,23 @@ def test_tensorflow_starts_before_a_file_that_imports_it_is_unpacked(plugins, fo
     n_executed.clear()
     PackedConfig.of(resolve(CNN)).unpack()
     assert n_executed == []  # It is not needed yet.
+
+
+@pytest.mark.parametrize(
+    ("trainable_layers", "expected"),
+    [
+        (None, {"epochs": 50, "batch_size": 64, "warmup": 0.0, "learning_rate": 0.003}),
+        (0, {"epochs": 50, "weight_decay": 0.0}),
+        (1, {"epochs": 3, "weight_decay": 0.01, "warmup": 0.1}),
+        ("all", {"epochs": 3, "batch_size": 32, "learning_rate": 0.00005}),
+    ],
+)
+def test_defaults_of_an_encoder_depend_on_what_is_trained(trainable_layers, expected):
+    model = {} if trainable_layers is None else {"trainable_layers": trainable_layers}
+    given = [Override(f"model.{key}", value, "--set") for key, value in model.items()]
+    for tree, overrides in (({"name": "encoder", **model}, []), ({"name": "encoder"}, given)):
+        config = resolve({"dataset": {"name": "bbc"}, "model": tree}, overrides)
+        assert {key: getattr(config.training, key) for key in expected} == expected
+        assert config.text.sequence_length == 128
+    given = resolve({"dataset": {"name": "bbc"}, "model": tree, "training": {"epochs": 2}})
+    assert given.training.epochs == 2

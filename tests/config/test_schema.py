@@ -97,9 +97,16 @@ def test_fingerprint_ignores_resources(key):
     assert config.fingerprint == resolve(CNN).fingerprint
 
 
+def test_fingerprint_ignores_what_is_written():
+    tree = {"dataset": {"name": "bbc"}, "model": {"name": "encoder", "digest": "d"}}
+    config = change(tree, "output.model", "head")
+    assert config.output.model == "head"
+    assert config.fingerprint == resolve(tree).fingerprint
+
+
 def test_fingerprint_ignores_keys_that_are_given_with_their_default():
     config = resolve(CNN)
-    tree = config.model_dump(exclude={"resources", "seed"})
+    tree = config.model_dump(exclude={"output", "resources", "seed"})
     assert resolve(tree).fingerprint == config.fingerprint
 
 
@@ -134,7 +141,10 @@ CHANGES = {
     "text.split": "words",
     "training.epochs": 11,
     "training.batch_size": 63,
+    "training.gradient_accumulation_steps": 2,
     "training.optimizer": "adam",
+    "training.weight_decay": 0.01,
+    "training.warmup": 0.1,
     "training.precision": "mixed_bfloat16",
     "training.strategy": "mirrored",
     "training.learning_rate": 0.0010001,
@@ -157,9 +167,36 @@ def test_changes_cover_every_key_of_every_section():
     assert keys == set(CHANGES), "add a value of each new key to CHANGES"
 
 
+CHANGE_NEEDS = {"training.weight_decay": {"training": {"optimizer": "adamw"}}}
+"""What a key needs to be allowed."""
+
+
 @pytest.mark.parametrize(("key", "value"), CHANGES.items(), ids=CHANGES)
 def test_fingerprint_changes_with_every_key(key, value):
-    assert change(CNN, key, value).fingerprint != resolve(CNN).fingerprint
+    tree = {**CNN, **CHANGE_NEEDS.get(key, {})}
+    assert change(tree, key, value).fingerprint != resolve(tree).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("training", "problem"),
+    [
+        ({"weight_decay": 0.1}, "weight_decay: should be 0 without training.optimizer adamw"),
+        (
+            {"gradient_accumulation_steps": 2, "strategy": "mirrored"},
+            "gradient_accumulation_steps: should be 1 with training.strategy mirrored; raise",
+        ),
+        (
+            {"gradient_accumulation_steps": 2, "optimizer": "lazy-adam"},
+            "gradient_accumulation_steps: should be 1 with training.optimizer lazy-adam, because",
+        ),
+        ({"gradient_accumulation_steps": 0}, "gradient_accumulation_steps: should be greater than"),
+        ({"warmup": 1}, "warmup: should be less than 1, got 1"),
+    ],
+)
+def test_training_that_cannot_work_is_refused(training, problem):
+    with pytest.raises(RequestError, match=f"^configuration: training.{problem}") as info:
+        resolve({**CNN, "training": training})
+    assert "\n" not in str(info.value)
 
 
 def resolve_folds(**options):
@@ -212,7 +249,7 @@ def test_keys_that_came_later_do_not_change_the_fingerprints_of_datasets_in_pyth
 MODEL_CHANGES = {
     "alpha": 2.0,
     "embedding_dim": 127,
-    "dropout": 0.1,
+    "dropout": 0.15,
     "filters": 255,
     "kernel_size": 4,
     "pool_size": 3,
@@ -231,11 +268,15 @@ MODEL_CHANGES = {
     "ratio": "naive-bayes",
     "loss": "cross-entropy",
     "C": 0.25,
+    "preset": "hf://textclf/other",
+    "pooling": "cls",
+    "trainable_layers": 1,
 }
 MODEL_NEEDS = {
     "vectors_trainable": {"vectors": "glove"},
     "digest": {"vectors": "google/nnlm-en-dim50/2"},
     "position_min_weight": {"position_decay": 40.0},
+    "preset": {"digest": "0123456789"},  # Otherwise it would be downloaded.
 }
 """What a key needs to have an effect, in models that have the other key."""
 MODEL_KEYS = [
@@ -330,10 +371,13 @@ PINNED_DEFAULTS = {
     "training.epochs": 10,
     "training.batch_size": 64,
     "training.optimizer": "fused-adam",
+    "training.weight_decay": 0.0,
     "training.precision": "float32",
     "training.strategy": None,
+    "training.gradient_accumulation_steps": 1,
     "training.learning_rate": 0.001,
     "training.schedule": "constant",
+    "training.warmup": 0.0,
     "training.label_smoothing": 0.0,
     "training.class_weight": None,
     "training.monitor": "val_loss",
@@ -379,6 +423,11 @@ PINNED_DEFAULTS = {
     "models/cnn-lstm.kernel_size": 3,
     "models/cnn-lstm.pool_size": 4,
     "models/cnn-lstm.units": 128,
+    "models/encoder.preset": "hf://sentence-transformers/all-MiniLM-L6-v2",
+    "models/encoder.pooling": "mean",
+    "models/encoder.trainable_layers": 0,
+    "models/encoder.dropout": 0.1,
+    "models/encoder.digest": None,
     "models/hub.handle": "google/tf2-preview/gnews-swivel-20dim/1",
     "models/hub.trainable": True,
     "models/hub.units": 16,
@@ -416,6 +465,28 @@ PINNED_RECIPES = {
     "datasets/bbc": {"text": {"num_words": 15_000, "sequence_length": 200, "truncating": "post"}},
     "datasets/imdb": {"text": {"num_words": 20_000, "sequence_length": 200}},
     "datasets/reuters": {"text": {"num_words": 15_000, "sequence_length": 120}},
+    "models/encoder": {
+        "text": {"sequence_length": 128},
+        "training": {
+            "epochs": 50,
+            "optimizer": "adamw",
+            "learning_rate": 0.003,
+            "schedule": "linear",
+        },
+    },
+    "models/encoder, trained": {
+        "text": {"sequence_length": 128},
+        "training": {
+            "epochs": 3,
+            "batch_size": 32,
+            "optimizer": "adamw",
+            "learning_rate": 0.00005,
+            "weight_decay": 0.01,
+            "warmup": 0.1,
+            "schedule": "linear",
+        },
+        "resources": {"memory": 3.5},
+    },
     "models/hub": {"training": {"epochs": 20, "batch_size": 512}},
     "models/ngram": {
         "training": {"optimizer": "lazy-adam", "learning_rate": 0.05, "schedule": "cosine"},
@@ -493,6 +564,8 @@ def test_recipes_are_the_pinned_ones():
         for name in list_names(kind)
     }
     found = {key: m.DEFAULTS for key, m in modules.items() if hasattr(m, "DEFAULTS")}
+    encoder = modules["models/encoder"]
+    found["models/encoder, trained"] = encoder.find_defaults({"trainable_layers": "all"})
     assert found == PINNED_RECIPES, UPDATE
 
 

@@ -98,6 +98,7 @@ FORMS = "expected KEY=LOW..HIGH, KEY=LOW..HIGH:log or KEY=A,B,C"
         ("seed=1..9", "seed is not tuned: its effect is chance; use --seeds"),
         ("dataset.limit=10,20", "dataset.limit is not tuned: all trials need the same examples"),
         ("resources.cpus=1,2", "resources.cpus is not tuned: it does not change the result"),
+        ("output.model=full,head", "output.model is not tuned: it does not change the result"),
         ("model.name=cnn,mlp", "model.name is not tuned: a study tunes one model"),
         ("training.refit=true,false", "training.refit is not tuned: trials are compared before"),
         ("evaluation.calibration=none,temperature", "it uses the validation split"),

@@ -199,6 +199,17 @@ def test_options_of_executors_need_something_to_run(cli, arguments, problem):
     assert result.error_line.startswith(problem)
 
 
+def test_the_resources_that_are_checked_are_those_of_the_largest_run():
+    overrides = [Override("dataset.name", "bbc", "test"), Override("resources.gpus", 1, "test")]
+    configs = [
+        *ComparisonPlan(overrides=overrides, models=["mlp"]).make_configs(),
+        make_config(model={"name": "encoder", "trainable_layers": 1, "digest": "d"}),
+    ]
+    assert {config.resources.memory for config in configs} == {1.5, 3.5}
+    largest = cluster.find_largest(configs)
+    assert (largest.cpus, largest.gpus, largest.memory) == (1, 1, 3.5)
+
+
 def test_resources_that_no_machine_has_are_refused_or_waited_for(monkeypatch, capsys):
     ray = pytest.importorskip("ray", reason="the extra ray is not installed")
     machines = [{"CPU": 2.0, "memory": 4e9}, {"CPU": 4.0, "GPU": 1.0, "memory": 4e9}, {"CPU": 64.0}]

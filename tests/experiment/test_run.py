@@ -1,9 +1,12 @@
 """Running one experiment: finished and resumed runs, and the dataset that it loads."""
 
+import csv
+import re
+import zipfile
 from dataclasses import replace
 
 import pytest
-from support import write_run
+from support import write_preset, write_run
 
 from textclf.config.loading import Override
 from textclf.config.resolve import resolve
@@ -23,9 +26,11 @@ def messages():
 def run_in(tmp_path, messages):
     """Return a function that runs a small network in a run directory."""
 
-    def run(path=tmp_path / "run", model="mlp", keys=(), **context):
-        tree = {"dataset": {"name": "bbc"}, "model": {"units": 4, **dict(keys)}}
-        tree |= {"text": {"num_words": 20, "sequence_length": 5}, "training": {"epochs": 3}}
+    def run(path=tmp_path / "run", model="mlp", keys=(), training=(), **context):
+        own = {} if model == "encoder" else {"units": 4}
+        tree = {"dataset": {"name": "bbc"}, "model": {**own, **dict(keys)}}
+        tree |= {"text": {"num_words": 20, "sequence_length": 5}}
+        tree |= {"training": {"epochs": 3, **dict(training)}}
         context = {"device": "cpu", "load": lambda config: make_dataset()} | context
         reporter = ForwardingReporter(lambda message: messages.append(message.text))
         config = resolve(tree, [Override("model.name", str(model), "--model")])
@@ -199,6 +204,48 @@ def test_resumed_run_with_vectors_has_the_same_bytes(run_in, vectors, tmp_path, 
     assert read_embedding(tmp_path / "whole") == read_embedding(tmp_path / "run")
     predictions = [RunDirectory(tmp_path / name).read_predictions() for name in names]
     assert predictions[0].probabilities.tobytes() == predictions[1].probabilities.tobytes()
+
+
+def read_bytes(path):
+    """Return what a run produced, without measured times and addresses."""
+    run = RunDirectory(path)
+    assert run.find_damage() == []
+    with zipfile.ZipFile(path / "model.keras") as archive:
+        model = {name: archive.read(name) for name in archive.namelist()}
+    del model["metadata.json"]
+    model["config.json"] = re.sub(rb'"shared_object_id": \d+', b"", model["config.json"])
+    with (path / "history.csv").open() as file:
+        history = [{**row, "seconds": None} for row in csv.DictReader(file)]
+    return model, history, (path / "predictions.npz").read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("tensorflow")
+@pytest.mark.parametrize(
+    ("trainable_layers", "training"),
+    [(0, {}), (1, {"precision": "mixed_bfloat16"}), ("all", {"gradient_accumulation_steps": 2})],
+)
+def test_resumed_run_of_an_encoder_has_the_same_bytes(
+    run_in, tmp_path, monkeypatch, trainable_layers, training
+):
+    write = RunDirectory.write_checkpoint
+
+    def write_and_interrupt(self, checkpoint):
+        write(self, checkpoint)
+        raise KeyboardInterrupt
+
+    keys = {"preset": str(write_preset(tmp_path / "preset")), "trainable_layers": trainable_layers}
+    given = {"model": "encoder", "keys": keys, "training": training}
+    monkeypatch.setenv("TEXTCLF_CACHE_DIR", str(tmp_path / "cache"))
+    whole = run_in(tmp_path / "whole", **given)
+    run_in(tmp_path / "other", keys={"units": 3})  # Names of layers are counted in a process.
+    with monkeypatch.context() as patch:
+        patch.setattr(RunDirectory, "write_checkpoint", write_and_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run_in(**given)
+    assert len(RunDirectory(tmp_path / "run").read_checkpoint().rows) == 1
+    assert run_in(**given).n_epochs == whole.n_epochs == 3
+    assert read_bytes(tmp_path / "run") == read_bytes(tmp_path / "whole")
 
 
 @pytest.mark.usefixtures("tensorflow")

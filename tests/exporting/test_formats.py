@@ -64,7 +64,9 @@ def find_formats(module):
         return {"numpy"}
     if module.TAKES == "token_ids":
         return {"saved-model", "onnx", "litert"}
-    return {"hub": {"saved-model"}, "ngram": set(FORMATS)}[module.__name__.rpartition(".")[2]]
+    networks = {"saved-model", "onnx", "litert"}
+    allowed = {"encoder": networks, "hub": {"saved-model"}, "ngram": set(FORMATS)}
+    return allowed[module.__name__.rpartition(".")[2]]
 
 
 @pytest.mark.parametrize(("name", "quantize"), VARIANTS)

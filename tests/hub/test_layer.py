@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from support import QUIET
 
 from textclf.errors import EmbeddingError
 from textclf.hub.layer import HubEmbedding
@@ -37,7 +38,7 @@ def train_classifier(folder, configure):
         config = configure(folder, trainable=trainable)
         model = build_model(config, n_labels=3)
         encoder, inputs = encode_dataset(
-            dataset, config.text, takes=model.takes, encoder=model.encoder
+            dataset, config.text, model.takes, model.encoder, reporter=QUIET
         )
         network = model.network
         layer = network.get_layer("embedding") if trainable else encoder

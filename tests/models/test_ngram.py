@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from support import QUIET
 
 from textclf.config.loading import Override
 from textclf.config.resolve import resolve
@@ -34,7 +35,7 @@ def fit(dataset, **values):
     config = configure(**values)
     backend.set_seed(1)
     model = build_model(config, n_labels=len(dataset.label_names), train=dataset.train)
-    encoder, inputs = encode_dataset(dataset, config.text, takes="text", encoder=model.encoder)
+    encoder, inputs = encode_dataset(dataset, config.text, "text", model.encoder, reporter=QUIET)
     data = TrainingData(
         Examples(inputs["train"], dataset.train.labels),
         Examples(inputs["validation"], dataset.validation.labels),

@@ -95,13 +95,12 @@ def build_network(config, dataset):
 
 def train_network(config, dataset):
     """Train a network for one epoch, as a run does."""
-    from textclf.testing import _NoCheckpoints
-    from textclf.text.encode_dataset import encode_dataset
+    from textclf.testing import _encode, _NoCheckpoints
     from textclf.training.batches import Examples, TrainingData
     from textclf.training.loop import train
 
     built = build_network(config, dataset)
-    _, inputs = encode_dataset(dataset, config.text, takes=built.takes, encoder=built.encoder)
+    _, inputs = _encode(dataset, config, built)
     splits = {
         name: Examples(inputs[name], getattr(dataset, name).labels)
         for name in ("train", "validation")

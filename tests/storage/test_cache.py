@@ -7,10 +7,18 @@ import shutil
 
 import numpy as np
 import pytest
+from filelock import FileLock, Timeout
 
 from textclf.errors import RequestError
 from textclf.storage import cache
-from textclf.storage.cache import CacheEntry, cached, clear_entries, entries_folder, list_entries
+from textclf.storage.cache import (
+    CacheEntry,
+    CacheParts,
+    cached,
+    clear_entries,
+    entries_folder,
+    list_entries,
+)
 
 
 @pytest.fixture
@@ -150,3 +158,73 @@ def test_command_lists_and_clears_the_cache(cli):
     assert cli("cache", "list", "--format", "json").json == []
     shutil.rmtree(entries_folder())
     assert json.loads(cli("cache", "list", "--format", "json").out) == []
+
+
+def make_part(number):
+    return CacheEntry({"ids": np.full((2, 3), number)}, {"number": number})
+
+
+def read_numbers(key="a"):
+    entries = list(CacheParts("ids", {"key": key}).read())
+    assert all((entry.arrays["ids"] == entry.facts["number"]).all() for entry in entries)
+    return sorted(entry.facts["number"] for entry in entries)
+
+
+def test_parts_are_read_with_their_key_and_replaced_by_name(folder):
+    for number in (1, 2):
+        CacheParts("ids", {"key": "a"}).add(str(number), make_part(number))
+    CacheParts("ids", {"key": "b"}).add("1", make_part(3))
+    CacheParts("other", {"key": "a"}).add("1", make_part(4))
+    assert (read_numbers("a"), read_numbers("b"), read_numbers("c")) == ([1, 2], [3], [])
+    CacheParts("ids", {"key": "a"}).add("2", make_part(5))
+    assert read_numbers("a") == [1, 5]
+    assert len(list_entries()) == 4
+    assert not list(folder.glob(".*"))
+
+
+def test_a_damaged_part_is_left_out():
+    parts = CacheParts("ids", {"key": "a"})
+    for number in (1, 2):
+        parts.add(str(number), make_part(number))
+    [damaged] = entries_folder().glob("*-1/ids.npy")
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    assert read_numbers() == [2]
+    parts.add("1", make_part(1))
+    assert read_numbers() == [1, 2]
+
+
+def test_parts_are_left_out_of_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TEXTCLF_CACHE_DIR", str(tmp_path / "file"))
+    parts = CacheParts("ids", {"key": "a"})
+    with parts.locked():
+        parts.add("1", make_part(1))
+    assert read_numbers() == []
+
+
+def test_an_error_in_the_block_of_a_lock_is_raised():
+    with pytest.raises(PermissionError), CacheParts("ids", {"key": "a"}).locked():
+        raise PermissionError
+
+
+def test_one_process_at_a_time_has_the_lock_of_a_key():
+    def is_free(key):
+        path = CacheParts("ids", {"key": key})._folder.with_suffix(".lock")
+        try:
+            with FileLock(path, timeout=0):
+                return True
+        except Timeout:
+            return False
+
+    with CacheParts("ids", {"key": "a"}).locked():
+        assert (is_free("a"), is_free("b")) == (False, True)
+    assert is_free("a")
+
+
+def test_oldest_parts_are_removed_above_the_limit(monkeypatch):
+    CacheParts("ids", {"key": "a"}).add("1", make_part(1))
+    size = list_entries()[0][1]
+    os.utime(list_entries()[0][0] / "record.json", (1e9, 1e9))
+    monkeypatch.setenv("TEXTCLF_MAX_CACHE_MB", str(1.5 * size / 1e6))
+    CacheParts("ids", {"key": "a"}).add("2", make_part(2))
+    assert read_numbers() == [2]

@@ -4,11 +4,14 @@ import json
 
 import pytest
 
+from textclf.storage import checksums
 from textclf.storage.checksums import (
     find_changes,
     format_record,
     hash_bytes,
     hash_file,
+    hash_file_once,
+    hash_files,
     hash_json,
     read_record,
 )
@@ -95,6 +98,31 @@ def test_file_checksum_is_that_of_its_bytes(tmp_path):
     (tmp_path / "a").write_bytes(b"content")
     assert hash_file(tmp_path / "a") == hash_bytes(b"content")
     assert len(hash_bytes(b"")) == 64
+
+
+def test_checksum_of_files_depends_on_paths_and_contents(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).write_text(name)
+    paths = [tmp_path / "a", tmp_path / "b"]
+    digest = hash_files(tmp_path, paths)
+    assert hash_files(tmp_path, paths[::-1]) == digest
+    assert hash_files(tmp_path, paths[:1]) != digest
+    (tmp_path / "b").write_text("other")
+    assert hash_files(tmp_path, paths) != digest
+    (tmp_path / "b").write_text("b")
+    assert hash_files(tmp_path, paths) == digest
+    renamed = (tmp_path / "b").rename(tmp_path / "c")
+    assert hash_files(tmp_path, [tmp_path / "a", renamed]) != digest
+
+
+def test_file_is_hashed_once_until_it_changes(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    path.write_text("text")
+    assert hash_file_once(path) == hash_file(path)
+    monkeypatch.setattr(checksums, "hash_file", lambda path: "again")
+    assert hash_file_once(path) == hash_file(path)
+    path.write_text("another")
+    assert hash_file_once(path) == "again"
 
 
 def test_changed_missing_and_additional_files_are_named(tmp_path):

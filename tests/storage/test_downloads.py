@@ -60,6 +60,7 @@ def test_server_that_cannot_be_reached_is_named(server):
     url, folder = server
     (folder / "file").write_text("")
     check_reachable(f"{url}file")
+    check_reachable(f"{url}missing", any_status=True)
     for unreachable in (f"{url}missing", "http://127.0.0.1:9/"):
         with pytest.raises(ConnectionError) as info:
             check_reachable(unreachable)

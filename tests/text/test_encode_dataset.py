@@ -7,7 +7,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
-from support import encode
+from support import QUIET, encode
 
 from textclf.config.schema import TextConfig
 from textclf.data.text_store import StoredTexts
@@ -38,7 +38,7 @@ def test_published_vocabulary_is_preferred(dataset):
 
 def test_token_ids_are_those_of_the_encoder_and_come_from_the_cache(dataset, monkeypatch):
     def check():
-        encoder, inputs = encode_dataset(dataset, CONFIG, takes="token_ids", encoder=None)
+        encoder, inputs = encode_dataset(dataset, CONFIG, "token_ids", None, reporter=QUIET)
         expected = build_encoder(dataset, CONFIG)
         assert encoder.get_config() == expected.get_config()
         assert encoder.vocabulary == expected.vocabulary
@@ -52,14 +52,14 @@ def test_token_ids_are_those_of_the_encoder_and_come_from_the_cache(dataset, mon
         patch.setattr(module, "encode_batches", None)
         check()
     other = TextConfig(num_words=50, sequence_length=6)
-    encode_dataset(dataset, other, takes="token_ids", encoder=None)
-    encode_dataset(replace(dataset, vocabulary=("fig",)), CONFIG, takes="token_ids", encoder=None)
+    encode_dataset(dataset, other, "token_ids", None, reporter=QUIET)
+    encode_dataset(replace(dataset, vocabulary=("fig",)), CONFIG, "token_ids", None, reporter=QUIET)
     assert len(list_entries()) == 3
 
 
 def test_texts_are_passed_through_without_an_encoder(dataset):
     stored = replace(dataset, test=replace(dataset.test, texts=StoredTexts.write(["a"] * 9)))
-    encoder, inputs = encode_dataset(stored, CONFIG, takes="text", encoder=None)
+    encoder, inputs = encode_dataset(stored, CONFIG, "text", None, reporter=QUIET)
     assert isinstance(encoder, keras.layers.Identity)
     assert inputs["train"].tolist() == dataset.train.texts
     assert inputs["test"] is stored.test.texts
@@ -68,7 +68,7 @@ def test_texts_are_passed_through_without_an_encoder(dataset):
 
 def test_features_of_an_encoder_are_computed_for_every_split(dataset):
     encoder = build_encoder(dataset, CONFIG)
-    given, inputs = encode_dataset(dataset, CONFIG, takes="text", encoder=encoder)
+    given, inputs = encode_dataset(dataset, CONFIG, "text", encoder, reporter=QUIET)
     assert given is encoder
     for name, split in dataset.splits.items():
         assert np.array_equal(inputs[name], encode(encoder, split.texts))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
-from support import encode
+from support import QUIET, encode
 
 from textclf.config.resolve import resolve
 from textclf.data.text_store import StoredTexts
@@ -99,7 +99,7 @@ def test_training_from_files_gives_the_same_network(dataset, name, monkeypatch, 
         """Return the probabilities of the test split, which show any difference in a weight."""
         backend.set_seed(1)
         model = build_model(config, n_labels=3)
-        _, inputs = encode_dataset(data, config.text, takes=model.takes, encoder=model.encoder)
+        _, inputs = encode_dataset(data, config.text, model.takes, model.encoder, reporter=QUIET)
         examples = [
             Examples(inputs[split], data.splits[split].labels) for split in ("train", "validation")
         ]

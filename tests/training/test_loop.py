@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from textclf.config.schema import TrainingConfig
-from textclf.errors import TextclfError
+from textclf.errors import RequestError, TextclfError
 from textclf.runtime import backend
 from textclf.training.batches import Examples, TrainingData
 from textclf.training.loop import train
@@ -81,7 +81,16 @@ def test_same_seed_gives_the_same_weights():
     assert without_seconds(first) == without_seconds(second)
 
 
-@pytest.mark.parametrize("options", [{}, {"restore_best_weights": True}, {"schedule": "cosine"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"restore_best_weights": True},
+        {"schedule": "cosine"},
+        {"optimizer": "adamw", "weight_decay": 0.1, "warmup": 0.5, "schedule": "linear"},
+        {"gradient_accumulation_steps": 4},  # An epoch of 7 batches ends within an update.
+    ],
+)
 @pytest.mark.parametrize("done", [2, 4])
 def test_resumed_training_gives_the_same_weights(options, done):
     store = MemoryStore()
@@ -89,6 +98,66 @@ def test_resumed_training_gives_the_same_weights(options, done):
     resumed, again = fit(MemoryStore(store.written[done - 1]), **options)
     assert same(weights, again)
     assert without_seconds(resumed) == without_seconds(history)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "fused-adam", "adamw"])
+def test_accumulated_batches_are_one_batch(optimizer):
+    data = replace(DATA, train=make_examples(48))
+    options = {"data": data, "optimizer": optimizer, "weight_decay": 0.1 * (optimizer == "adamw")}
+
+    def make():  # Dropout would differ between the batches.
+        backend.set_seed(7)
+        return keras.Sequential([keras.Input((3,)), keras.layers.Dense(3, activation="softmax")])
+
+    _, small = fit(network=make(), batch_size=8, gradient_accumulation_steps=3, **options)
+    _, large = fit(network=make(), batch_size=24, **options)
+    _, other = fit(network=make(), batch_size=8, **options)
+    for found, expected, without in zip(small, large, other, strict=True):
+        assert found == pytest.approx(expected, abs=1e-5)
+        assert abs(without - expected).max() > 1e-3
+
+
+def test_an_update_continues_in_the_next_epoch_and_is_left_out_after_the_last():
+    data, store = replace(DATA, train=make_examples(24)), MemoryStore()
+    fit(store, data=data, epochs=3, gradient_accumulation_steps=5)  # An epoch has 3 batches.
+    first, second, third = (checkpoint.variables[0] for checkpoint in store.written)
+    assert np.array_equal(first, make_network().get_weights()[0])
+    assert (second != first).any()
+    assert (third == second).all()
+
+
+def test_more_accumulated_batches_than_there_are_are_refused():
+    problem = "^training.gradient_accumulation_steps 29 is more than the 28 batches of 4 epochs, so"
+    with pytest.raises(RequestError, match=problem) as info:
+        fit(gradient_accumulation_steps=29)
+    assert "\n" not in str(info.value)
+    fit(gradient_accumulation_steps=28)
+
+
+def test_biases_and_normalizations_do_not_decay():
+    def make():
+        backend.set_seed(7)
+        layers = [
+            keras.layers.Reshape((3, 1)),
+            keras.layers.GRU(4, return_sequences=True),  # Its bias is a matrix.
+            keras.layers.LayerNormalization(gamma_initializer="random_normal"),
+            keras.layers.Conv1D(2, 2, bias_initializer="ones"),
+            keras.layers.BatchNormalization(),
+            keras.layers.Flatten(),
+            keras.layers.Dense(3, activation="softmax", bias_initializer="ones"),
+        ]
+        return keras.Sequential([keras.Input((3,)), *layers])
+
+    networks = [make(), make()]
+    options = {"optimizer": "adamw", "epochs": 1, "batch_size": 50, "learning_rate": 1e-6}
+    for network, weight_decay in zip(networks, (0.0, 1.0), strict=True):
+        fit(network=network, weight_decay=weight_decay, **options)
+    for without, decayed in zip(*(n.trainable_weights for n in networks), strict=True):
+        if decayed.name in {"kernel", "recurrent_kernel"}:
+            assert (without.numpy() != decayed.numpy()).any(), decayed.path
+        else:
+            assert decayed.name in {"bias", "beta", "gamma"}
+            assert np.array_equal(without.numpy(), decayed.numpy()), decayed.path
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
@@ -140,6 +209,24 @@ def test_patience_stops_training_and_the_weights_of_the_best_epoch_are_restored(
 )
 def test_learning_rate_follows_its_schedule(schedule, expected):
     history, _ = fit(schedule=schedule, learning_rate=0.1)
+    assert [row.learning_rate for row in history.rows] == pytest.approx(expected, abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "warmup", "expected"),
+    [
+        ("constant", 0.5, [0.1 * 8 / 14, 0.1, 0.1, 0.1]),
+        ("linear", 0.5, [0.1 * 8 / 14, 0.1, 0.05, 0]),
+        ("cosine", 0.25, [0.1] + [0.1 * (1 + np.cos(np.pi * i / 3)) / 2 for i in (1, 2, 3)]),
+        ("exponential", 0.25, [0.1] + [0.1 * 0.01 ** (i / 3) for i in (1, 2, 3)]),
+        ("linear", 0.99, [0.1 * 8 / 28, 0.1 * 15 / 28, 0.1 * 22 / 28, 0.1]),
+    ],
+)
+@pytest.mark.parametrize("accumulated", [1, 2])
+def test_schedule_begins_after_the_warm_up(schedule, warmup, expected, accumulated):
+    """An epoch has 7 steps; the rate of a row is that of the next step."""
+    options = {"learning_rate": 0.1, "gradient_accumulation_steps": accumulated}
+    history, _ = fit(schedule=schedule, warmup=warmup, **options)
     assert [row.learning_rate for row in history.rows] == pytest.approx(expected, abs=1e-7)
 
 

@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from textclf.training.optimizer import FusedAdam, LazyAdam
+from textclf.training.optimizer import FusedAdam, LazyAdam, WarmUp
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
 SCHEDULES = {
     "constant": lambda: 0.01,
     "cosine": lambda: keras.optimizers.schedules.CosineDecay(0.01, 40),
+    "warm-up": lambda: WarmUp(0.01, 20, keras.optimizers.schedules.CosineDecay(0.01, 20)),
 }
 ROWS = {"distinct": [1, 2, 3, 7, 9, 4], "repeated": [1, 2, 2, 7, 9, 1], "none": []}
 """Rows of the embedding that have a gradient."""
@@ -25,12 +26,15 @@ def make_weights():
     ]
 
 
+@pytest.mark.parametrize("weight_decay", [None, 0.5])
 @pytest.mark.parametrize("rows", ROWS)
 @pytest.mark.parametrize("schedule", SCHEDULES)
-def test_steps_equal_those_of_keras(schedule, rows):
+def test_steps_equal_those_of_keras(schedule, rows, weight_decay):
     pairs = []
-    for kind in (keras.optimizers.Adam, FusedAdam):
-        optimizer, weights = kind(SCHEDULES[schedule]()), make_weights()
+    expected_kind = keras.optimizers.AdamW if weight_decay else keras.optimizers.Adam
+    for kind in (expected_kind, FusedAdam):
+        optimizer = kind(SCHEDULES[schedule](), weight_decay=weight_decay)
+        weights = make_weights()
         optimizer.build(weights)
         pairs.append((optimizer, weights))
     random = np.random.default_rng(1)
@@ -50,12 +54,14 @@ def test_steps_equal_those_of_keras(schedule, rows):
             assert other.numpy() == pytest.approx(one.numpy(), rel=1e-5, abs=1e-5)
 
 
-def test_a_saved_model_continues_with_the_same_steps(tmp_path):
+@pytest.mark.parametrize("schedule", ["constant", "warm-up"])
+def test_a_saved_model_continues_with_the_same_steps(schedule, tmp_path):
     keras.utils.set_random_seed(1)
     network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
-    network.compile(FusedAdam(0.1), "mse")
+    rate = WarmUp(0.1, 3, 0.1) if schedule == "constant" else SCHEDULES[schedule]()
+    network.compile(FusedAdam(rate, weight_decay=0.1), "mse")
     x, y = np.ones((4, 3), np.float32), np.zeros((4, 2), np.float32)
-    network.fit(x, y, epochs=2, verbose=0)
+    network.fit(x, y, epochs=25, verbose=0)  # Beyond the warm-up.
     network.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert isinstance(loaded.optimizer, FusedAdam)

@@ -1,4 +1,4 @@
-"""List or clear the cache of datasets and token ids."""
+"""List or clear the cache of datasets, token ids and features."""
 
 import datetime
 
@@ -17,7 +17,7 @@ COLUMNS = (
 
 @click.group(name="cache")
 def command() -> None:
-    """List or clear the cache of datasets and token ids.
+    """List or clear the cache of datasets, token ids and features.
 
     The cache is in TEXTCLF_CACHE_DIR, by default ~/.cache/textclf on Linux. If it grows beyond
     TEXTCLF_MAX_CACHE_MB, the least recently used entries are removed. Removed entries are created

@@ -1,4 +1,4 @@
-"""Build a text embedding from word vectors, or describe one."""
+"""Build a text embedding from word vectors, or describe an embedding or an encoder's preset."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,9 @@ COLUMNS = (
 
 @click.group(name="hub")
 def command() -> None:
-    """Build or describe text embeddings for the `hub` model.
+    """Build or describe text embeddings, and presets of encoders.
+
+    The model `hub` uses embeddings, and the model `encoder` presets.
 
     \b
     Example: textclf hub info glove
@@ -69,10 +71,10 @@ def build(out: Path, vectors: str, max_tokens: int, style: str) -> None:
 @click.argument("handle")
 @format_option
 def info(handle: str, style: str) -> None:
-    """Describe a text embedding, after downloading it if needed.
+    """Describe a text embedding or a preset, downloading it if needed.
 
     HANDLE is a value of model.handle: glove, a short name, a folder, a URL, or a path on tfhub.dev
-    or kaggle.com.
+    or kaggle.com; or one of model.preset: hf://USER/MODEL, a preset of KerasHub, or a folder.
 
     \b
     Example: textclf hub info glove
@@ -81,18 +83,28 @@ def info(handle: str, style: str) -> None:
 
     backend.start("cpu")
 
+    from textclf.encoders.presets import is_preset
+
+    if is_preset(handle):
+        from textclf.encoders.loading import describe_preset
+
+        _print_embedding(describe_preset(handle), style, model="encoder", key="model.preset")
+        return
+
     from textclf.hub import handles
     from textclf.hub.text_embedding import describe_embedding
 
     _print_embedding(describe_embedding(handle, handles.resolve(handle)), style)
 
 
-def _print_embedding(embedding: dict[str, Any], style: str) -> None:
-    """Print a text embedding; its folder is too long for a column of a terminal."""
+def _print_embedding(
+    embedding: dict[str, Any], style: str, *, model: str = "hub", key: str = "model.handle"
+) -> None:
+    """Print what a model uses; its folder is too long for a column of a terminal."""
     if style == "table":
         for column in COLUMNS:
             print_text(f"{column.title}: {column.cell(embedding)}")
     else:
         print_table([embedding], COLUMNS, style)
-    setting = f"model.handle={embedding['handle']}"
-    print_next("train", "--model", "hub", "--dataset", "bbc", "--set", setting, style=style)
+    setting = f"{key}={embedding['handle']}"
+    print_next("train", "--model", model, "--dataset", "bbc", "--set", setting, style=style)

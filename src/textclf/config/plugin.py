@@ -5,7 +5,7 @@ only if the user named it, because a configuration may come from an untrusted so
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,12 +18,14 @@ from textclf.config.schema import (
     ModelConfig,
     NamedSection,
     SplitConfig,
+    TextConfig,
 )
 from textclf.errors import RequestError, format_nearest_path, format_reason, format_unknown
 from textclf.registry import (
     execute_code,
     find_distribution,
     format_untrusted,
+    guard_code,
     hash_code,
     is_code,
     is_loaded,
@@ -60,6 +62,7 @@ class Plugin:
         defaults: Default values of any section.
         is_network: Whether it uses the sections ``text`` and ``training``; another model uses
             ``training.refit`` only.
+        text_keys: Keys of the section ``text`` that it uses; None for all.
     """
 
     name: str
@@ -67,17 +70,17 @@ class Plugin:
     schema: type[NamedSection]
     defaults: Mapping[str, Any]
     is_network: bool = True
+    text_keys: Collection[str] | None = None
 
 
 def find_plugin(
-    kind: str, name: str, recorded: Any, *, policy: CodePolicy, is_named: bool, origin: str
+    kind: str, section: Mapping[str, Any], *, policy: CodePolicy, is_named: bool, origin: str
 ) -> Plugin:
     """Find a dataset or a model.
 
     Args:
         kind: ``datasets`` or ``models``.
-        name: Name or path.
-        recorded: Value of the key ``code``; None if it is not given.
+        section: Values of the section, such as its name or path.
         policy: Which Python files are executed.
         is_named: Whether the user named it, so that its file may be executed.
         origin: Where it is named, for messages.
@@ -86,6 +89,7 @@ def find_plugin(
         RequestError: It does not exist, cannot be imported, must not be executed, or is not what
             was recorded.
     """
+    name, recorded = section["name"], section.get("code")
     if not isinstance(recorded, str | None):
         raise RequestError(f"{origin}: the key code is set automatically; leave it out")
     base: type[NamedSection] = DatasetConfig if kind == "datasets" else ModelConfig
@@ -111,12 +115,54 @@ def find_plugin(
     schema = getattr(module, "Config", SplitConfig if is_split else base)
     if not (isinstance(schema, type) and issubclass(schema, base)):
         raise RequestError(f"{name}: Config must be a subclass of textclf.{base.__name__}")
-    defaults = getattr(module, "DEFAULTS", {})
-    for section in defaults:
-        if section not in ExperimentConfig.model_fields:
-            problem = format_unknown("section", str(section), ExperimentConfig.model_fields)
-            raise RequestError(f"{name}: DEFAULTS: {problem}")
-    return Plugin(name, code, schema, defaults, is_network=not hasattr(module, "fit"))
+    return Plugin(
+        name,
+        code,
+        schema,
+        _find_defaults(module, name, section),
+        is_network=not hasattr(module, "fit"),
+        text_keys=_find_text_keys(module, name),
+    )
+
+
+def _find_defaults(module: Any, name: str, section: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the default values of other sections, which may depend on the given section.
+
+    Raises:
+        RequestError: The function ``find_defaults`` of a plug-in fails, or the defaults are not a
+            mapping from sections to values.
+    """
+    origin, defaults = "DEFAULTS", getattr(module, "DEFAULTS", {})
+    if hasattr(module, "find_defaults"):
+        origin = "find_defaults"
+        with guard_code(module):
+            defaults = module.find_defaults({**section})
+    if not isinstance(defaults, Mapping):
+        raise RequestError(
+            f"{name}: {origin}: expected values by section, such as {{'training': {{'epochs':"
+            f" 20}}}}, got {type(defaults).__name__}"
+        )
+    for key in defaults:
+        if key not in ExperimentConfig.model_fields:
+            problem = format_unknown("section", str(key), ExperimentConfig.model_fields)
+            raise RequestError(f"{name}: {origin}: {problem}")
+    return defaults
+
+
+def _find_text_keys(module: Any, name: str) -> Collection[str] | None:
+    """Return the keys of the section ``text`` that a model uses; None for all.
+
+    Raises:
+        RequestError: ``TEXT_KEYS`` is not a collection of keys, or one of them is unknown.
+    """
+    keys: Collection[str] | None = getattr(module, "TEXT_KEYS", None)
+    if isinstance(keys, str) or not isinstance(keys, Collection | None):
+        raise RequestError(f"{name}: TEXT_KEYS: expected a tuple of keys, got {keys!r}")
+    for key in keys or ():
+        if key not in TextConfig.model_fields:
+            problem = format_unknown("key", str(key), TextConfig.model_fields)
+            raise RequestError(f"{name}: TEXT_KEYS: {problem}")
+    return keys
 
 
 def _load_file(path: Path, recorded: str | None, *, is_trusted: bool, origin: str) -> str:

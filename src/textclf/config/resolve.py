@@ -21,6 +21,7 @@ from textclf.config.schema import (
     EvaluationConfig,
     ExperimentConfig,
     ModelConfig,
+    OutputConfig,
     ResourcesConfig,
     Section,
     TextConfig,
@@ -46,6 +47,7 @@ SCHEMAS: Schemas = {
     "training": TrainingConfig,
     "evaluation": EvaluationConfig,
     "resources": ResourcesConfig,
+    "output": OutputConfig,
 }
 """The sections in their order; the chosen dataset and model add keys to theirs."""
 
@@ -88,13 +90,31 @@ def resolve(
     if not model.is_network:  # Such a model uses nothing else of both, which must not be hashed.
         kept = TrainingConfig(refit=checked["training"].refit)
         checked |= {"text": TextConfig(), "training": kept}
+    elif model.text_keys is not None:
+        used = {key: getattr(checked["text"], key) for key in model.text_keys}
+        checked["text"] = TextConfig(**used)
     if "seed" in merged:
         checked["seed"] = merged["seed"]
     config: ExperimentConfig = _validate({"": ExperimentConfig}, "", checked, origins)
+    _check_output(config, origins)
     if search is not None:
         for found in read_searches(search, f"{source}: search"):
             try_corners(config, found)
     return config
+
+
+def _check_output(config: ExperimentConfig, origins: "_Origins") -> None:
+    """Refuse a model file without the encoder, unless the model has a frozen encoder.
+
+    Raises:
+        RequestError: ``output.model`` is ``head``, and the model has no frozen encoder.
+    """
+    if config.output.model == "head" and not config.model.has_frozen_encoder:
+        raise RequestError(
+            f"{origins.find('output.model')}: output.model: should be full with the model"
+            f" {config.model.short_name}, got 'head', which needs a frozen encoder (the model"
+            " encoder with model.trainable_layers=0)"
+        )
 
 
 def load_config(
@@ -266,11 +286,11 @@ def _get_name(section: str, tree: Tree, origins: _Origins) -> str:
 
 def _find_plugin(section: str, tree: Tree, origins: _Origins, policy: CodePolicy) -> Plugin:
     """Find what a section names, and set the section's name and code."""
+    name = _get_name(section, tree, origins)
     key = f"{section}.code" if origins.is_override(f"{section}.code") else f"{section}.name"
     plugin = find_plugin(
         f"{section}s",
-        _get_name(section, tree, origins),
-        tree[section].get("code"),
+        {**tree[section], "name": name},
         policy=policy,
         is_named=origins.is_override(f"{section}.name"),
         origin=origins.find(key),

@@ -201,16 +201,34 @@ class ModelConfig(NamedSection):
 
     name: str = Field(description="a model from `textclf models`, or a Python file")
 
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Packages of an extra that affect the result; a run records their versions."""
+        return ()
+
+    @property
+    def has_frozen_encoder(self) -> bool:
+        """Whether the model consists of a pretrained encoder that is not trained, and a head."""
+        return False
+
 
 class TrainingConfig(Section):
     """How the weights are trained; the defaults are the published Reuters recipe."""
 
     epochs: Count = Field(default=10, description="passes over the training examples")
     batch_size: Count = Field(default=64, description="examples per step")
-    optimizer: Literal["fused-adam", "adam", "lazy-adam"] = Field(
+    optimizer: Literal["fused-adam", "adam", "adamw", "lazy-adam"] = Field(
         default="fused-adam",
-        description="`fused-adam` is a faster Adam; `adam` is Keras's own; `lazy-adam` updates only"
-        " the rows of an embedding or of sparse features that a batch uses",
+        description="`fused-adam` is a faster Adam; `adam` is Keras's own; `adamw` is `fused-adam`"
+        " with `weight_decay`; `lazy-adam` updates only the rows of an embedding or of sparse"
+        " features that a batch uses",
+    )
+    weight_decay: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="fraction of each weight, times the learning rate, that `adamw` subtracts in"
+        " an update; biases and normalization layers do not decay",
     )
     precision: Literal["float32", "mixed_bfloat16"] = Field(
         default="float32",
@@ -221,10 +239,23 @@ class TrainingConfig(Section):
         description="`mirrored` splits each batch over the GPUs of one machine"
         " (tf.distribute.MirroredStrategy)",
     )
+    gradient_accumulation_steps: Count = Field(
+        default=1,
+        description="batches whose mean gradient is one update of the weights; an update that is"
+        " incomplete at the end of an epoch continues in the next one; after the last epoch, it is"
+        " dropped",
+    )
     learning_rate: PositiveFloat = Field(default=0.001, description="initial learning rate")
     schedule: Literal["constant", "linear", "cosine", "exponential"] = Field(
         default="constant",
         description="learning-rate schedule; linear and cosine end at zero",
+    )
+    warmup: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="fraction of all steps during which the learning rate rises linearly from zero"
+        " to `learning_rate`; `schedule` begins after it",
     )
     label_smoothing: float = Field(
         default=0.0,
@@ -251,6 +282,24 @@ class TrainingConfig(Section):
         " for the number of epochs that gave the weights of the first fit; also for scikit-learn"
         " models",
     )
+
+    @field_validator("weight_decay")
+    @classmethod
+    def _refuse_decay_without_adamw(cls, value: float, info: ValidationInfo) -> float:
+        if value and info.data.get("optimizer", "adamw") != "adamw":
+            raise ValueError("should be 0 without training.optimizer adamw")
+        return value
+
+    @field_validator("gradient_accumulation_steps")
+    @classmethod
+    def _refuse_accumulation(cls, value: int, info: ValidationInfo) -> int:
+        if value > 1 and info.data.get("strategy") == "mirrored":
+            raise ValueError("should be 1 with training.strategy mirrored; raise batch_size")
+        if value > 1 and info.data.get("optimizer") == "lazy-adam":
+            raise ValueError(
+                "should be 1 with training.optimizer lazy-adam, because their sum is not sparse"
+            )
+        return value
 
     @field_validator("strategy", mode="before")
     @classmethod
@@ -309,8 +358,22 @@ class ResourcesConfig(Section):
         return int(self.memory * 1e9)
 
 
+class OutputConfig(Section):
+    """What a run writes into its directory; not part of the fingerprint."""
+
+    model: Literal["full", "head"] = Field(
+        default="full",
+        description="what `model.keras` contains: with `full` all weights, with `head` those of the"
+        " layers after a frozen encoder, the name of its preset and a checksum",
+    )
+
+
+UNDECISIVE_SECTIONS = frozenset({"output", "resources"})
+"""Sections that do not affect the result of a run."""
+
+
 class ExperimentConfig(Section):
-    """The configuration of one run: what decides its result, and what it reserves."""
+    """The configuration of one run: what decides its result, what it reserves and writes."""
 
     dataset: SerializeAsAny[DatasetConfig]
     text: TextConfig
@@ -318,6 +381,7 @@ class ExperimentConfig(Section):
     training: TrainingConfig
     evaluation: EvaluationConfig
     resources: ResourcesConfig = ResourcesConfig()
+    output: OutputConfig = OutputConfig()
     seed: int = Field(
         default=42,
         ge=0,
@@ -328,7 +392,9 @@ class ExperimentConfig(Section):
     def list_settings(self, *, exclude_defaults: bool = False) -> dict[str, Any]:
         """Return the values that decide the result of a run except its seed, by section and key."""
         return self.model_dump(
-            mode="json", exclude={"seed", "resources"}, exclude_defaults=exclude_defaults
+            mode="json",
+            exclude={"seed", *UNDECISIVE_SECTIONS},
+            exclude_defaults=exclude_defaults,
         )
 
     def format_settings(self) -> dict[str, str]:

@@ -22,6 +22,7 @@ NOT_TUNED = {
     "model.code": "it is set automatically",
     "model.digest": "it is set automatically",
     "model.name": "a study tunes one model",
+    "output": "it does not change the result",
     "resources": "it does not change the result",
     "seed": "its effect is chance; use --seeds",
     "training.monitor": "trials are compared by it after each epoch",

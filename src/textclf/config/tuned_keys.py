@@ -7,7 +7,7 @@ from textclf.config.resolve import get_value, resolve, try_corners
 from textclf.config.schema import ExperimentConfig, ModelConfig
 from textclf.config.search_space import EXAMPLE, Choices, Range, Search, read_searches
 from textclf.errors import RequestError
-from textclf.registry import load_module
+from textclf.registry import guard_code, load_module
 
 
 def find_search_space(
@@ -46,7 +46,7 @@ def find_search_space(
 
 
 def find_model_space(config: ExperimentConfig) -> dict[str, Range | Choices]:
-    """Return the search space of a model, ``SEARCH``; empty if it has none.
+    """Return the search space of a model, ``find_search`` or ``SEARCH``; empty if it has none.
 
     A key that does not fit what the user has set is left out, such as ``model.ratio`` of an n-gram
     network with hidden units.
@@ -56,8 +56,11 @@ def find_model_space(config: ExperimentConfig) -> dict[str, Range | Choices]:
     """
     name, code = config.model.name, config.model.code
     module = load_module("models", name, code)
-    space = {}
-    for search in read_searches(getattr(module, "SEARCH", {}), f"{name}: SEARCH"):
+    tree, space = getattr(module, "SEARCH", {}), {}
+    if hasattr(module, "find_search"):
+        with guard_code(module):
+            tree = module.find_search(config.model)
+    for search in read_searches(tree, f"{name}: SEARCH"):
         try:
             space[search.key] = _fit_domain(config, search)
         except RequestError:

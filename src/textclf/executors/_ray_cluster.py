@@ -7,10 +7,10 @@ import subprocess
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from textclf.config.schema import ResourcesConfig
+from textclf.config.schema import ExperimentConfig, ResourcesConfig
 from textclf.errors import RequestError, TextclfError, format_reason
 from textclf.experiment.run import RunContext
 from textclf.runtime.machine import count_processors
@@ -106,6 +106,16 @@ except BaseException as error:
         f"no Ray cluster at {address}: {reason}; give ray://HOST:10001, or auto on a machine of"
         " the cluster, or no address for this machine alone; if the cluster needs a token, set"
         " RAY_AUTH_MODE=token"
+    )
+
+
+def find_largest(configs: Sequence[ExperimentConfig]) -> ResourcesConfig:
+    """Return the most that a run of these configurations reserves of each resource."""
+    wanted = [config.resources for config in configs]
+    return ResourcesConfig(
+        cpus=max(each.cpus or 1 for each in wanted),
+        gpus=max(each.gpus for each in wanted),
+        memory=max(each.memory for each in wanted),
     )
 
 

@@ -28,6 +28,7 @@ from textclf.executors._ray_cluster import (
     check_resources,
     connected,
     count_runs_at_once,
+    find_largest,
     to_ray_resources,
 )
 from textclf.executors._ray_worker import (
@@ -53,12 +54,14 @@ MAX_LOSSES = 3
 
 FOLDER_VARIABLES = (
     "HF_HOME",
+    "HF_HUB_CACHE",
+    "KAGGLEHUB_CACHE",
     "KERAS_HOME",
     "TEXTCLF_CACHE_DIR",
     "TFDS_DATA_DIR",
     "TFHUB_CACHE_DIR",
 )
-"""Environment variables that name folders of datasets and modules."""
+"""Environment variables that name folders of datasets, text embeddings and presets."""
 
 
 @dataclass
@@ -125,7 +128,7 @@ class _RayExecutor:
     def allocate(self, configs: Sequence[ExperimentConfig], context: RunContext) -> tuple[int, int]:
         """Return how many of the configurations run at once, and the threads of each."""
         self._check(configs, context)
-        wanted = configs[0].resources
+        wanted = find_largest(configs)
         jobs = self.limit or max(1, count_runs_at_once(wanted))
         return jobs, context.threads or wanted.cpus or 1
 
@@ -167,9 +170,9 @@ class _RayExecutor:
         return failures
 
     def _check(self, configs: Sequence[ExperimentConfig], context: RunContext) -> None:
-        """Check once that a machine has the resources of a run."""
+        """Check once that a machine has the resources of the largest run."""
         if not self.is_checked:
-            check_resources(configs[0].resources, context, self.address)
+            check_resources(find_largest(configs), context, self.address)
         self.is_checked = True
 
     def _submit(self, run: _Run) -> Failure | None:

@@ -209,7 +209,7 @@ def _fit_network(
 
     with phases("text", f"encoding {sum(map(len, dataset.splits.values())):,} texts"):
         encoder, inputs = encode_dataset(
-            dataset, config.text, takes=model.takes, encoder=model.encoder
+            dataset, config.text, model.takes, model.encoder, reporter=phases.reporter
         )
     if isinstance(encoder, TextEncoder):
         for note in list_token_notes(inputs["test"], encoder):

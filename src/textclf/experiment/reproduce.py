@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from textclf.config.schema import UNDECISIVE_SECTIONS
 from textclf.data.loading import load_dataset
 from textclf.errors import GateError
 from textclf.experiment.device import start_device
@@ -36,9 +37,9 @@ def reproduce(
     stored, meta = run.read_result(), run.read_meta()
     # Its changes are listed below.
     config = run.read_config(verify=False, trust_code=trust_code)
-    # A resumed run may have reserved other resources.
+    # A resumed run may have reserved other resources, or written another kind of model file.
     trees = [meta.get("config", {}), config.model_dump(mode="json")]
-    decisive = [{key: tree[key] for key in tree if key != "resources"} for tree in trees]
+    decisive = [{key: tree[key] for key in tree.keys() - UNDECISIVE_SECTIONS} for tree in trees]
     changed = list_differences(*decisive)
     if changed or config.identity != stored.identity:
         raise GateError(f"{run.path}: the configuration has changed: {'; '.join(changed)}")

@@ -141,7 +141,7 @@ def _prepare(
     test_evaluations = run.count_test_evaluations()
     run.prepare(config, force=context.force)
     meta = {
-        **describe_environment(),
+        **describe_environment(config.model.packages),
         "command": context.command,
         "device": device,
         "n_threads": threads or count_processors(),
@@ -231,7 +231,7 @@ def _record(
         if note := describe_unshown(names, plots.values()):
             phases.reporter.note(note)
     with phases("write", "writing the model and the predictions"):
-        run.write_model(fitted.classifier)
+        run.write_model(fitted.classifier, without_encoder=config.output.model == "head")
         run.write_predictions(
             Predictions(dataset.test.index, dataset.test.labels, fitted.probabilities)
         )

@@ -39,7 +39,7 @@ def explain(
         reporter: Prints progress.
     """
     tokens = [_find_tokens(classifier, text) for text in texts]
-    read = [_find_read(classifier, len(found)) for found in tokens]
+    read = [_find_read(classifier, *each) for each in zip(texts, tokens, strict=True)]
     owners = np.repeat(np.arange(len(texts)), [*map(np.sum, read)])
     chosen, done = np.asarray(labels, int)[owners], 0
     without = np.empty(len(owners))
@@ -70,12 +70,15 @@ def _find_tokens(classifier: Any, text: str) -> list[Token]:
     return find_tokens(text, getattr(getattr(classifier, "encoder", None), "split", None) or "auto")
 
 
-def _find_read(classifier: Any, n_tokens: int) -> npt.NDArray[np.bool_]:
+def _find_read(classifier: Any, text: str, tokens: Sequence[Token]) -> npt.NDArray[np.bool_]:
     """Return which tokens of a text a classifier reads, <bool>[tokens]."""
-    find_positions = getattr(getattr(classifier, "encoder", None), "find_positions", None)
-    if find_positions is None:
-        return np.ones(n_tokens, bool)
-    return np.asarray(find_positions(n_tokens) >= 0)
+    encoder = getattr(classifier, "encoder", None)
+    if count_read := getattr(encoder, "count_read", None):
+        n_read: int = count_read(text, [token.start for token in tokens])
+        return np.arange(len(tokens)) < n_read
+    if find_positions := getattr(encoder, "find_positions", None):
+        return np.asarray(find_positions(len(tokens)) >= 0)
+    return np.ones(len(tokens), bool)
 
 
 def _occlude(

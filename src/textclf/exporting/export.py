@@ -218,7 +218,7 @@ def _keep_card(earlier: Path, folder: Path, reporter: Reporter) -> None:
 
 def describe_model(run: Run, name: str, quantize: str | None) -> dict[str, Any]:
     """Return what ``export.json`` says about the model and the format."""
-    result, packages = run.result, FORMATS[name].packages
+    result, packages = run.result, FORMATS[name].list_packages(run.model)
     versions = {package: metadata.version(package) for package in (*VERSIONS, *packages)}
     return {
         "schema_version": SCHEMA_VERSION,

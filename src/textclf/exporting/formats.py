@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Format:
         module: Module of this package that writes it.
         example: Module of `portable` that is copied as ``example.py``.
         bound: Largest difference of a probability from that of the run, unless it is quantized.
-        packages: What ``example.py`` needs, as pip names.
+        packages: What ``example.py`` needs, as pip names; see `list_packages`.
         extra: Extra of textclf that installs what writing and ``example.py`` need; None if textclf
             itself needs it.
         imports: Packages of the extra that are imported.
@@ -30,6 +31,13 @@ class Format:
     extra: str | None = None
     imports: tuple[str, ...] = ()
     has_tokenizer: bool = True
+
+    def list_packages(self, classifier: Any) -> tuple[str, ...]:
+        """Return what ``example.py`` needs for a classifier, as pip names."""
+        from textclf.exporting.tokenizer import find_preset_tokenizer
+
+        reads_text = not self.has_tokenizer and find_preset_tokenizer(classifier) is not None
+        return (*self.packages, "tensorflow-text") if reads_text else self.packages
 
     def load(self) -> ModuleType:
         """Import the module."""

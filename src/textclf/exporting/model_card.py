@@ -18,6 +18,7 @@ from textclf.errors import format_count
 from textclf.evaluation.metrics import CONFIDENCE, SMALLEST_PROBABILITY, SubsetAccuracy
 from textclf.evaluation.summary import FEW_EXAMPLES
 from textclf.experiment.evaluate import measure_subsets
+from textclf.exporting.tokenizer import find_preset_tokenizer
 from textclf.runs.result import Predictions
 from textclf.runs.run import Run
 from textclf.tables import escape_control, format_start
@@ -269,10 +270,16 @@ def _list_limits(run: Run, audited: Audit) -> list[str]:
 
 def _describe_truncation(run: Run, audited: Audit) -> str | None:
     """Return which part of long texts the model does not read; None if it reads whole texts."""
+    text = run.config.text
+    if find_preset_tokenizer(run.model):
+        return (
+            f"The model reads at most {text.sequence_length:,} tokens, which are words or pieces of"
+            " words; two of them mark the beginning and the end. The end of a longer text is cut"
+            " off."
+        )
     length = getattr(getattr(run.model, "encoder", None), "sequence_length", None)
     if not length:
         return None
-    text = run.config.text
     end = "end" if text.truncating == "post" else "beginning"
     cut = f"The model reads at most {length:,} tokens: the {end} of a longer text is cut off"
     fractions = {row["sequence_length"]: row["truncated_texts"] for row in audited.truncation}

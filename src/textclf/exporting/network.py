@@ -17,7 +17,9 @@ def find_problem(classifier: Any) -> str | None:
     if problem := tokenizer.find_problem(classifier):
         return f"{problem}; choose --format saved-model"
     layers = classifier.network.layers
-    others = sorted({layer.compute_dtype for layer in layers} - {"float32"})
+    transformer = getattr(classifier.encoder, "transformer", None)
+    computing = [*layers, transformer] if transformer else layers
+    others = sorted({layer.compute_dtype for layer in computing} - {"float32"})
     if others:
         return (
             f"the network computes in {others[0]}, and only float32 can be converted; choose"
@@ -51,11 +53,16 @@ def make_function(classifier: Any, *, batch: int | None) -> Any:
     network = classifier.network
     if isinstance(classifier.encoder, NgramEncoder):
         return _make_ngram_function(network, batch)
-    shape = [batch, network.input_shape[1]]
+    embed = getattr(classifier.encoder, "embed", None)  # Of a frozen pretrained encoder.
+    if embed:
+        length = classifier.encoder.tokenizer.preprocessor.sequence_length
+    else:
+        length = network.input_shape[1]
 
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.int32, "token_ids")])  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=[tf.TensorSpec([batch, length], tf.int32, "token_ids")])  # type: ignore[untyped-decorator]
     def classify(token_ids: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"probabilities": network(token_ids, training=False)}
+        inputs = embed(token_ids) if embed else token_ids
+        return {"probabilities": network(inputs, training=False)}
 
     return classify
 

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
+from textclf.exporting import word_pieces
 from textclf.models._sklearn import SklearnClassifier
 from textclf.text import tokens
 
@@ -25,6 +26,8 @@ def describe_tokenizer(classifier: Any) -> dict[str, Any]:
     }
     if isinstance(classifier, SklearnClassifier):
         return description | _describe_vectorizer(classifier)
+    if tokenizer := find_preset_tokenizer(classifier):
+        return description | word_pieces.describe_word_pieces(tokenizer)
     from textclf.text.encoder import TextEncoder
 
     encoder = classifier.encoder
@@ -36,6 +39,8 @@ def find_problem(classifier: Any) -> str | None:
     """Return why the texts of a classifier cannot be read without textclf; None if they can."""
     if isinstance(classifier, SklearnClassifier):
         return _find_vectorizer_problem(find_vectorizer(classifier.pipeline))
+    if tokenizer := find_preset_tokenizer(classifier):
+        return word_pieces.find_problem(tokenizer)
     from textclf.text.encoder import TextEncoder
     from textclf.text.ngrams import NgramEncoder
 
@@ -45,6 +50,16 @@ def find_problem(classifier: Any) -> str | None:
     if encoder.split is None:
         return "the model was trained by an earlier version, which split texts differently"
     return None
+
+
+def find_preset_tokenizer(classifier: Any) -> Any | None:
+    """Return the `PresetTokenizer` of a classifier with a pretrained encoder; None without one.
+
+    The class is recognized by its name, because its module imports KerasHub.
+    """
+    encoder = getattr(classifier, "encoder", None)
+    tokenizer = getattr(encoder, "tokenizer", encoder)
+    return tokenizer if type(tokenizer).__name__ == "PresetTokenizer" else None
 
 
 @functools.cache

@@ -1,7 +1,6 @@
 """Resolves the handle of a text embedding to a folder, downloading or building it if needed."""
 
 import contextlib
-import functools
 import hashlib
 import os
 import re
@@ -24,7 +23,7 @@ from textclf.errors import (
     format_unknown,
 )
 from textclf.storage.cache_folders import cache_folder, own_cache
-from textclf.storage.checksums import hash_file
+from textclf.storage.checksums import hash_file_once, hash_files
 from textclf.storage.downloads import downloading
 from textclf.storage.files import remove_leftovers
 
@@ -127,15 +126,11 @@ def hash_embedding(folder: Path) -> str:
     """
     if not (folder / GRAPH_FILE).is_file():
         raise EmbeddingError(f"{folder} is not a SavedModel: it has no {GRAPH_FILE}")
-    digest = hashlib.sha256()
     paths = [folder / GRAPH_FILE, *folder.glob("variables/*"), *folder.glob("assets/**/*")]
     try:
-        for path in sorted(path for path in paths if path.is_file()):
-            name = path.relative_to(folder).as_posix()
-            digest.update(f"{name} {hash_file(path)}\n".encode())
+        return hash_files(folder, [path for path in paths if path.is_file()])
     except OSError as error:
         raise EmbeddingError(f"cannot read {error.filename}: {format_reason(error)}") from error
-    return digest.hexdigest()
 
 
 def find_digest(handle: str, digest: str | None, *, may_be_file: bool = False) -> str | None:
@@ -185,16 +180,9 @@ def hash_content(path: Path) -> str:
     if path.is_dir():
         return hash_embedding(path)
     try:
-        status = path.stat()
-        return _hash_once(path, status.st_size, status.st_mtime_ns)
+        return hash_file_once(path)
     except OSError as error:
         raise EmbeddingError(f"cannot read {path}: {format_reason(error)}") from error
-
-
-@functools.cache
-def _hash_once(path: Path, size: int, modified: int) -> str:  # noqa: ARG001 - of the same content
-    """Hash a file, which may have gigabytes, once for all runs of a comparison."""
-    return hash_file(path)
 
 
 def build(source: str, folder: Path, *, max_tokens: int) -> None:

@@ -73,6 +73,7 @@ class RunSection:
     Attributes:
         title: Which run it is.
         path: Its run directory.
+        preset: Preset of its pretrained encoder; None without one.
         documents: ``evaluation``, the content of ``evaluation.json``; ``evaluate``, what
             ``textclf evaluate --format json`` prints; ``run``, what this section computes.
         label_names: Name of each label.
@@ -92,6 +93,7 @@ class RunSection:
 
     title: str
     path: str
+    preset: str | None
     documents: list[Document]
     label_names: tuple[str, ...]
     confusions: list[dict[str, Any]]
@@ -148,6 +150,7 @@ class RunSection:
         return cls(
             title=title,
             path=str(run.path),
+            preset=getattr(run.config.model, "preset", None),
             documents=[*_quote_commands(run, predictions, dataset), _make_document(run, own)],
             label_names=run.label_names,
             confusions=confusions,

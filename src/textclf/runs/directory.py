@@ -293,8 +293,18 @@ class RunDirectory:
         with self._reading("history.csv") as path:
             return read_history(path)
 
-    def write_model(self, classifier: Any) -> None:
-        """Write the model that takes raw text, a `TextClassifier` or a `SklearnClassifier`."""
+    def write_model(self, classifier: Any, *, without_encoder: bool = False) -> None:
+        """Write the model that takes raw text, a `TextClassifier` or a `SklearnClassifier`.
+
+        Args:
+            classifier: The model.
+            without_encoder: Whether to write a reference to the preset of its pretrained encoder
+                instead of the encoder.
+        """
+        if without_encoder:
+            from textclf.encoders.loading import replace_by_reference
+
+            classifier = replace_by_reference(classifier)
         with write_atomically(self.path / f"model{classifier.file_suffix}") as temporary:
             classifier.save(temporary)
 

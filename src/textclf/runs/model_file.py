@@ -4,18 +4,23 @@ import inspect
 import json
 import sys
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from textclf.errors import ADD_TRUST, RunError
+from textclf.encoders.supported import PACKAGES as KERAS_HUB
+from textclf.encoders.supported import find_disguised, find_file, is_supported, list_objects
+from textclf.errors import ADD_TRUST, EmbeddingError, RunError
 from textclf.models._sklearn import SklearnClassifier
 from textclf.registry import CODE_PREFIX
 from textclf.runtime import backend
 
 PACKAGES = ("keras", "textclf")
 """Keras imports the modules that a model names; only those of these packages are allowed."""
+
+REFERENCE = "PresetReference"
+"""Class that stands for an encoder whose weights are not in the model file."""
 
 REFUSED_CLASSES = ("Lambda", "TFSMLayer")
 """Classes that run code from the model, or load it from elsewhere."""
@@ -29,7 +34,8 @@ def load_model(path: Path, *, packages: Sequence[str] = ()) -> Any:
         packages: Packages beside Keras and textclf whose classes the model may contain.
 
     Raises:
-        RunError: The file is refused.
+        RunError: The file is refused, or needs a package that is not installed.
+        EmbeddingError: Its encoder is not in the file, and is not available or has changed.
         ValueError: The file is damaged or contains no text classifier; libraries raise other
             classes of `files.DAMAGE_ERRORS`.
     """
@@ -52,6 +58,11 @@ def load_model(path: Path, *, packages: Sequence[str] = ()) -> Any:
         raise ValueError(" ".join(str(error).split())) from error
     if not isinstance(model, TextClassifier):
         raise ValueError(f"it contains a {type(model).__name__}, not a text classifier")
+    if type(model.encoder).__name__ == REFERENCE:
+        from textclf.encoders.loading import load_reference
+
+        encoder = load_reference(model.encoder)
+        return TextClassifier(encoder, model.network, model.label_names, name=model.name)
     return model
 
 
@@ -66,7 +77,8 @@ def check_model_file(path: Path, *, packages: Sequence[str] = ()) -> dict[str, A
         The classes and functions of these packages by the name with which Keras registers them.
 
     Raises:
-        RunError: The file names such a class or module, or contains a file with such a path.
+        RunError: The file names such a class or module, contains a file with such a path, or needs
+            KerasHub, which is not installed.
         ValueError: The file is damaged; libraries raise other classes of `files.DAMAGE_ERRORS`.
     """
     with zipfile.ZipFile(path) as archive:
@@ -74,21 +86,42 @@ def check_model_file(path: Path, *, packages: Sequence[str] = ()) -> dict[str, A
             if name.startswith(("/", "\\")) or ".." in Path(name.replace("\\", "/")).parts:
                 raise RunError(f"{path} is refused: it contains {name!r}, outside its folder")
         config = json.loads(archive.read("config.json"))
-    objects, allowed = list(_list_objects(config)), "classes of Keras and textclf"
-    for name, module_name, _ in objects:
+    objects, allowed = list(list_objects(config)), "classes of Keras and textclf"
+    if disguised := find_disguised(config):
+        raise RunError(_format_refusal(path, disguised, "KerasHub", packages, allowed))
+    if (outside := find_file(config)) is not None:
+        raise RunError(f"{path} is refused: it names {outside!r}, a file outside of the model")
+    for name, module_name, registered in objects:
         package = module_name.split(".")[0]
         if name in REFUSED_CLASSES:
             raise RunError(f"{path} is refused: its {name} layer can run any code")
-        if package not in {*PACKAGES, *packages} and not _find_function(
-            name, module_name, packages
-        ):
+        is_allowed = package in {*PACKAGES, *packages} or is_supported(
+            name, module_name, registered
+        )
+        if not is_allowed and not _find_function(name, module_name, packages):
             raise RunError(_format_refusal(path, name, module_name, packages, allowed))
     # Imported only now, when nothing is refused.
+    if any(
+        module_name.split(".")[0] in KERAS_HUB or name == REFERENCE
+        for name, module_name, _ in objects
+    ):
+        _import_encoders()
     return {
         registered: _find_function(name, module_name, packages) or _import_class(module_name, name)
         for name, module_name, registered in objects
-        if module_name.split(".")[0] not in PACKAGES
+        if module_name.split(".")[0] not in {*PACKAGES, *KERAS_HUB}
     }
+
+
+def _import_encoders() -> None:
+    """Register the layers of pretrained encoders with Keras; RunError without KerasHub."""
+    from textclf.encoders.presets import import_keras_hub
+
+    try:
+        import_keras_hub()
+    except EmbeddingError as error:
+        raise RunError(str(error)) from error
+    from textclf.encoders import layers  # noqa: F401 - registered with Keras
 
 
 def _import_class(module_name: str, name: str) -> Any:
@@ -135,17 +168,3 @@ def _format_refusal(
         f"{path} is refused: it names {name} of {module_name}, and only {allowed} are loaded;"
         " --trust-code also allows those of the model's own file or package"
     )
-
-
-def _list_objects(config: Any) -> Iterator[tuple[str, str, str]]:
-    """Yield name, module and registered name of each class and function in a serialized model."""
-    if isinstance(config, dict):
-        name, module = config.get("class_name"), str(config.get("module") or "keras")
-        if name == "function" and isinstance(config.get("config"), str):
-            yield config["config"], module, config["config"]
-        elif isinstance(name, str):
-            yield name, module, str(config.get("registered_name") or name)
-        config = list(config.values())
-    if isinstance(config, list):
-        for value in config:
-            yield from _list_objects(value)

@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -31,11 +32,15 @@ PACKAGES = (
 )
 
 
-def describe_environment() -> dict[str, Any]:
-    """Return versions, commit and platform, for ``meta.json``."""
+def describe_environment(packages: Iterable[str] = ()) -> dict[str, Any]:
+    """Return versions, commit and platform, for ``meta.json``.
+
+    Args:
+        packages: Installed packages that the model needs, besides `PACKAGES`.
+    """
     return {
         "versions": {"python": platform.python_version()}
-        | {package: version(package) for package in PACKAGES},
+        | {package: version(package) for package in (*PACKAGES, *packages)},
         "commit": _read_commit(),
         "platform": platform.platform(),
         "processor": _read_processor(),

@@ -24,7 +24,7 @@ from textclf.data.rows import load_rows
 from textclf.data.tabular import FileConfig, TableConfig, find_columns, has_columns
 from textclf.errors import DataError, RequestError, format_nearest_path, format_reason
 from textclf.sources._folders import find_parts, find_unlabeled, list_files, list_unread
-from textclf.storage.checksums import hash_file
+from textclf.storage.checksums import hash_file_once
 from textclf.storage.encodings import open_text
 from textclf.storage.limits import TEXT
 
@@ -170,17 +170,10 @@ def _hash_parts(path: Path) -> str:
             for file in list_files(part_path) if part_path.is_dir() else [part_path]:
                 name = "" if file == part_path else file.relative_to(part_path)
                 suffix = ".txt" if file is not part_path else find_format(file)
-                content = _hash_once(file, file.stat().st_mtime_ns, file.stat().st_size)
-                digest.update(f"{part} {name} {suffix} {content}\n".encode())
+                digest.update(f"{part} {name} {suffix} {hash_file_once(file)}\n".encode())
     except OSError as error:
         raise DataError(f"cannot read {path}: {format_reason(error)}") from error
     return digest.hexdigest()
-
-
-@functools.cache
-def _hash_once(path: Path, changed: int, size: int) -> str:  # noqa: ARG001 - part of the cache key
-    """Hash a file once until it changes; many configurations of one command may name it."""
-    return hash_file(path)
 
 
 def _locate(name: str, *, hint: str = "") -> Path:

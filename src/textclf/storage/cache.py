@@ -53,27 +53,76 @@ def cached(kind: str, key: Mapping[str, Any], make: Callable[[], CacheEntry]) ->
         make: Makes the entry.
     """
     limit = CACHE.n_bytes  # Read now, so that an invalid value is refused at once.
-    versions = {name: version(name) for name in ("keras", "numpy", "tensorflow", "textclf")}
-    full_key = json.dumps([FORMAT_VERSION, versions, kind, key], sort_keys=True)
-    folder = entries_folder() / f"{kind}-{hashlib.sha256(full_key.encode()).hexdigest()[:20]}"
+    folder = _locate(kind, key)
     if entry := _read(folder):
         return entry
     with contextlib.ExitStack() as stack:
         try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(FileLock(folder.with_suffix(".lock")))
+            stack.enter_context(_lock(folder))
         except OSError:
             return make()  # Slower without a cache, with the same result.
         if entry := _read(folder):
             return entry
         entry = make()
-        with contextlib.suppress(TextclfError, OSError):
-            remove_leftovers(folder)
-            shutil.rmtree(folder, ignore_errors=True)
-            if sum(array.nbytes for array in entry.arrays.values()) < limit:
-                _write(folder, entry)
-            _remove_oldest(limit)
+        _store(folder, entry, limit)
         return entry
+
+
+class CacheParts:
+    """Cache entries that belong together and are added one by one, such as batches of features.
+
+    Args:
+        kind: Kind of content, in one word.
+        key: Everything that decides the content, besides what an entry contains itself; JSON.
+    """
+
+    def __init__(self, kind: str, key: Mapping[str, Any]) -> None:
+        self._limit = CACHE.n_bytes
+        self._folder = _locate(kind, key)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from adding parts in the block, if the cache can be written."""
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError):
+                stack.enter_context(_lock(self._folder))
+            yield
+
+    def read(self) -> Iterator[CacheEntry]:
+        """Yield all undamaged entries."""
+        for folder in sorted(self._folder.parent.glob(f"{self._folder.name}-*")):
+            if entry := _read(folder):
+                yield entry
+
+    def add(self, name: str, entry: CacheEntry) -> None:
+        """Store an entry under a name, if the cache can be written."""
+        _store(self._folder.with_name(f"{self._folder.name}-{name}"), entry, self._limit)
+
+
+def _locate(kind: str, key: Mapping[str, Any]) -> Path:
+    """Return the folder of a key."""
+    versions = {name: version(name) for name in ("keras", "numpy", "tensorflow", "textclf")}
+    full_key = json.dumps([FORMAT_VERSION, versions, kind, key], sort_keys=True)
+    return entries_folder() / f"{kind}-{hashlib.sha256(full_key.encode()).hexdigest()[:20]}"
+
+
+@contextlib.contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """Keep other processes from making an entry; OSError if the cache cannot be written."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):
+        yield
+
+
+def _store(folder: Path, entry: CacheEntry, limit: int) -> None:
+    """Write an entry and remove the oldest ones, unless the cache cannot be written."""
+    with contextlib.suppress(TextclfError, OSError):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        if sum(array.nbytes for array in entry.arrays.values()) < limit:
+            _write(folder, entry)
+        _remove_oldest(limit)
 
 
 def entries_folder() -> Path:

@@ -3,9 +3,10 @@
 They do not protect against an attacker, who can replace a file together with its checksum.
 """
 
+import functools
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,38 @@ def hash_file(path: Path) -> str:
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_file_once(path: Path) -> str:
+    """Return the SHA-256 of a file, which is read again only if its size or time has changed.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    status = path.stat()
+    return _hash_version(path, status.st_size, status.st_mtime_ns)
+
+
+@functools.cache
+def _hash_version(path: Path, size: int, modified: int) -> str:  # noqa: ARG001 - part of the cache key
+    return hash_file(path)
+
+
+def hash_files(folder: Path, paths: Iterable[Path]) -> str:
+    """Return the SHA-256 of the paths and contents of files, in any order.
+
+    Args:
+        folder: Folder that the paths are relative to in the checksum.
+        paths: Files in it.
+
+    Raises:
+        OSError: A file cannot be read.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        name = path.relative_to(folder).as_posix()
+        digest.update(f"{name} {hash_file_once(path)}\n".encode())
+    return digest.hexdigest()
 
 
 def hash_json(content: Any) -> str:

@@ -40,14 +40,20 @@ def downloading(
         raise error_class(f"cannot get {what}: {format_reason(error)}; {remedy}") from error
 
 
-def check_reachable(url: str) -> None:
+def check_reachable(url: str, *, any_status: bool = False) -> None:
     """Raise ConnectionError within 10 seconds if a URL cannot be reached.
 
     Libraries alone retry for minutes without a network.
+
+    Args:
+        url: What is asked for.
+        any_status: Whether any answer will do, because the URL is only the address of a server.
     """
     import requests  # A dependency of tensorflow-datasets, which downloads with it.
 
     try:
-        requests.head(url, timeout=10, allow_redirects=True).raise_for_status()
+        response = requests.head(url, timeout=10, allow_redirects=True)
+        if not any_status:
+            response.raise_for_status()
     except requests.RequestException as error:
         raise ConnectionError(f"{url} cannot be reached ({type(error).__name__})") from error

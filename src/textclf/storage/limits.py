@@ -58,7 +58,7 @@ FILE = Limit("TEXTCLF_MAX_FILE_MB", 4_000)
 """Limit of an unpacked file of a run."""
 
 CACHE = Limit("TEXTCLF_MAX_CACHE_MB", 2_000)
-"""Limit of the whole cache of datasets and token ids."""
+"""Limit of the whole cache of datasets, token ids and features."""
 
 TEXT = Limit("TEXTCLF_MAX_TEXT_MB", 1)
 """Limit of one text to classify, and of a configuration file."""

@@ -1,7 +1,7 @@
 """A Keras model from raw text to class probabilities: what ``model.keras`` contains.
 
-Import this module, and ``textclf.hub.layer`` for the model ``hub``, before Keras's own
-``keras.models.load_model`` reads a ``model.keras``.
+Import this module, and ``textclf.hub.layer`` for the model ``hub`` or ``textclf.encoders.layers``
+for the model ``encoder``, before Keras's own ``keras.models.load_model`` reads a ``model.keras``.
 """
 
 from collections.abc import Iterable, Sequence

@@ -10,10 +10,12 @@ import keras
 from textclf.config.schema import TextConfig
 from textclf.data.dataset import TextDataset
 from textclf.data.text_store import BLOCK_SIZE
+from textclf.runtime.progress import Reporter
 from textclf.storage.arrays import array_to_strings, read_rows, strings_to_array
 from textclf.storage.cache import CacheEntry, cached
 from textclf.storage.checksums import hash_bytes
 from textclf.text.encoder import FIRST_WORD_ID, PADDING_ID, START_ID, UNKNOWN_ID, TextEncoder
+from textclf.text.feature_cache import CachedEncoder, encode_once
 from textclf.text.input_pipeline import Rows, SparseRows, as_rows, encode_batches, write_rows
 from textclf.text.ngrams import NgramEncoder
 from textclf.text.tokens import TOKENS_VERSION
@@ -27,7 +29,7 @@ Inputs = Mapping[str, Rows]
 
 
 def encode_dataset(
-    dataset: TextDataset, config: TextConfig, *, takes: str, encoder: Any
+    dataset: TextDataset, config: TextConfig, takes: str, encoder: Any, *, reporter: Reporter
 ) -> tuple[Any, Inputs]:
     """Encode the texts of all splits.
 
@@ -37,6 +39,7 @@ def encode_dataset(
         takes: ``token_ids`` or ``text``: what the model takes.
         encoder: Layer of a model that takes text, <string>[batch] to features, which is not
             trained; None if the network takes the texts themselves.
+        reporter: Prints progress.
 
     Returns:
         The Keras layer from text to what the network takes, and its output for each split.
@@ -46,7 +49,7 @@ def encode_dataset(
     if encoder is None:
         texts = {name: as_rows(split.texts) for name, split in dataset.splits.items()}
         return keras.layers.Identity(name="texts"), texts
-    return encoder, _encode_features(dataset, encoder)
+    return encoder, _encode_features(dataset, encoder, reporter)
 
 
 def _encode_tokens(dataset: TextDataset, config: TextConfig) -> tuple[TextEncoder, Inputs]:
@@ -69,8 +72,10 @@ def _encode_tokens(dataset: TextDataset, config: TextConfig) -> tuple[TextEncode
     return encoder, {name: arrays[name] for name in dataset.splits}
 
 
-def _encode_features(dataset: TextDataset, encoder: Any) -> Inputs:
-    """Return the features of an encoder; those of n-grams from the cache if they are there."""
+def _encode_features(dataset: TextDataset, encoder: Any, reporter: Reporter) -> Inputs:
+    """Return the features of an encoder, from the cache if it has them and they take time."""
+    if isinstance(encoder, CachedEncoder):
+        return encode_once(dataset, encoder, reporter=reporter)
     if not isinstance(encoder, NgramEncoder):
         return _encode_splits(dataset, encoder)
 

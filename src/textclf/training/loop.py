@@ -18,9 +18,18 @@ from textclf.training.callbacks import (
     list_variables,
 )
 from textclf.training.history import Arrays, CheckpointStore, History
-from textclf.training.optimizer import FusedAdam, LazyAdam
+from textclf.training.optimizer import FusedAdam, LazyAdam, WarmUp
 
-OPTIMIZERS = {"adam": keras.optimizers.Adam, "fused-adam": FusedAdam, "lazy-adam": LazyAdam}
+OPTIMIZERS = {
+    "adam": keras.optimizers.Adam,
+    "adamw": FusedAdam,
+    "fused-adam": FusedAdam,
+    "lazy-adam": LazyAdam,
+}
+UNDECAYED = ("bias", "beta", "gamma")
+"""Names that Keras and KerasHub give to the weights of biases and normalizations, which do not
+decay."""
+
 EXPONENTIAL_END = 0.01
 """Fraction of the learning rate at which the exponential schedule ends."""
 
@@ -53,7 +62,8 @@ def train(  # noqa: PLR0913 - all that decides the weights
         The history of all epochs, including those before the checkpoint.
 
     Raises:
-        RequestError: ``training.label_smoothing`` is set for a loss of the scores.
+        RequestError: ``training.label_smoothing`` is set for a loss of the scores, or there are
+            fewer batches than ``training.gradient_accumulation_steps``.
         TextclfError: The loss became infinite or NaN, or the checkpoint does not fit the network.
     """
     network, loss = _choose_objective(network, config, loss)
@@ -113,13 +123,34 @@ def count_used(network: Any, n_examples: int) -> int:
 
 
 def _compile(network: Any, config: TrainingConfig, *, loss: Any, steps: int) -> None:
-    network.compile(
-        optimizer=OPTIMIZERS[config.optimizer](_learning_rate(config, config.epochs * steps)),
-        loss=loss,
-        metrics=_make_metrics(),
-    )
+    optimizer = _make_optimizer(config, config.epochs * steps)
+    weights = network.trainable_variables
+    # Keras would compare the names that it is given with TensorFlow's, which are whole paths.
+    undecayed = [weight for weight in weights if weight.name in UNDECAYED or weight.ndim < 2]
+    optimizer.exclude_from_weight_decay(var_list=undecayed)
+    network.compile(optimizer=optimizer, loss=loss, metrics=_make_metrics())
     # Built now, so that a checkpoint can be restored into it.
-    network.optimizer.build(network.trainable_variables)
+    network.optimizer.build(weights)
+
+
+def _make_optimizer(config: TrainingConfig, n_batches: int) -> Any:
+    """Return the optimizer of a training that has this number of batches in all epochs.
+
+    Raises:
+        RequestError: There are too few batches for one update.
+    """
+    n_accumulated = config.gradient_accumulation_steps
+    if n_accumulated > n_batches:
+        raise RequestError(
+            f"training.gradient_accumulation_steps {n_accumulated} is more than the {n_batches}"
+            f" batches of {config.epochs} epochs, so that no weight would be updated: choose"
+            f" {n_batches} or fewer"
+        )
+    return OPTIMIZERS[config.optimizer](
+        _make_learning_rate(config, n_batches),  # Keras's schedules count batches, not updates.
+        weight_decay=config.weight_decay or None,
+        gradient_accumulation_steps=n_accumulated if n_accumulated > 1 else None,
+    )
 
 
 def _make_metrics() -> list[Any]:
@@ -139,8 +170,15 @@ def _make_callbacks(
     ]
 
 
-def _learning_rate(config: TrainingConfig, n_steps: int) -> Any:
-    """Return a number, or a Keras schedule over ``n_steps`` steps."""
+def _make_learning_rate(config: TrainingConfig, n_steps: int) -> Any:
+    """Return a number, or a Keras schedule over ``n_steps`` steps that begins with the warm-up."""
+    n_warmup = round(config.warmup * n_steps)
+    after = _make_schedule(config, max(n_steps - n_warmup, 1))  # Keras divides by the steps.
+    return WarmUp(config.learning_rate, n_warmup, after) if n_warmup else after
+
+
+def _make_schedule(config: TrainingConfig, n_steps: int) -> Any:
+    """Return a number, or a Keras schedule over the ``n_steps`` steps after the warm-up."""
     schedules = keras.optimizers.schedules
     start = config.learning_rate
     match config.schedule:

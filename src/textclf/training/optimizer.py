@@ -96,3 +96,37 @@ class LazyAdam(FusedAdam):
         v.scatter_update(tf.IndexedSlices(new_v, rows))
         change = tf.cast(learning_rate, dtype) * bias * new_m / (tf.sqrt(new_v) + self.epsilon)
         variable.scatter_sub(tf.IndexedSlices(change, rows))
+
+
+@keras.saving.register_keras_serializable("textclf")
+class WarmUp(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """Learning rate that rises linearly from zero, and then follows another schedule.
+
+    Args:
+        peak: Learning rate at the end of the warm-up.
+        n_steps: Steps of the warm-up; the first one has the rate ``peak / n_steps``.
+        after: Keras schedule of the later steps, which begins with ``peak``; or ``peak``.
+    """
+
+    def __init__(self, peak: float, n_steps: int, after: Any) -> None:
+        super().__init__()
+        self.peak = peak
+        self.n_steps = n_steps
+        self.after = after
+
+    def __call__(self, step: Any) -> Any:
+        """Return the learning rate of a step, the first of which is number 0."""
+        step = tf.cast(step, tf.float32)
+        rising = self.peak * (step + 1) / self.n_steps
+        later = self.after(step - self.n_steps) if callable(self.after) else self.peak
+        return tf.where(step < self.n_steps, rising, later)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments."""
+        after = keras.saving.serialize_keras_object(self.after)
+        return {"peak": self.peak, "n_steps": self.n_steps, "after": after}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "WarmUp":
+        """Rebuild the schedule from `get_config`."""
+        return cls(**{**config, "after": keras.saving.deserialize_keras_object(config["after"])})

@@ -11,7 +11,7 @@ from pydantic import PositiveInt, TypeAdapter
 
 from textclf.comparison.comparison import Comparison
 from textclf.config.resolve import get_value, resolve, set_values
-from textclf.config.schema import ExperimentConfig
+from textclf.config.schema import UNDECISIVE_SECTIONS, ExperimentConfig
 from textclf.config.search_space import SearchSpace, read_searches
 from textclf.errors import RequestError, RunError, format_list, format_unknown
 from textclf.experiment.reproduce import list_differences
@@ -62,7 +62,7 @@ class StudySettings:
     def list_given(self) -> dict[str, Any]:
         """Return what the user gave, which is the same whenever the study is resumed."""
         return {
-            "config": self.config.model_dump(mode="json", exclude={"resources"}),
+            "config": self.config.model_dump(mode="json", exclude={*UNDECISIVE_SECTIONS}),
             "search": {key: domain.to_tree() for key, domain in self.space.items()},
             "seeds": [*self.seeds],
             "metric": self.metric,

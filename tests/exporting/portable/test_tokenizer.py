@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 
 from textclf.exporting.portable import tokenizer as portable
 from textclf.exporting.portable.tokenizer import Tokenizer
-from textclf.exporting.tokenizer import describe_tokenizer
+from textclf.exporting.tokenizer import describe_tokenizer, find_problem
 from textclf.models._sklearn import SklearnClassifier
 from textclf.text.encoder import TextEncoder
 from textclf.text.ngrams import NgramEncoder
@@ -240,3 +240,70 @@ def test_it_needs_nothing_but_python(path):
         check=False,
     )
     assert (run.stdout, run.stderr) == ("[[0, 1, 2, 4, 5]]\n", "")
+
+
+MARKS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+LETTERS = "aezx01é\u0301ßσαfi½新日本ーが\u1100\u1161\u11a8\uac01हि\u093f'’.<>/#ß©\U00020000"
+
+
+@pytest.fixture(scope="module")
+def make_word_pieces(tmp_path_factory):
+    """Return a function that returns the tokenizer of a preset, and the one that is exported."""
+    import keras_hub
+
+    from textclf.encoders.layers import PresetTokenizer
+
+    pieces = sorted({*LETTERS, "aze", *(f"##{letter}" for letter in LETTERS), "##ze", "##zz"})
+
+    def make(*, length=12, before=(), **settings):
+        inner = keras_hub.tokenizers.BertTokenizer(vocabulary=[*MARKS, *pieces], **settings)
+        preprocessor = keras_hub.models.BertTextClassifierPreprocessor(
+            inner, sequence_length=length
+        )
+        encoder = PresetTokenizer(preprocessor, **dict.fromkeys(before, True))
+        path = tmp_path_factory.mktemp("pieces") / "tokenizer.json"
+        return encoder, load(path, describe_tokenizer(SimpleNamespace(encoder=encoder)))
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"lowercase": True, "strip_accents": True},
+        {"lowercase": True, "strip_accents": False},
+        {"lowercase": False, "strip_accents": True},
+        {"lowercase": False, "strip_accents": False, "length": 2},
+        {"before": ["lowercase", "strip_accents"]},
+        {"before": ["lowercase"]},
+        {"before": ["strip_accents"]},
+    ],
+)
+def test_word_pieces_are_those_of_the_preset(make_word_pieces, settings):
+    encoder, tokenizer = make_word_pieces(**settings)
+    rng = random.Random(str(settings))
+    texts = [*TEXTS, *(make_text(rng) for _ in range(3_000))]
+    texts += ["a" * 100, "a" * 101, "é" * 50, "é" * 51, "[CLS] ##a", "azezez", "azq"]
+    found = np.array(tokenizer.encode(texts), np.int32)
+    expected = encoder(tf.constant(texts)).numpy()
+    assert [
+        text for text, same in zip(texts, (found == expected).all(1), strict=True) if not same
+    ] == []
+    assert tokenizer.encode_text("aze")[0] == MARKS.index("[CLS]")
+
+
+def test_pieces_are_the_longest_ones(make_word_pieces):
+    _, tokenizer = make_word_pieces(lowercase=True, strip_accents=True)
+    ids = {piece: id_ for id_, piece in enumerate(tokenizer._settings["vocabulary"])}
+    expected = ["[CLS]", "aze", "##ze", "[UNK]", "'", "e", "[SEP]", *["[PAD]"] * 5]
+    assert tokenizer.encode_text("azeZE qa 'é") == [ids[piece] for piece in expected]
+
+
+def test_other_tokenizers_of_presets_are_refused():
+    class PresetTokenizer:
+        has_word_pieces = False
+        preprocessor = SimpleNamespace(tokenizer=object())
+
+    assert find_problem(SimpleNamespace(encoder=PresetTokenizer())) == (
+        "the tokenizer of the preset is object, and only WordPiece can be exported"
+    )

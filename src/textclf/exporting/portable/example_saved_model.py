@@ -1,4 +1,4 @@
-"""Classifies texts with a SavedModel: pip install tensorflow.
+"""Classifies texts with a SavedModel; README.md says which packages it needs.
 
 python example.py "Shares fell as oil prices rose"
 """
@@ -27,6 +27,8 @@ class Classifier:
     def __init__(self, folder: Path = FOLDER) -> None:
         description = json.loads((Path(folder) / "export.json").read_text(encoding="utf-8"))
         self.label_names: list[str] = description["label_names"]
+        if "tensorflow-text" in description["packages"]:
+            import tensorflow_text  # noqa: F401 - its operations are in the model
         self._model = tf.saved_model.load(str(Path(folder) / "1"))
 
     def predict(self, texts: Sequence[str]) -> Any:

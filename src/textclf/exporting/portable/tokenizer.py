@@ -6,6 +6,7 @@ rows = tokenizer.encode(["A text.", "Another text."])
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import math
@@ -160,6 +161,66 @@ class Ngrams(TokenSplitter):
         return float(least + (1 - least) * math.exp(-exponent))
 
 
+class WordPieces(Tokenizer):
+    """Splits words into pieces as BERT does, and makes a row of token ids of each text."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        super().__init__(settings)
+        pieces = settings["vocabulary"]
+        self._ids = {piece: id_ for id_, piece in enumerate(pieces)}
+        self._longest = max(map(len, pieces))
+        names = ("spaces", "ignored", "accents", "separators")
+        self._classes = {name: re.compile(settings[name]) for name in names if settings[name]}
+        self._decomposed = str.maketrans(settings["decomposed"] or {})
+        self._lowered = str.maketrans(settings["lowered"] or {})
+        self._folded = str.maketrans(settings["folded"] or {})
+
+    def encode_text(self, text: str) -> list[int]:
+        """Return ``sequence_length`` ids."""
+        settings, ids = self._settings, [self._settings["start_id"]]
+        length = settings["sequence_length"]
+        for word in self._split(text):
+            ids += self._find_pieces(word)
+            if len(ids) >= length - 1:
+                break
+        ids = [*ids[: length - 1], settings["end_id"]]
+        return ids + [settings["padding_id"]] * (length - len(ids))
+
+    def _split(self, text: str) -> Iterator[str]:
+        """Yield the words of a text."""
+        text = self._classes["spaces"].sub(" ", text)
+        text = self._classes["ignored"].sub("", text)
+        if "accents" in self._classes and not text.isascii():
+            decomposed = self._change(text, functools.partial(unicodedata.normalize, "NFD"))
+            text = self._classes["accents"].sub("", decomposed.translate(self._decomposed))
+        text = self._classes["separators"].sub(r" \g<0> ", text.translate(self._lowered))
+        for word in text.split(" "):
+            if word:
+                yield self._fold(word) if self._folded else word
+
+    def _fold(self, word: str) -> str:
+        """Return a word in lower case and composed."""
+        compose = functools.partial(unicodedata.normalize, "NFC")
+        return self._change(word.translate(self._folded), compose)
+
+    def _find_pieces(self, word: str) -> list[int]:
+        """Return the ids of the longest pieces of a word, from its beginning."""
+        unknown = [self._settings["unknown_id"]]
+        if len(word.encode()) > self._settings["max_word_bytes"]:
+            return unknown
+        ids, start, prefix = [], 0, ""
+        while start < len(word):
+            for end in range(min(len(word), start + self._longest), start, -1):
+                id_ = self._ids.get(prefix + word[start:end])
+                if id_ is not None:
+                    break
+            else:
+                return unknown
+            ids.append(id_)
+            start, prefix = end, self._settings["suffix_indicator"]
+        return ids
+
+
 class ScikitLearn(Tokenizer):
     """Does what a ``CountVectorizer`` or a ``TfidfVectorizer`` of scikit-learn does."""
 
@@ -221,7 +282,12 @@ class ScikitLearn(Tokenizer):
         return [text[slice(*match.span(group))] for match in self._word.finditer(known)]
 
 
-KINDS = {"token-ids": TokenIds, "ngrams": Ngrams, "scikit-learn": ScikitLearn}
+KINDS = {
+    "token-ids": TokenIds,
+    "ngrams": Ngrams,
+    "word-pieces": WordPieces,
+    "scikit-learn": ScikitLearn,
+}
 
 
 def _parse_version(version: str) -> list[int]:

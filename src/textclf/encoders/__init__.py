@@ -1,0 +1,1 @@
+"""Pretrained transformer encoders of KerasHub as Keras layers."""

@@ -163,7 +163,8 @@ def load_tokenizer_and_features(
     preprocessor, backbone = load_preset(
         folder, preset, sequence_length=sequence_length, precision=precision
     )
-    from textclf.encoders.layers import PresetTokenizer, TransformerFeatures
+    from textclf.encoders.layers import TransformerFeatures
+    from textclf.encoders.tokenizer import PresetTokenizer
 
     normalization = _find_normalization(folder, preset, preprocessor.tokenizer)
     tokenizer = PresetTokenizer(preprocessor, name="tokenizer", **normalization)

@@ -75,7 +75,7 @@ def _list_tables() -> dict[str, Any]:
     """Return character classes, and maps from code points to what replaces them."""
     import tensorflow as tf
 
-    from textclf.encoders.layers import clean, decompose, fold_case, lower
+    from textclf.encoders.tokenizer import clean, decompose, fold_case, lower
 
     characters = [chr(code) for code in range(sys.maxunicode + 1) if code not in SURROGATES]
     codes = tf.constant(characters)

@@ -251,7 +251,7 @@ def make_word_pieces(tmp_path_factory):
     """Return a function that returns the tokenizer of a preset, and the one that is exported."""
     import keras_hub
 
-    from textclf.encoders.layers import PresetTokenizer
+    from textclf.encoders.tokenizer import PresetTokenizer
 
     pieces = sorted({*LETTERS, "aze", *(f"##{letter}" for letter in LETTERS), "##ze", "##zz"})
 

@@ -62,7 +62,7 @@ def seed_preset_cache(folder: Path) -> None:
     commit = "0" * 40
     (folder / f"models--{repository}" / "refs").mkdir(parents=True)
     (folder / f"models--{repository}" / "refs" / "main").write_text(commit)
-    write_preset(folder / f"models--{repository}" / "snapshots" / commit)
+    write_preset(folder / f"models--{repository}" / "snapshots" / commit, n_positions=512)
 
 
 @pytest.fixture(scope="session")

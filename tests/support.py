@@ -310,13 +310,14 @@ PRESET_WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "good", "ba
 """Words of the preset that `write_preset` writes, besides those of `textclf.testing`."""
 
 
-def write_preset(folder, *, dim=8, n_layers=2, seed=0, **settings):
+def write_preset(folder, *, dim=8, n_layers=2, n_positions=64, seed=0, **settings):
     """Write a small BERT with random weights as a preset in the layout of Hugging Face.
 
     Args:
         folder: Folder to write.
         dim: Size of a vector.
         n_layers: Number of layers.
+        n_positions: Tokens of the longest text that it takes.
         seed: Seed of the weights.
         settings: More values of ``config.json``.
     """
@@ -326,10 +327,10 @@ def write_preset(folder, *, dim=8, n_layers=2, seed=0, **settings):
     random = np.random.default_rng(seed)
     config = {"model_type": "bert", "vocab_size": len(words), "num_hidden_layers": n_layers}
     config |= {"num_attention_heads": 2, "hidden_size": dim, "intermediate_size": 2 * dim}
-    config |= {"max_position_embeddings": 64, "type_vocab_size": 2, "hidden_act": "gelu"}
+    config |= {"max_position_embeddings": n_positions, "type_vocab_size": 2, "hidden_act": "gelu"}
     shapes = {
         "embeddings.word_embeddings.weight": (len(words), dim),
-        "embeddings.position_embeddings.weight": (64, dim),
+        "embeddings.position_embeddings.weight": (n_positions, dim),
         "embeddings.token_type_embeddings.weight": (2, dim),
         "pooler.dense.weight": (dim, dim),
         "pooler.dense.bias": (dim,),

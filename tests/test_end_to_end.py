@@ -83,7 +83,7 @@ def test_plain_keras_predicts_the_stored_probabilities_from_raw_text(train_all, 
     dataset = load_dataset(resolve(read_yaml(path / "config.yaml")).dataset)
     arguments = [sys.executable, "-c", PLAIN_KERAS, *stored]
     done = run(*arguments, cwd=tmp_path, input=json.dumps(dataset.test.texts))
-    assert len(stored) == 6
+    assert len(stored) == 7
     for names, (name, path) in zip(done.stdout.splitlines(), stored.items(), strict=True):
         assert tuple(json.loads(names)) == dataset.label_names
         with np.load(path / "predictions.npz") as arrays:

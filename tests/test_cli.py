@@ -241,7 +241,8 @@ def test_mistake_with_a_python_file_is_one_line(cli, tmp_path, arguments, messag
 def run_in_folder(arguments, folder, **options):
     """Run the program in another process, whose caches are those of this one."""
     command = [sys.executable, "-m", "textclf", *arguments]
-    return subprocess.run(command, cwd=folder, text=True, check=False, **options)
+    environment = {**os.environ, "PYTHONUNBUFFERED": ""}  # Python flushes at exit, as for users.
+    return subprocess.run(command, cwd=folder, text=True, check=False, env=environment, **options)
 
 
 def run_without_reader(arguments, folder, *, errors):
@@ -367,6 +368,14 @@ def sigterm():
 
 
 @pytest.fixture
+def sigint():
+    """Handle SIGINT as in the foreground, also if the tests run in the background of a script."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
 def run_instead(monkeypatch):
     """Return a function that replaces what the command line runs."""
     return lambda function: monkeypatch.setattr(program.cli, "main", lambda *_, **__: function())
@@ -405,6 +414,7 @@ def test_sigterm_interrupts_unless_ctrl_c_has_come_before(
         signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.usefixtures("sigint")
 def test_ctrl_c_is_not_called_terminated(cli, run_instead, sigterm):
     run_instead(lambda: signal.raise_signal(signal.SIGINT))
     result = cli()
@@ -420,6 +430,7 @@ class Finder:
         if name == "click":
             signal.raise_signal(signal.SIGINT)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.meta_path.insert(0, Finder)
 from textclf.__main__ import main
 main()

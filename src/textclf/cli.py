@@ -155,13 +155,18 @@ def _escape_unencodable_output() -> None:
 
 
 def _discard_output() -> None:
-    """Discard buffered output, so that Python does not fail when it flushes it at exit."""
-    if sys.stdout:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Discard output that cannot be written, so that Python does not fail with it at exit."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _fail(message: str, code: int) -> NoReturn:
     one_line = message.replace("\r", "\\r").replace("\n", "\\n")
-    with contextlib.suppress(BrokenPipeError):  # The exit code still says that it failed.
+    try:
         click.echo(f"textclf: {escape_control(one_line)}", err=True)
+    except BrokenPipeError:  # The exit code still says that it failed.
+        _discard_output()
     sys.exit(code)

@@ -4,15 +4,13 @@ Nothing here starts TensorFlow unless a test asks for the fixture ``tensorflow``
 ``smoke_run``.
 """
 
-import functools
+import gc
 import hashlib
-import http.server
 import importlib
 import os
 import shutil
 import sys
 import tempfile
-import threading
 from pathlib import Path
 
 # Before a test imports TensorFlow, whose messages would be among those of textclf.
@@ -20,7 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import pytest
-from support import PLUGINS, Answer, write_preset
+from support import PLUGINS, Answer, serving, write_preset
 
 from textclf import registry
 from textclf.cli import main
@@ -35,13 +33,29 @@ REAL_DATA = os.environ.get("TEXTCLF_REAL_DATA") == "1"
 CI = bool(os.environ.get("CI"))
 
 
+def uses_encoder(item) -> bool:
+    """Return whether a test uses the model ``encoder``."""
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return (
+        item.path.parent.name == "encoders"
+        or item.path.name == "test_encoder_runs.py"
+        or any(isinstance(value, str) and value == "encoder" for value in parameters)
+    )
+
+
 def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("real_data") and not REAL_DATA:
             reason = "needs the real Reuters and IMDB files; set TEXTCLF_REAL_DATA=1"
             item.add_marker(pytest.mark.skip(reason=reason))
+        if item.get_closest_marker("posix") and sys.platform == "win32":
+            reason = "needs signals, links, devices or a shell that Windows lacks"
+            item.add_marker(pytest.mark.skip(reason=reason))
+        if sys.platform == "win32" and uses_encoder(item):
+            reason = "needs TensorFlow Text, which has no release for Windows"
+            item.add_marker(pytest.mark.skip(reason=reason))
         if item.get_closest_marker("slow") and not CI:
-            item.add_marker(pytest.mark.skip(reason="takes ten seconds or more; set CI=true"))
+            item.add_marker(pytest.mark.skip(reason="takes seconds; set CI=true"))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -71,6 +85,8 @@ def tensorflow() -> None:
     from textclf.runtime import backend
 
     backend.start("cpu")
+    gc.collect()
+    gc.freeze()  # Each run collects garbage, which would look at all of TensorFlow again.
 
 
 @pytest.fixture
@@ -88,6 +104,15 @@ def cli(capfd, monkeypatch, tmp_path):
     return run
 
 
+@pytest.fixture(scope="session")
+def doc_folder(tmp_path_factory) -> Path:
+    """A folder that all processes of the tests share, for what pages of the docs run on."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "doc-pages"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 @pytest.fixture
 def dataset() -> TextDataset:
     return make_dataset()
@@ -98,18 +123,8 @@ def server(tmp_path):
     """A local web server; return its address and the folder that it serves."""
     folder = tmp_path / "served"
     folder.mkdir()
-
-    class QuietHandler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
-    handler = functools.partial(QuietHandler, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as http_server:
-        thread = threading.Thread(target=http_server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{http_server.server_port}/", folder
-        http_server.shutdown()
-        thread.join()
+    with serving(folder) as address:
+        yield address, folder
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,14 @@
 """What tests of several packages share: a small dataset, the result of a command, scripts."""
 
+import contextlib
 import datetime
+import functools
+import http.server
 import importlib.util
 import json
+import threading
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,6 +75,27 @@ def load_script(name: str) -> Any:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves the files of a folder without logging."""
+
+    def log_message(self, *args):
+        pass
+
+
+@contextlib.contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Serve the files of a folder on this machine; yield the address."""
+    handler = functools.partial(QuietHandler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 ROWS = [(f"{word} number {i}", word) for i in range(10) for word in ("good", "bad")]

@@ -113,6 +113,7 @@ def test_run_is_found_by_its_folder_and_must_be_finished(run, smoke_run, tmp_pat
         textclf.load_run(tmp_path)
 
 
+@pytest.mark.slow
 def test_run_is_the_one_of_the_command(cli, smoke_run, tmp_path):
     options = [part for key, value in TINY.items() for part in ("--set", f"{key}={value}")]
     result = cli("train", "--model", "mlp", "--dataset", "bbc", *options, "--quiet")
@@ -157,6 +158,7 @@ def test_run_is_trained_with_smoke_seed_and_command(tmp_path):
         textclf.train("mlp", "bbc", smoke=True, overrides=other, run_dir=path, quiet=True)
 
 
+@pytest.mark.slow
 def test_smoke_runs_have_a_folder_of_their_own(tmp_path):
     run = textclf.train("majority", "bbc", smoke=True, run_root=tmp_path, quiet=True)
     assert run.path.parents[3] == tmp_path / "_smoke"
@@ -214,6 +216,7 @@ def test_saved_model_is_evaluated(run, smoke_run):
     assert train.metrics["accuracy"] != evaluation.metrics["accuracy"]
 
 
+@pytest.mark.slow
 def test_model_is_loaded_from_a_run_or_a_file(run, smoke_run, tmp_path):
     texts = ["Shares fell as oil prices rose"]
     expected = run.predict_proba(texts)
@@ -268,6 +271,7 @@ def test_finished_runs_are_compared(run, smoke_run, tmp_path):
         textclf.compare(run, reference="cnn", quiet=True)
 
 
+@pytest.mark.slow
 def test_missing_runs_are_trained_and_compared(plugins, tmp_path):
     options = {
         "dataset": plugins / "words.py",

@@ -148,7 +148,7 @@ MISTAKES = {
     "no TensorBoard": (
         ["train", "--model", "mlp", "--dataset", "bbc", "--tensorboard"],
         2,
-        ["--tensorboard needs TensorBoard: pip install 'textclf[tensorboard]'"],
+        ["--tensorboard needs TensorBoard: pip install 'textclf-keras[tensorboard]'"],
     ),
 }
 """Arguments, exit code, and our own parts of the message in their order."""
@@ -257,6 +257,7 @@ def run_without_reader(arguments, folder, *, errors):
         os.close(writer)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows reports a closed pipe otherwise")
 @pytest.mark.parametrize(
     "arguments", [["datasets"], ["--help"], ["models", "--help"], ["datasets", "a.csv"]], ids=str

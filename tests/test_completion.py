@@ -77,6 +77,7 @@ echo "${COMPREPLY[@]}"
 """
 
 
+@pytest.mark.posix
 def test_bash_offers_the_names_that_begin_with_the_word():
     done = subprocess.run(
         ["bash", "-c", BASH],

@@ -1,32 +1,35 @@
 """The pages are current: generated ones equal the code, and commands, links and fields exist."""
 
-import doctest
 import json
 import re
 import shlex
 
 import click
 import pytest
+from doc_blocks import PAGES, read_blocks, split_session
+from doc_data import write_feedback
 from support import ROOT, load_script
 
 from textclf.cli import cli as group
 from textclf.runs.result import Result
 from textclf.testing import check_model
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md"]
-
 
 @pytest.mark.parametrize("name", ["cli.md", "configuration.md"])
 def test_generated_page_is_current(name):
     write = load_script("write_reference").DOCUMENTS[name]
-    assert (ROOT / "docs" / name).read_text() == write(), "run: python scripts/write_reference.py"
+    assert (ROOT / "docs" / "reference" / name).read_text() == write(), (
+        "run: python scripts/write_reference.py"
+    )
 
 
 def list_commands():
     """Yield each textclf command in the code blocks of the pages, and in the configurations."""
     for page in PAGES:
-        for block in re.findall(r"```(?:console|bash)\n(.*?)```", page.read_text(), re.DOTALL):
-            for line in block.replace("\\\n", " ").splitlines():
+        for block in read_blocks(page):
+            if block.language not in {"bash", "console"}:
+                continue
+            for line in block.code.replace("\\\n", " ").splitlines():
                 for part in re.split(r"&&|;|\|", line):
                     command = part.strip().removeprefix("$ ")
                     if command.startswith("textclf "):
@@ -73,7 +76,7 @@ def test_links_lead_to_files_and_headings(page):
 
 
 def test_every_field_of_evaluation_json_is_documented(smoke_run):
-    page = (ROOT / "docs" / "results.md").read_text()
+    page = (ROOT / "docs" / "reference" / "results.md").read_text()
     content = json.loads((smoke_run / "evaluation.json").read_text())
     assert Result.from_json(content)
     for name, value in content.items():
@@ -82,102 +85,26 @@ def test_every_field_of_evaluation_json_is_documented(smoke_run):
 
 
 def test_every_file_of_a_run_is_documented(smoke_run):
-    page = (ROOT / "docs" / "results.md").read_text()
+    page = (ROOT / "docs" / "reference" / "results.md").read_text()
     for path in smoke_run.iterdir():
         assert path.name.startswith(".") or f"`{path.name}`" in page, path.name
 
 
-def write_reviews(path):
-    """Write the file of the page on datasets: as spreadsheets export it, with three gaps."""
-    rows = [";review;sentiment;stars"]
-    for i in range(200):
-        product = ("kettle", "lamp", "radio", "mixer")[i // 2 % 4]
-        if i % 2:
-            rows.append(f'{i};"The {product} broke after {i + 9} days; no refund.";negative;1')
-        else:
-            label = "positive" if i % 20 else "Positive"
-            rows.append(f"{i};My {product} still works after {i + 9} days.;{label};5")
-    rows += [f"{i};Not rated.;;" for i in range(200, 203)]
-    path.write_text("\n".join(rows) + "\n", encoding="utf-16")
-
-
 def test_datasets_prints_what_the_page_shows(cli, tmp_path):
-    page = (ROOT / "docs" / "data.md").read_text()
-    (session,) = re.findall(r"```console\n(.*?)```", page, re.DOTALL)
-    commands = re.findall(r"^\$ textclf (.+)$", session, re.MULTILINE)
+    blocks = read_blocks(ROOT / "docs" / "how-to" / "data.md")
+    (session,) = (block.code for block in blocks if block.language == "console")
+    commands = split_session(session)
     assert len(commands) == 2
-    write_reviews(tmp_path / "reviews.csv")
-    printed = ""
-    for line in commands:
-        result = cli(*shlex.split(line))
-        printed += f"$ textclf {line}\n{result.out}{result.err.partition('next: ')[0]}"
-    assert printed.replace(str(tmp_path), "/data") == session
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("tensorflow")
-def test_api_page_gives_what_it_shows(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    failed, tried = doctest.testfile(
-        str(ROOT / "docs" / "api.md"), module_relative=False, optionflags=doctest.ELLIPSIS
-    )
-    assert tried > 20
-    assert failed == 0
-
-
-def list_files(page):
-    """Return the content of each Python file that a page tells the reader to save, by name."""
-    pattern = r"Save this as `([\w./]+)`:\n\n```python\n(.*?)```"
-    return dict(re.findall(pattern, page.read_text(), re.DOTALL))
-
-
-PLUGINS_PAGE = ROOT / "docs" / "plugins.md"
-
-
-@pytest.fixture
-def plugins(tmp_path, monkeypatch):
-    """A folder with the files of the page on plug-ins."""
-    monkeypatch.chdir(tmp_path)
-    for name, content in list_files(PLUGINS_PAGE).items():
-        (tmp_path / name).write_text(content)
-    return tmp_path
-
-
-def list_tutorial_commands():
-    """Return the textclf commands of the page on plug-ins, in order."""
-    blocks = re.findall(r"```bash\n(.*?)```", PLUGINS_PAGE.read_text(), re.DOTALL)
-    return [line.split("#")[0] for block in blocks[1:] for line in block.splitlines()]
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("tensorflow")
-def test_tutorial_on_plugins_works_as_written(cli, plugins):
-    commands = list_tutorial_commands()
-    assert len(commands) == 10
-    for line in commands:
-        _, name, *arguments = shlex.split(line)
-        # Not --smoke, whose runs are in another folder.
-        small = ["--set", "dataset.limit=64", "--set", "training.epochs=1"]
-        result = cli(name, *arguments, *(small if name in {"train", "compare"} else []))
-        assert result.code == 0, f"{line}: {result.err}"
-    assert {path.name for path in plugins.glob("runs/*/*")} >= {"average.py", "cnn", "tfidf-svc"}
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("tensorflow", "plugins")
-def test_models_and_tests_of_the_tutorial_pass():
-    blocks = re.findall(r"```python\n(.*?)```", PLUGINS_PAGE.read_text(), re.DOTALL)
-    (tests,) = (block for block in blocks if "def test_" in block)
-    module: dict = {}
-    exec(tests, module)
-    for name, function in module.items():
-        if name.startswith("test_"):
-            function()
+    write_feedback(tmp_path / "feedback.csv")
+    for line, shown in commands:
+        result = cli(*shlex.split(line)[1:])
+        printed = result.out + result.err.partition("next: ")[0]
+        assert printed.replace(str(tmp_path), "/data") == shown
 
 
 @pytest.mark.usefixtures("tensorflow", "forget")
 def test_scikit_learn_model_of_the_tutorial_keeps_its_contract(tmp_path):
-    blocks = re.findall(r"```python\n(.*?)```", PLUGINS_PAGE.read_text(), re.DOTALL)
-    (bayes,) = (block for block in blocks if "def fit" in block)
+    blocks = read_blocks(ROOT / "docs" / "how-to" / "plugins.md")
+    (bayes,) = (block.code for block in blocks if "def fit" in block.code)
     (tmp_path / "bayes.py").write_text(bayes)
     check_model(str(tmp_path / "bayes.py"))

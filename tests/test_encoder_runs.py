@@ -53,6 +53,7 @@ def head(train):
     return train(**{"output.model": "head"})
 
 
+@pytest.mark.slow
 def test_a_model_file_without_its_encoder_predicts_the_same_bits(full, head):
     assert full.config.fingerprint == head.config.fingerprint
     assert full.predict_proba(TEXTS).tobytes() == head.predict_proba(TEXTS).tobytes()

@@ -91,6 +91,7 @@ def test_plain_keras_predicts_the_stored_probabilities_from_raw_text(train_all, 
         assert np.abs(np.load(tmp_path / f"{name}.npy") - expected).max() < 1e-5, name
 
 
+@pytest.mark.posix
 def test_reader_may_close_the_pipe(tmp_path):
     done = run(
         "bash", "-c", f"set -o pipefail; {COMMAND} models --format csv | head -n 1", cwd=tmp_path

@@ -111,6 +111,7 @@ class ReachedError(TextclfError):
     """All arguments are valid, and the run would begin."""
 
 
+@pytest.mark.slow
 @EXAMPLES
 @given(
     st.lists(options | assignments | any_text, max_size=8),

@@ -49,7 +49,16 @@ def folder(smoke_run, tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("name", ARGUMENTS)
+SLOW_COMMANDS = ("export", "report", "reproduce", "tune")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in SLOW_COMMANDS else [])
+        for name in ARGUMENTS
+    ],
+)
 def test_command_ends_with_the_next_command(cli, folder, smoke_run, name):
     if name == "hub info":
         cli("hub", "build", *ARGUMENTS["hub build"])

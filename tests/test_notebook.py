@@ -1,6 +1,7 @@
 """The Python API in a notebook, whose kernel is a process of its own."""
 
 import nbformat
+import pytest
 from nbclient import NotebookClient
 from support import write_runs
 
@@ -15,6 +16,7 @@ def run_cells(folder, *cells):
     return notebook.cells[-1].outputs[-1]["data"]
 
 
+@pytest.mark.slow
 def test_comparison_is_shown_as_a_table(tmp_path):
     write_runs(tmp_path / "runs", {"mlp": 0.6, "cnn": 0.9}, names=("a", "<b>", "c"))
     data = run_cells(

@@ -183,13 +183,13 @@ else:
 """
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs limits on the memory of a process")
 def test_nested_merges_in_yaml_take_little_time_and_memory(tmp_path):
     """Each mapping merges the one before ten times, which would be 10^11 keys in the end.
 
     Some versions of PyYAML remove repeated keys, and the configuration is small; with others, it
     is refused.
     """
-    pytest.importorskip("resource", reason="needs limits on the memory of a process")
     lines = [f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 1}'] * 10)}]}}" for i in range(1, 12)]
     path = tmp_path / "config.yaml"
     path.write_text("\n".join(["a0: &a0 {x: 1, y: 2}", *lines]))
@@ -206,6 +206,7 @@ def test_nested_merges_in_yaml_take_little_time_and_memory(tmp_path):
     assert done.stdout.count("\n") == 1
 
 
+@pytest.mark.posix
 def test_endless_configuration_is_refused():
     with pytest.raises(LimitError, match="/dev/zero is larger than the limit of 1 MB"):
         read_yaml(Path("/dev/zero"))

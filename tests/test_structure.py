@@ -143,6 +143,7 @@ def loaded_by(*arguments, cwd):
     return ast.literal_eval(done.stderr.splitlines()[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["models"], ["datasets"]])
 def test_lists_and_help_load_nothing_heavy(arguments, tmp_path):
     assert loaded_by(*arguments, cwd=tmp_path) == []

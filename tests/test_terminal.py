@@ -80,6 +80,7 @@ def find_headings(lines):
     return [re.split(r" {2,}", lines[i - 1].strip()) for i in rules]
 
 
+@pytest.mark.slow
 def test_comparison_with_three_seeds(show, tmp_path):
     runs = write_runs(tmp_path / "runs", ACCURACIES)
     rows, notes = tabulate(group_by_configuration(runs))
@@ -107,6 +108,7 @@ def test_comparison_with_three_seeds(show, tmp_path):
         assert unwrapped == [f"- {note}" for note in notes]
 
 
+@pytest.mark.slow
 def test_comparison_of_rows_that_look_alike(show, tmp_path):
     correct = [True, False] * 50
     for units in (64, 128):
@@ -118,6 +120,7 @@ def test_comparison_of_rows_that_look_alike(show, tmp_path):
     assert any(line.endswith(": model.units=64") for line in lines)
 
 
+@pytest.mark.slow
 def test_chosen_columns_are_shown_even_if_they_do_not_fit(show):
     columns = "model,accuracy,p_value,split_digest,fingerprint"
     lines = show("compare", "a", "--columns", columns, width=80, fits=False)
@@ -154,6 +157,7 @@ SLOW_TABLES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "width"),
     [*((name, width) for name in TABLES for width in (80, 120)), *((n, 80) for n in SLOW_TABLES)],
@@ -164,6 +168,7 @@ def test_table_fits_into_the_terminal(show, name, width):
     assert any(set(expected) <= set(headings) for headings in tables), tables
 
 
+@pytest.mark.slow
 def test_wide_texts_and_labels_fit_into_the_terminal(show, tmp_path):
     rows = [f"{HAN * (i % 30 + 1)},{HAN * 9 if i % 2 else EMOJI}" for i in range(60)]
     (tmp_path / "wide.csv").write_text("\n".join(["text,label", *rows]), encoding="utf-8")
@@ -175,6 +180,7 @@ def test_wide_texts_and_labels_fit_into_the_terminal(show, tmp_path):
     assert len({cell_len(line) for line in lines[rule - 1 : rule + 3]}) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["datasets", "models"])
 def test_summaries_are_shown_in_full(show, kind):
     text = "\n".join(show(kind, width=80))
@@ -183,6 +189,7 @@ def test_summaries_are_shown_in_full(show, kind):
         assert f"  {describe(kind, name)}\n" in f"{text}\n"
 
 
+@pytest.mark.slow
 def test_description_of_a_dataset_is_wrapped_between_words(show):
     lines = show("datasets", "bbc", width=60)
     start = next(i for i, line in enumerate(lines) if line.startswith("citation: "))

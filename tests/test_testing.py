@@ -14,6 +14,7 @@ BAYES = (PLUGINS / "bayes.py").read_text()
 WORDS = (PLUGINS / "words.py").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["scaled", "bayes"])
 def test_model_that_keeps_the_contract_passes(name):
     check_model(str(PLUGINS / f"{name}.py"))
@@ -109,6 +110,7 @@ BROKEN_MODELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BROKEN_MODELS)
 def test_model_that_breaks_the_contract_fails(tmp_path, name):
     code, message = BROKEN_MODELS[name]
@@ -236,6 +238,7 @@ def test_dataset_of_its_own_passes(tmp_path):
     check_dataset(str(tmp_path / "mine.py"))
 
 
+@pytest.mark.slow
 def test_model_with_a_custom_activation_keeps_its_contract(tmp_path, forget):
     (tmp_path / "bump.py").write_text(CUSTOM_ACTIVATION)
     check_model(str(tmp_path / "bump.py"))

@@ -1,7 +1,8 @@
 """Runs, evaluates and honestly compares text classification experiments.
 
-``docs/api.md`` describes the functions, and ``docs/plugins.md`` the names that custom models and
-datasets use. Each name is imported when it is first used, so that importing textclf is fast.
+``docs/how-to/python.md`` describes the functions, and ``docs/how-to/plugins.md`` the names that
+custom models and datasets use. Each name is imported when it is first used, so that importing
+textclf is fast.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""The Python API, which the commands call too; ``docs/api.md`` shows it in use."""
+"""The Python API, which the commands call too; ``docs/how-to/python.md`` shows it in use."""
 
 import io
 import os
@@ -423,7 +423,7 @@ def load_study(study: PathLike, *, run_root: PathLike = "runs") -> Study:
         RunError: It does not exist or is damaged.
 
     Example:
-        >>> textclf.load_study("bbc-cnn-1f3a5c").best.params
+        >>> textclf.load_study("bbc-cnn-05172a").best.params
     """
     return Study.read(find_study(study, Path(run_root)))
 

@@ -19,7 +19,7 @@ CHROMIUM = next(
 def pytest_collection_modifyitems(items):
     if CHROMIUM is None:
         for item in items:
-            if Path(__file__).parent in item.path.parents:
+            if Path(__file__).parent in item.path.parents and "browser" in item.fixturenames:
                 item.add_marker(pytest.mark.skip(reason="needs Chromium on the PATH"))
 
 

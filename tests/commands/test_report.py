@@ -20,6 +20,7 @@ def read_heading(path):
     return re.sub(r"\S+/", "", re.search("<h1>(.*)</h1>", path.read_text())[1])
 
 
+@pytest.mark.slow
 def test_train_and_compare_write_a_report(cli, own, tmp_path):
     result = cli("train", "--model", "majority", *own, "--report", "train.html")
     assert result.code == 0, result.err
@@ -41,6 +42,7 @@ def test_a_report_of_finished_runs(cli, own, tmp_path):
     assert "test runs with at most 20 examples of each split" in page
 
 
+@pytest.mark.slow
 def test_a_report_of_a_study(cli, own, tmp_path):
     tune = ["tune", "--model", "tfidf-svc", *own, "--trials", "2", "--name", "mine", "-q"]
     result = cli(*tune, "--search", "model.C=0.1,1", "--report", "tuned.html")
@@ -54,6 +56,7 @@ def test_a_report_of_a_study(cli, own, tmp_path):
     assert result.error_line.endswith("about its one model: leave out --model")
 
 
+@pytest.mark.slow
 def test_runs_of_folds_are_left_out_of_the_report_of_a_folder(cli, own, tmp_path):
     train = ["train", "--model", "majority", *own, "-q"]
     for fold in (1, 2):
@@ -97,6 +100,7 @@ def test_invalid_options_are_refused_before_training(cli, own, tmp_path, argumen
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_code_that_the_user_names_is_trusted_and_other_code_is_not(cli, own):
     given = ("--model", PLUGINS / "bayes.py", *own)
     for command in ("compare", "train"):
@@ -110,6 +114,7 @@ def test_code_that_the_user_names_is_trusted_and_other_code_is_not(cli, own):
     assert result.code == 0, result.err
 
 
+@pytest.mark.slow
 def test_code_in_the_directory_of_another_model_is_not_executed(cli, own, forget, tmp_path):
     code = (PLUGINS / "bayes.py").read_text()
     (tmp_path / "foreign.py").write_text(f"{code}\nprint('executed')\n")

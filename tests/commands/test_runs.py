@@ -196,6 +196,7 @@ def test_folders_above_what_is_named_outside_the_run_root_stay(cli, runs, tmp_pa
     assert list_left(runs) == set(runs)
 
 
+@pytest.mark.posix
 def test_links_are_not_followed(cli, runs, tmp_path):
     outside, _ = write_run(tmp_path / "elsewhere", "mlp", [True, False, True], seed=3)
     link = runs["mlp"].path.with_name("seed-3")

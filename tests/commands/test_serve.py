@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from textclf.serving import server
 from textclf.serving.options import ServerOptions
+
+if sys.platform == "win32":
+    pytest.skip("textclf serve needs Linux or macOS", allow_module_level=True)
+
+from textclf.serving import server
 
 
 @pytest.fixture
@@ -84,7 +88,7 @@ def test_without_the_extra_one_line_says_what_to_install(cli, monkeypatch):
     monkeypatch.setitem(sys.modules, "textclf.serving.server", None)
     answer = cli("serve", "run")
     assert answer.code == 2
-    assert "pip install 'textclf[serve]'" in answer.err
+    assert "pip install 'textclf-keras[serve]'" in answer.err
 
 
 def test_a_run_that_does_not_exist_is_an_error(cli):

@@ -13,6 +13,7 @@ from textclf.runs.directory import RunDirectory
 from textclf.training.history import Checkpoint, EpochRow
 
 
+@pytest.mark.slow
 def test_finished_run_is_reported_and_repeated_with_force(cli, run_copy):
     before = (run_copy / "evaluation.json").stat().st_mtime_ns
     arguments = ["train", "--config", run_copy / "config.yaml", "--run-dir", run_copy]
@@ -52,6 +53,7 @@ def test_interrupted_run_resumes_and_ends_with_the_same_predictions(
         assert resumed["probabilities"].tobytes() == uninterrupted["probabilities"].tobytes()
 
 
+@pytest.mark.slow
 def test_checkpoint_of_another_model_is_refused(cli, smoke_run, tmp_path):
     run = RunDirectory(shutil.copytree(smoke_run, tmp_path / "run"))
     (run.path / "evaluation.json").unlink()
@@ -89,6 +91,7 @@ def test_force_keeps_the_earlier_run_if_the_request_fails(cli, run_copy, name):
     assert "evaluation.json" in before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", ["", "[]", "{", None])
 def test_force_repairs_a_run_with_a_damaged_meta_json(cli, run_copy, content):
     path = run_copy / "meta.json"
@@ -120,6 +123,7 @@ def test_unwritable_run_root_is_one_line(cli, tmp_path):
     assert (tmp_path / "runs").read_text() == "a file with the name of the folder"
 
 
+@pytest.mark.slow
 def test_tensorboard_files_are_written(cli, tmp_path):
     pytest.importorskip("tensorboard", reason="TensorBoard is an extra")
     arguments = ["train", "--model", "mlp", "--dataset", "bbc", "--smoke"]
@@ -134,6 +138,7 @@ def test_quiet_prints_only_the_result(cli, run_copy):
     assert "accuracy" in result.out
 
 
+@pytest.mark.slow
 def test_each_epoch_is_a_line_without_a_terminal(cli, smoke_run):
     result = cli("train", "--config", smoke_run / "config.yaml", "--run-dir", "run")
     epochs = [line for line in result.err.splitlines() if line.startswith("epoch ")]
@@ -182,6 +187,7 @@ def test_dry_run_says_what_would_happen_to_a_run(cli, run_copy):
     assert list_files(run_copy) == before
 
 
+@pytest.mark.slow
 def test_model_and_dataset_may_be_files_by_option_or_by_set(cli, tmp_path, plugins, tensorflow):
     sets = ["dataset.name=plugins/words.py", "model.name=plugins/bayes.py", "model.alpha=0.5"]
     result = cli("train", *(part for key in sets for part in ("--set", key)), "--format", "json")

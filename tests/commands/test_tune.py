@@ -27,6 +27,7 @@ def news(tmp_path):
     return write_csv(tmp_path / "news.csv", rows)
 
 
+@pytest.mark.slow
 def test_a_study_writes_its_files_and_compares_the_best_with_the_defaults(cli, tmp_path):
     result = cli(*ARGUMENTS, *SEARCH, "--trials", "9", "--report", "study.html")
     assert result.code == 0, result.err
@@ -57,6 +58,7 @@ def _best_accuracy(table):
     return float(re.search(r"0\.\d{4}", tuned)[0])
 
 
+@pytest.mark.slow
 def test_trials_of_a_study_are_shown(cli):
     assert cli(*ARGUMENTS, *SEARCH, "--trials", "3", "--name", "mine").code == 0
     shown = cli("tune", "--show", "mine")
@@ -72,6 +74,7 @@ def test_trials_of_a_study_are_shown(cli):
     )
 
 
+@pytest.mark.slow
 def test_a_name_with_other_settings_is_refused(cli):
     assert cli(*ARGUMENTS, *SEARCH, "--trials", "2", "--name", "mine").code == 0
     result = cli(*ARGUMENTS, *SEARCH, "--trials", "2", "--name", "mine", "--metric", "loss")
@@ -123,6 +126,7 @@ def test_options_that_show_would_ignore_are_refused(cli, option):
     assert f"--show runs nothing: leave out {option[0]}" in result.error_line
 
 
+@pytest.mark.slow
 def test_the_next_command_trusts_the_python_file_that_was_named(cli, plugins):
     arguments = ["tune", "--dataset", "news.csv", "--model", "plugins/bayes.py", "--trials", "2"]
     result = cli(*arguments, "--search", "model.alpha=0.1..2")
@@ -132,6 +136,7 @@ def test_the_next_command_trusts_the_python_file_that_was_named(cli, plugins):
     assert cli(*following.split()[2:]).code == 0
 
 
+@pytest.mark.slow
 def test_the_next_command_finds_a_study_of_smoke_runs_below_another_root(cli, tmp_path):
     given = [*SEARCH, "--trials", "2", "--smoke", "--set", "dataset.limit=40"]
     result = cli(*ARGUMENTS, *given, "--run-root", "other")
@@ -150,9 +155,12 @@ def test_without_optuna_the_install_command_is_named(cli, monkeypatch, tmp_path)
         (tmp_path / "runs" / "_studies" / "mine" / "study.journal").touch()
         result = cli(*arguments)
         assert result.code == 2
-        assert result.error_line.startswith("tuning needs Optuna: pip install 'textclf[tune]' (")
+        assert result.error_line.startswith(
+            "tuning needs Optuna: pip install 'textclf-keras[tune]' ("
+        )
 
 
+@pytest.mark.posix
 @pytest.mark.slow
 def test_an_interrupted_study_says_how_to_resume(tmp_path):
     arguments = [*ARGUMENTS, *SEARCH, "--trials", "200"]

@@ -34,6 +34,7 @@ def test_diff_lists_examples_that_only_one_run_predicts_correctly(cli, run, tmp_
     other = write_variant(run, tmp_path / "other", rolled)
     document = cli("diff", run.path, other.path, "--top", "3", "--format", "json").json
     correct_a, correct_b = (p.argmax(axis=1) == ours.label for p in (ours.probabilities, rolled))
+    assert (document["a"], document["b"]) == (str(run.path), str(other.path))
     counts = document["mcnemar"]
     assert counts["only_a"] == (correct_a & ~correct_b).sum() > 0
     assert counts["only_b"] == (correct_b & ~correct_a).sum() > 0

@@ -128,6 +128,7 @@ def test_invalid_gates_are_usage_errors(cli, tmp_path):
     assert "different datasets: imdb and bbc" in answer.error_line
 
 
+@pytest.mark.slow
 def test_rate_of_false_alarms_is_alpha(tmp_path):
     rng = np.random.default_rng(8)
     _, result = write_run(tmp_path, "cnn", draw_correct(0.8))

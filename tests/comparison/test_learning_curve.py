@@ -81,6 +81,7 @@ def test_runs_of_earlier_versions_have_no_point(tmp_path):
     assert [p.n_examples for p in curve.list_points()["cnn"]] == [100, 200]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("accuracies", "sentence"),
     [

@@ -10,6 +10,7 @@ from textclf.comparison.model_results import (
     check_comparable,
     check_models,
     compare,
+    compare_all,
     group_by_configuration,
     group_by_test_set,
     group_comparable,
@@ -210,3 +211,15 @@ def test_training_size_of_an_older_run_is_that_of_its_configuration(tmp_path):
     [model] = group_by_configuration([(run, older)])
     assert model.n_train_examples is None
     assert model.train_part == {"train_fraction": None, "train_per_label": 8}
+
+
+def test_p_values_of_the_best_model_are_corrected_for_all_pairs(tmp_path):
+    accuracies = {"cnn": 0.83, "mlp": 0.81, "lstm": 0.79, "hub": 0.8}
+    models = group_by_configuration(write_runs(tmp_path, accuracies))
+    best = max(models, key=lambda model: model.accuracy)
+    alone = {m.first.fingerprint: compare(m, best).p_value for m in models if m is not best}
+    smallest = min(alone, key=alone.__getitem__)
+    for all_pairs, n_tests in ((False, 3), (True, 6)):
+        corrected = compare_all(models, best, all_pairs=all_pairs)
+        assert corrected.keys() == alone.keys()
+        assert corrected[smallest].p_value == pytest.approx(min(1, n_tests * alone[smallest]))

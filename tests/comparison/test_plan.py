@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import yaml
 
@@ -213,3 +215,15 @@ def test_training_sizes_are_run_for_every_model_and_the_whole_is_the_plain_confi
 def test_protocols_that_cannot_be_combined_are_refused(options, problem):
     with pytest.raises(RequestError, match=f"^{problem}$"):
         ComparisonPlan(overrides=[BBC], models=["cnn"], **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "source"),
+    [
+        ({"train_fractions": [2.0]}, "--train-fractions 2.0"),
+        ({"train_per_label": [-1]}, "--train-per-label -1"),
+    ],
+)
+def test_an_invalid_training_size_is_refused_with_its_option(options, source):
+    with pytest.raises(RequestError, match=re.escape(source)):
+        ComparisonPlan(overrides=[BBC], models=["cnn"], **options).make_configs()

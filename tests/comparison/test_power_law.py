@@ -38,6 +38,10 @@ def test_falling_accuracy_is_a_constant_and_no_law_exceeds_one():
     law = fit_power_law(SIZES, np.array([0.5, 0.62, 0.74, 0.86, 0.98]), np.full(5, 1e-4))
     assert float(law.limit) == 1
     assert float(law.predict(10**9)) <= 1
+    # With the limit at 1, the loss is that of a regression through the origin.
+    x = (SIZES / SIZES.max()) ** -float(law.exponent)
+    accuracies = np.array([0.5, 0.62, 0.74, 0.86, 0.98])
+    assert float(law.loss) == pytest.approx((1 - accuracies) @ x / (x @ x))
 
 
 def test_precise_accuracies_count_more():
@@ -99,3 +103,11 @@ def test_curves_that_a_power_law_does_not_describe_are_refused(accuracies, reaso
     correct = [np.arange(1_000)[None, :] < round(1_000 * accuracy) for accuracy in accuracies]
     with pytest.raises(FitError, match=f"^{reason}"):
         guess_gain(SIZES[:n].tolist(), correct, [2e-5] * n)
+
+
+def test_interval_of_a_guess_has_the_quantiles_of_95_percent(monkeypatch):
+    curve = draw_curve(0.9 - 0.1 * (SIZES / 1600) ** -0.5)
+    interval = guess_gain(SIZES.tolist(), curve, [2e-5] * 5).interval
+    monkeypatch.setattr(np, "quantile", lambda values, levels: levels)
+    assert guess_gain(SIZES.tolist(), curve, [2e-5] * 5).interval == pytest.approx((0.025, 0.975))
+    assert interval[0] < interval[1]

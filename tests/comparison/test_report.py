@@ -197,6 +197,7 @@ def test_html_has_a_title_a_table_and_escaped_notes(rows):
     assert text.startswith("<p>bbc: 300 test examples, 3 seeds</p>\n<table>\n")
     assert text.count("<tr>") == 1 + len(rows)
     assert text.endswith("<ul><li>p &lt; 0.05</li></ul>")
+    assert format_comparison(rows, [], "html").endswith("</table>")
 
 
 CHOSEN = ("p_value", "model", "seeds", "error")
@@ -239,7 +240,9 @@ def test_notes_are_wrapped_in_a_terminal_only(rows):
 
 
 def test_every_key_of_a_row_is_documented():
-    section = (ROOT / "docs" / "results.md").read_text().split("## Rows of a comparison")[1]
+    section = (
+        (ROOT / "docs" / "reference" / "results.md").read_text().split("## Rows of a comparison")[1]
+    )
     for key in KEYS:
         assert f"`{key}`" in section.split("\n## ")[0], key
 

@@ -202,6 +202,7 @@ def test_mean_over_folds_is_that_over_their_examples():
     assert found.variance == pytest.approx((1 / 2 + 1) * 0.045)
 
 
+@pytest.mark.slow
 def test_equal_models_rarely_differ_significantly_over_folds():
     """A small version of scripts/benchmarks/simulate_folds.py, with the same seed."""
     script = load_script("benchmarks/simulate_folds")

@@ -1,12 +1,14 @@
 """Tables of runs that the tests write themselves, without training."""
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy.stats import binomtest
 from support import draw_correct, write_folds, write_run, write_runs
 
+from textclf.comparison import table
 from textclf.comparison.model_results import group_by_configuration
 from textclf.comparison.table import tabulate
 from textclf.errors import RunError
@@ -256,3 +258,30 @@ def test_each_training_size_is_compared_separately(tmp_path):
         "no significant difference from cnn on bbc with 200 training examples",
         "always predicting the most frequent label of bbc gives 0.3333",
     ]
+
+
+def test_at_least_one_more_seed_is_advised(monkeypatch):
+    difference = SimpleNamespace(estimate=SimpleNamespace(mean=0.1), has_folds=False, n_seeds=3)
+    monkeypatch.setattr(table, "seeds_needed", lambda estimate, **options: 2)
+    assert table._advise({"cnn": difference}, alpha=0.05) == "about 4 seeds would show one"
+
+
+@pytest.mark.parametrize(
+    ("part", "n_examples", "text"),
+    [
+        ((0.25, None), 1_200, "1,200 training examples"),
+        ((0.25, None), None, "0.25 of the training examples"),
+        ((None, 1_024), None, "1,024 training examples per label"),
+        ((None, None), None, "all training examples"),
+    ],
+)
+def test_training_part_is_described(part, n_examples, text):
+    given = dict(zip(("train_fraction", "train_per_label"), part, strict=True))
+    model = SimpleNamespace(n_train_examples=n_examples, train_part=given)
+    assert table.format_train_part(model) == text
+
+
+def test_small_labels_of_folds_are_noted(tmp_path):
+    runs = write_folds(tmp_path, "cnn", [8, 7], n=12)
+    _, notes = tabulate_runs(runs)
+    assert any("have fewer than 10 test examples in a fold, which" in note for note in notes)

@@ -104,7 +104,7 @@ def test_unknown_keys_and_names_are_refused_with_a_suggestion(tree, message):
     assert message in refuse(tree)
 
 
-SECTIONS = "dataset, evaluation, model, output, resources, seed, text, training"
+SECTIONS = "dataset, evaluation, model, output, resources, search, seed, text, training"
 
 
 @pytest.mark.parametrize(

@@ -351,11 +351,11 @@ def test_invalid_spreadsheet_is_refused(tmp_path, sheets, message):
 @pytest.mark.parametrize(
     ("write", "module", "message"),
     [
-        (write_parquet, "pyarrow", r"a\.csv: Parquet needs pip install 'textclf\[parquet\]'"),
+        (write_parquet, "pyarrow", r"a\.csv: Parquet needs pip install 'textclf-keras\[parquet\]'"),
         (
             lambda path: write_xlsx(path, {"one": SHEET}),
             "python_calamine",
-            r"a\.csv: spreadsheets need pip install 'textclf\[excel\]'",
+            r"a\.csv: spreadsheets need pip install 'textclf-keras\[excel\]'",
         ),
     ],
 )

@@ -81,6 +81,7 @@ def test_dataset_without_a_source_digest_is_always_loaded(dataset, loads, monkey
     assert list_entries() == []
 
 
+@pytest.mark.slow
 def test_runs_on_parts_of_the_training_split_are_evaluated_on_the_same_examples(cli, tmp_path):
     path = tmp_path / "a.csv"
     path.mkdir()

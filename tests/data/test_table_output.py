@@ -120,6 +120,7 @@ def test_file_that_cannot_be_written_is_one_line(tmp_path):
         write(tmp_path / "gone" / "a.csv", ["a"])
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize(
     ("name", "problem"),
     [

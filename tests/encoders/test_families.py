@@ -150,6 +150,7 @@ def test_model_files_load_in_a_new_process_without_the_presets(family_preset, tm
         np.testing.assert_allclose(others, probabilities, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mean_of_many_tokens_is_exact_to_the_precision(bert, precision):
     import tensorflow as tf

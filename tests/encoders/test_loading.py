@@ -79,6 +79,7 @@ def test_embeddings_equal_those_of_numpy(bert):
         assert 1e-5 < np.abs(features - exact).max() < 5e-3
 
 
+@pytest.mark.slow
 def test_features_do_not_depend_on_other_texts_and_are_the_same_in_any_order(bert):
     from textclf.encoders.loading import load_encoder
     from textclf.encoders.presets import hash_preset

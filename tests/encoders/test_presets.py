@@ -181,6 +181,7 @@ def test_preset_that_another_program_downloaded_in_part_is_completed(hugging_fac
         assert (folder / name).is_file()
 
 
+@pytest.mark.slow
 def test_interrupted_download_is_repeated(hugging_face, preset):
     hugging_face.broken = "model.safetensors"
     message = find_error("hf://user/tiny")
@@ -232,7 +233,7 @@ def test_without_a_network_the_answer_is_quick_and_asked_for_once(cache, monkeyp
     assert message == (
         "cannot get hf://user/tiny: http://127.0.0.1:9 cannot be reached (ConnectionError); connect"
         " to the network once, or set model.preset to a folder with the files of a preset; see"
-        " docs/encoders.md"
+        " docs/how-to/encoders.md"
     )
     monkeypatch.setattr(presets, "resolve", None)  # It would be called for a second question.
     assert find_digest("hf://user/tiny", None) is None

@@ -64,6 +64,7 @@ def find_tokenizer(encoder):
     return encoder["tokenizer"]["config"]["preprocessor"]["config"]["tokenizer"]
 
 
+@pytest.mark.slow
 def test_models_of_this_project_are_accepted(saved, tmp_path, encoder):
     check_model_file(saved)
     loaded = load_model(rewrite(saved, tmp_path, lambda config: None))
@@ -144,6 +145,7 @@ def save_reference(folder, **changes):
     return path
 
 
+@pytest.mark.slow
 def test_reference_gives_the_same_probabilities(encoder, tmp_path):
     path = save_reference(tmp_path, preset=encoder.preset)
     assert path.stat().st_size < 30_000

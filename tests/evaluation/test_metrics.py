@@ -81,6 +81,7 @@ def test_wilson_interval_of_a_known_case():
     assert accuracy_interval(5, 5)[1] == 1
 
 
+@pytest.mark.slow
 def test_macro_f1_interval_agrees_with_resampled_examples():
     labels, probabilities = simulate()
     predicted = probabilities.argmax(axis=1)
@@ -169,3 +170,10 @@ def test_clean_accuracy_has_an_interval_if_there_are_examples():
     assert clean.interval == accuracy_interval(3, 4)
     empty = SubsetAccuracy.of("clean", np.zeros(0, bool))
     assert (empty.n_examples, empty.accuracy, empty.interval) == (0, None, None)
+
+
+def test_a_label_that_nobody_has_and_nothing_predicts_keeps_its_row_and_column():
+    probabilities = np.array([[0.7, 0.2, 0.1], [0.4, 0.6, 0]])
+    result = evaluate(np.array([0, 0]), probabilities, ("x", "y", "z"), majority_label=0)
+    assert result.confusion_matrix == [[1, 1, 0], [0, 0, 0], [0, 0, 0]]
+    assert [score.support for score in result.per_class] == [2, 0, 0]

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from textclf.evaluation.calibration import CalibrationBins
+from textclf.evaluation.curve_plot import CurvePoint, plot_learning_curve
 from textclf.evaluation.metrics import evaluate
 from textclf.evaluation.plots import (
     plot_calibration,
@@ -121,3 +122,36 @@ def test_plots_of_an_evaluation_say_which_examples_they_show(split, title, examp
     assert plots["confusion"].axes[0].get_ylabel() == f"true ({examples})"
     assert plots["calibration"].axes[1].get_ylabel() == examples
     assert [bar.get_height() for bar in plots["calibration"].axes[1].patches] == [1, 1]
+
+
+def test_calibration_plot_has_the_diagonal_and_axes_of_percents():
+    bins = CalibrationBins(np.array([0.3, 0.9]), np.array([0.5, 0.8]), np.array([10, 30]))
+    figure = plot_calibration(bins, 0.125, "title")
+    top, bottom = figure.axes
+    diagonal = top.lines[0]
+    assert (list(diagonal.get_xdata()), list(diagonal.get_ydata())) == ([0, 1], [0, 1])
+    assert (top.get_xlim(), top.get_ylim()) == ((0, 1), (0, 1.02))
+    assert bottom.get_xlim() == (0, 1)  # Both have the same confidence below each other.
+    figure.draw_without_rendering()
+    ticks = {tick.get_position()[1]: tick.get_text() for tick in top.get_yticklabels()}
+    assert (ticks[0.0], ticks[1.0]) == ("0%", "100%")
+
+
+def test_calibration_plot_of_an_evaluation_has_the_bins_of_its_predictions():
+    labels, probabilities = np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.2, 0.8], [0.72, 0.28]])
+    evaluation = evaluate(labels, probabilities, ["a", "b"], majority_label=0)
+    top, _ = plot_evaluation(evaluation, labels, probabilities, "m")["calibration"].axes
+    assert list(top.lines[1].get_xdata()) == pytest.approx([0.72, 0.8, 0.9])
+    assert list(top.lines[1].get_ydata()) == [0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "marked"), [((100, 135, 400), [100, 135, 400]), ((100, 134, 400), [100, 200, 500])]
+)
+def test_learning_curve_marks_its_sizes_if_there_is_room(sizes, marked):
+    points = [CurvePoint(size, 0.8, (0.7, 0.9)) for size in sizes]
+    figure = plot_learning_curve({"cnn": points}, "title")
+    [axes] = figure.axes
+    assert axes.get_xlabel() == "training examples"
+    ticks = [tick for tick in axes.get_xticks() if 100 <= tick <= 500]
+    assert ticks == marked

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from textclf.evaluation.metrics import accuracy_interval
-from textclf.evaluation.segments import Condition, _describe, find_weak_segments, measure_texts
+from textclf.evaluation.segments import (
+    Condition,
+    _describe,
+    _measure,
+    find_weak_segments,
+    measure_texts,
+)
 
 
 def test_texts_are_measured_by_words_digits_capitals_and_unknown_words(tensorflow):
@@ -67,3 +73,15 @@ def test_conditions_are_readable():
         "more than 212 and at most 1,050 words, at most 5.0% digits"
         " and more than 9.1% unknown words"
     )
+
+
+@pytest.mark.parametrize(("n_conditions", "text"), [(1, "at most 9 words"), (2, None)])
+def test_one_or_two_conditions_are_joined(n_conditions, text):
+    conditions = [Condition(0, False, 9), Condition(3, True, 0.25)][:n_conditions]
+    assert _describe(conditions) == (text or "at most 9 words and more than 25.0% unknown words")
+
+
+@pytest.mark.parametrize("limit", [-1, 100])
+def test_a_condition_that_all_or_none_of_the_texts_meet_has_no_result(limit):
+    properties, correct = make_properties(50), np.arange(50) % 2 == 0
+    assert _measure([Condition(0, True, limit)], properties, correct, np.arange(50)) is None

@@ -150,6 +150,7 @@ def start(folder, *arguments):
     )
 
 
+@pytest.mark.posix
 @pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_an_interrupt_stops_all(tmp_path):
     with start(tmp_path) as process:
@@ -205,11 +206,13 @@ def terminate(folder, *, reaches_all):
     return {path: len(found.rows) for path, found in checkpoints.items() if found}
 
 
+@pytest.mark.posix
 @pytest.mark.slow
 def test_sigterm_lets_workers_complete_their_step(tmp_path):
     assert terminate(tmp_path, reaches_all=False)
 
 
+@pytest.mark.posix
 @pytest.mark.slow
 def test_workers_leave_sigterm_to_their_parent_and_the_runs_resume(cli, tmp_path):
     # As from a supervisor, which sends it to all processes of a service.
@@ -256,6 +259,7 @@ def make_configs(n):
     return [make_config(seed=seed, resources={"memory": 1}) for seed in range(n)]
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("unread", [False, True])
 def test_the_death_of_a_worker_is_a_failure_with_advice(unread):
     context = multiprocessing.get_context("spawn")

@@ -61,7 +61,9 @@ def test_without_ray_the_install_command_is_named(cli, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     result = cli(*ARGUMENTS)
     assert result.code == 2
-    assert result.error_line.startswith("--executor ray needs Ray: pip install 'textclf[ray]' (")
+    assert result.error_line.startswith(
+        "--executor ray needs Ray: pip install 'textclf-keras[ray]' ("
+    )
 
 
 def test_an_address_where_nothing_answers_is_one_line(cli, monkeypatch):

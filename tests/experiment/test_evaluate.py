@@ -214,6 +214,7 @@ def test_arguments_that_do_not_fit_are_refused(arguments, problem, star_run, tmp
     assert problem in str(error.value)
 
 
+@pytest.mark.slow
 def test_output_is_written_and_replaced(run, own_rows, tmp_path):
     out = tmp_path / "new" / "out"
     textclf.evaluate(run.path, output=out, quiet=True)

@@ -162,6 +162,7 @@ OPTIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_written", [pytest.param(2, marks=pytest.mark.slow), 4])
 def test_a_run_that_is_interrupted_in_either_fit_ends_in_the_same_bytes(
     fit_twice, monkeypatch, n_written
@@ -194,6 +195,7 @@ def test_a_run_that_is_interrupted_in_either_fit_ends_in_the_same_bytes(
     assert not [path.name for path in resumed.path.iterdir() if "checkpoint" in path.name]
 
 
+@pytest.mark.slow
 def test_second_fit_uses_training_and_validation_texts_for_as_many_epochs(fit_twice):
     run = fit_twice("all")
     result = run.read_result()
@@ -210,6 +212,7 @@ def test_second_fit_uses_training_and_validation_texts_for_as_many_epochs(fit_tw
     assert not vocabulary & {"fig", "nail"}
 
 
+@pytest.mark.slow
 def test_second_fit_of_a_pipeline_keeps_the_calibration_of_the_first(fit_twice):
     twice = fit_twice("twice", "tfidf-svc")
     once = fit_twice("once", "tfidf-svc", training={"refit": False})
@@ -263,6 +266,7 @@ TWO_STAGES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "training"), TWO_STAGES)
 def test_a_validated_run_gets_only_the_test_evaluation(stages, monkeypatch, model, training):
     expected, _ = stages("expected", model, training=training)
@@ -291,6 +295,7 @@ def test_a_validated_run_gets_only_the_test_evaluation(stages, monkeypatch, mode
     assert not [path.name for path in finished.path.iterdir() if "checkpoint" in path.name]
 
 
+@pytest.mark.slow
 def test_a_model_of_the_second_fit_does_not_replace_that_of_the_first(stages, monkeypatch):
     training = {"refit": True}
     expected, _ = stages("expected", "tfidf-svc", training=training)
@@ -338,6 +343,7 @@ def test_the_checkpoint_of_a_validated_run_has_no_optimizer_state(stages):
     assert checkpoint.best_weights == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_killed", [False, True], ids=["at once", "killed after its epoch"])
 def test_a_run_is_pruned_after_the_first_epoch_below_the_threshold(
     stages, monkeypatch, tmp_path, is_killed

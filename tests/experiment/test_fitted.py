@@ -33,6 +33,7 @@ def run(tensorflow, tmp_path_factory):
     return textclf.train("ngram", "bbc", smoke=True, run_root=root, quiet=True)
 
 
+@pytest.mark.slow
 def test_report_has_the_metrics_before_and_after(run):
     result = RunDirectory(run.path).read_result()
     report = result.calibration

@@ -26,6 +26,7 @@ def test_run_is_reproduced_exactly(cli, run):
     assert [row["difference"] for row in answer.json] == [0] * 5
 
 
+@pytest.mark.slow
 def test_different_metric_on_the_same_machine_is_not_tolerated(cli, run):
     change_accuracy(run)
     answer = reproduce(cli, run)
@@ -68,6 +69,7 @@ def test_changed_configuration_is_refused(cli, run):
     assert "training.learning_rate 0.001, now 0.002" in answer.error_line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["scaled", "bayes"])
 def test_moved_run_is_reproduced_with_its_copies_of_python_files(
     cli, code_runs, tmp_path, forget, name

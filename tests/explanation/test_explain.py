@@ -42,6 +42,7 @@ def check_planted_words(classifier, texts, method):
     assert sum(first) >= 0.95 * len(first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model", [pytest.param(m, marks=[] if m in QUICK else pytest.mark.slow) for m in METHODS]
 )

@@ -75,6 +75,7 @@ def weigh_words(x, ids):
     return keras.layers.Dense(5, activation="tanh")(mean)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make_last", "n_labels", "options"),
     [

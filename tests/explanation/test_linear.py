@@ -80,6 +80,7 @@ def make_ngram(n_labels=4, **settings):
     return TextClassifier(built.encoder, built.network, names[:n_labels])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n_labels", "settings"),
     [
@@ -96,6 +97,7 @@ def test_weights_of_ngram_reproduce_the_score(n_labels, settings):
     check_scores(classifier, TEXTS, score_network(classifier, TEXTS))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["tfidf-svc", "nb-svm"])
 @pytest.mark.parametrize("n_labels", [2, 4])
 def test_weights_of_scikit_learn_reproduce_the_score(train_planted, model, n_labels):
@@ -215,6 +217,7 @@ def test_label_without_training_examples_has_no_weights():
     assert last.score == pytest.approx(score_pipeline(of_four, ["the dog"])[0, 2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["ngram", "tfidf-svc", "nb-svm"])
 def test_planted_words_are_the_strongest_features(train_planted, model):
     features = strongest_features(train_planted(model).model, 1)

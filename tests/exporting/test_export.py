@@ -50,6 +50,7 @@ def sklearn_run(tmp_path):
     return run.path
 
 
+@pytest.mark.slow
 def test_the_saved_model_is_exactly_the_model_of_the_run(exported, smoke_run):
     assert exported.format == "saved-model"
     assert exported.parity.largest_difference == 0
@@ -142,10 +143,11 @@ def test_missing_extra_is_named(smoke_run, tmp_path, monkeypatch, name):
     found = lambda package: None if package == missing else find_spec(package)  # noqa: E731
     monkeypatch.setattr(module, "find_spec", found)
     package = {"onnx": "tf2onnx", "litert": "ai-edge-litert"}[name]
-    match = rf"--format {name} needs the package {package}: pip install 'textclf\[{name}\]'"
+    match = rf"--format {name} needs the package {package}: pip install 'textclf-keras\[{name}\]'"
     check_refused(smoke_run, tmp_path / "out", match, format=name)
 
 
+@pytest.mark.posix
 def test_a_folder_in_a_run_directory_is_refused(smoke_run, tmp_path):
     link = tmp_path / "link"
     link.symlink_to(smoke_run)
@@ -154,6 +156,7 @@ def test_a_folder_in_a_run_directory_is_refused(smoke_run, tmp_path):
     assert not (smoke_run / "new").exists()
 
 
+@pytest.mark.posix
 def test_a_path_that_exists_is_refused(smoke_run, exported, tmp_path):
     for path in (tmp_path / "folder", tmp_path / "file", tmp_path / "link"):
         {"folder": Path.mkdir, "file": Path.touch}.get(
@@ -177,6 +180,7 @@ def test_a_folder_that_contains_the_run_or_the_current_folder_is_refused(
         check_refused(smoke_run, path, "contains .*/1; choose another folder", force=True)
 
 
+@pytest.mark.slow
 def test_an_earlier_export_is_replaced_by_force(smoke_run, exported, tmp_path, monkeypatch, capsys):
     def audit(*arguments, phases):
         phases.reporter.note("tfidf-svc uses n-grams of characters")
@@ -234,6 +238,7 @@ def test_export_json_has_no_folder_of_the_dataset(smoke_run, tmp_path):
     assert module.describe_model(run, "saved-model", None)["dataset"] == "mine.csv"
 
 
+@pytest.mark.slow
 def test_a_failed_comparison_writes_everything_and_exits_with_3(
     cli, smoke_run, tmp_path, monkeypatch
 ):
@@ -284,6 +289,7 @@ api.export(sys.argv[1], sys.argv[2], quiet=True)
 """
 
 
+@pytest.mark.posix
 @pytest.mark.slow
 def test_a_killed_export_leaves_no_folder(smoke_run, tmp_path):
     output = tmp_path / "out"

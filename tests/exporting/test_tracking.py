@@ -406,7 +406,7 @@ def test_requests_that_cannot_be_met_are_refused_before_training(monkeypatch, co
     with pytest.raises(RequestError, match="'soon': expected a positive number of seconds"):
         send(console)
     monkeypatch.setattr(module, "find_spec", lambda name: None)
-    with pytest.raises(RequestError, match=r"pip install 'textclf\[mlflow\]'"):
+    with pytest.raises(RequestError, match=r"pip install 'textclf-keras\[mlflow\]'"):
         textclf.train("majority", "bbc", track="mlflow")
 
 
@@ -421,6 +421,7 @@ def test_commands_send_runs(client, cli, smoke_run):
     assert {run.name for run in client.runs.values()} == {"bbc-mlp-seed-42", "bbc-majority-seed-42"}
 
 
+@pytest.mark.slow
 def test_tune_sends_trials_and_the_comparison(client, cli):
     options = ["--model", "tfidf-svc", "--dataset", "bbc", "--smoke", "--trials", "3"]
     answer = cli("tune", *options, "--track", "mlflow")
@@ -435,6 +436,7 @@ def test_tune_sends_trials_and_the_comparison(client, cli):
     assert len(client.runs) == n_runs
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 def test_mlflow_keeps_what_is_sent(console, smoke_run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

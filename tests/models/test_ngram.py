@@ -57,6 +57,7 @@ def encode_split(encoder, split):
     return write_rows(encode_batches(encoder, split.texts))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n_labels", "ratio"), [(2, "naive-bayes"), (3, "ones"), (3, "naive-bayes")]
 )

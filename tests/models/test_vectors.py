@@ -163,6 +163,7 @@ def build(config, *, text, n_labels):
 """
 
 
+@pytest.mark.slow
 def test_model_of_the_user_can_take_vectors(path, tmp_path, forget):
     mine = write(tmp_path / "mine.py", PLUGIN)
     _, table, _ = fill(configure(mine, vectors=path), ["apple"], [[1, 4, 0, 0]])

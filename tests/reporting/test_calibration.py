@@ -22,6 +22,7 @@ def predictions(run):
     return LabeledPredictions.of(run, load_dataset(run.config.dataset))
 
 
+@pytest.mark.slow
 def test_probabilities_before_calibration_are_restored(run, predictions):
     calibration, labels = run.result.calibration, predictions.examples.labels
     before = restore_uncalibrated(predictions, calibration)

@@ -69,6 +69,7 @@ def test_the_source_of_a_file_is_named_without_its_folder(tmp_path):
     assert str(tmp_path) not in page
 
 
+@pytest.mark.slow
 def test_the_audit_is_that_of_the_command(cli):
     config = resolve({"dataset": {"name": "bbc", "limit": 600}, "model": {"name": "mlp"}})
     audited = audit(load_dataset(config.dataset), config, phases=Phases(QUIET))

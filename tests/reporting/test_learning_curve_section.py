@@ -30,6 +30,7 @@ def comparison(tmp_path):
     return Comparison.of(runs, [], QUIET, reference=None)
 
 
+@pytest.mark.slow
 def test_every_size_has_the_accuracy_of_each_model(comparison):
     section = LearningCurveSection.of(comparison.learning_curves)
     [document] = section.documents

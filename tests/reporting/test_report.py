@@ -46,6 +46,7 @@ def page(folder):
     return (folder / "page.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_every_figure_is_what_the_commands_print(folder, page, cli):
     figures = PageParser(page).figures
     shown = Path(re.search(r"<summary>evaluation\.json of ([^<]*)<", page)[1])
@@ -93,6 +94,7 @@ def test_without_texts_no_text_is_on_the_page(folder, page):
     assert "vessel" not in without
 
 
+@pytest.mark.slow
 def test_runs_with_different_test_sets_are_refused(folder, page):
     with (folder / "other.csv").open("w", newline="") as file:
         rows = [(f"word{i % 3} {i}", f"label{i % 3}") for i in range(30)]

@@ -33,6 +33,7 @@ def find_part(page, name):
     return page.split(f'<h3 id="{name}">')[1].split("<h3")[0]
 
 
+@pytest.mark.slow
 def test_cells_of_the_matrix_are_buttons(smoke_pages, run):
     matrix = find_part(smoke_pages[True], "matrix").split("</table>")[0]
     buttons = re.findall(r'data-cell="(\d+)-(\d+)" data-field="(.*?)" data-value="(\d+)"', matrix)

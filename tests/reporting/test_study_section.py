@@ -93,6 +93,7 @@ def test_a_difference_that_is_not_significant_is_not_called_an_improvement(tmp_p
     assert "significant improvement" not in read_text(page)
 
 
+@pytest.mark.slow
 def test_tuning_that_did_not_help_is_said_plainly(tmp_path):
     _, page = describe(tmp_path / "1", [0.9, 0.8, 0.7], (0.9,))
     text = read_text(page)
@@ -138,6 +139,7 @@ def test_keys_of_the_best_trial_are_beside_the_defaults(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_the_best_trials_are_open_and_all_are_in_a_list(tmp_path):
     _, page = describe(tmp_path, VALUES, (0.5, 0.9))
     tables = {
@@ -159,6 +161,7 @@ def test_the_best_trials_are_open_and_all_are_in_a_list(tmp_path):
     assert "not measured: 2 complete trials in the search space: 8 or more are needed." in few
 
 
+@pytest.mark.slow
 def test_titles_of_trials_are_short_and_say_what_is_a_sum(tmp_path):
     _, page = describe(tmp_path / "several", VALUES, (0.5, 0.9))
     heads = re.findall("<thead>(.*?)</thead>", page, re.DOTALL)
@@ -172,6 +175,7 @@ def test_titles_of_trials_are_short_and_say_what_is_a_sum(tmp_path):
     assert read_text(heads[1]).endswith("schedule epochs train seconds")
 
 
+@pytest.mark.slow
 def test_the_same_study_gives_the_same_page(tmp_path):
     path = write_study(tmp_path, VALUES, (0.5, 0.9))
     studies = [read_compared(path, QUIET) for _ in range(2)]

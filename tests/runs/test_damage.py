@@ -118,6 +118,7 @@ def test_changed_configuration_is_not_taken_for_that_of_the_run(cli, run):
     )
 
 
+@pytest.mark.slow
 def test_run_without_its_configuration_can_be_replaced(cli, run, smoke_run):
     (run.path / "config.yaml").unlink()
     failed = cli("evaluate", run.path)
@@ -130,6 +131,7 @@ def test_run_without_its_configuration_can_be_replaced(cli, run, smoke_run):
     assert run.find_damage() == []
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("name", ["meta.json", "model.keras", "config.yaml", "evaluation.json"])
 def test_file_that_is_not_regular_is_not_read(cli, run, name):
     (run.path / name).unlink()
@@ -192,6 +194,7 @@ def test_check_names_every_problem_and_changes_nothing(cli, run, tmp_path):
     assert after == before
 
 
+@pytest.mark.slow
 def test_damaged_checkpoint_is_one_line(tmp_path):
     run = RunDirectory(tmp_path)
     rows = [EpochRow(1, 0.1, 0.2, 0.3, 0.4, 0.001, 1.0)]

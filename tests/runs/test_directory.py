@@ -4,6 +4,7 @@ import errno
 import json
 import shutil
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -228,6 +229,7 @@ def test_a_path_below_a_file_is_one_line(tmp_path):
         pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["evaluation.json", "predictions.npz", "model.keras", "config.yaml"]
 )
@@ -272,6 +274,7 @@ def test_a_removed_run_leaves_nothing(run):
     assert run.path.parent.exists()
 
 
+@pytest.mark.posix
 def test_removal_leaves_files_of_others_and_what_links_lead_to(run, tmp_path):
     fill(run)
     others = [tmp_path / name for name in ("weights", "events", "notes.txt", ".notes.txt")]
@@ -321,6 +324,7 @@ def test_a_half_removed_run_is_found_and_does_not_look_finished(run, monkeypatch
     assert removed == names[:-1]
 
 
+@pytest.mark.slow
 def test_history_is_read_as_it_was_written(smoke_run, code_runs):
     rows = RunDirectory(smoke_run).read_history()
     lines = (smoke_run / "history.csv").read_text().splitlines()[1:]
@@ -439,3 +443,11 @@ def test_force_replaces_the_copies_of_another_run(moved, plugins):
     assert (moved.path / "model.py").read_bytes() == (plugins / "average.py").read_bytes()
     assert not (moved.path / "dataset.py").exists()
     assert moved.read_config().fingerprint == config.fingerprint
+
+
+def test_predictions_of_different_lengths_are_one_line(run):
+    found = run.read_predictions()
+    (run.path / "evaluation.json").unlink()  # Otherwise, the checksum would differ.
+    run.write_predictions(replace(found, label=found.label[:-1]))
+    with pytest.raises(RunError, match=r"predictions\.npz .*arrays of different lengths"):
+        run.read_predictions()

@@ -178,3 +178,22 @@ def test_folds_with_the_same_seed_are_different_runs(root, capsys):
     assert len(read_finished([root], Reporter(), models=["cnn"])) == 2
     assert "repeats the configuration and seed" in capsys.readouterr().err
     assert [describe_run(run)["fold"] for run, _ in runs] == [1, 2]
+
+
+def test_a_folder_with_smoke_runs_only_names_them(tmp_path):
+    write_run(tmp_path / "_smoke", "mlp", [True, False, True])
+    with pytest.raises(RunError) as info:
+        find_runs([tmp_path])
+    assert str(info.value) == (
+        f"no run below {tmp_path}; name {tmp_path}/_smoke for the runs of --smoke, or train one:"
+        " textclf train --model mlp --dataset bbc"
+    )
+
+
+def test_two_unfinished_runs_are_one_line(run, root, capsys):
+    others = [write_run(root, "cnn", [True, False, True], seed=seed)[0] for seed in (1, 2)]
+    for other in others:
+        (other.path / "evaluation.json").unlink()
+    read_finished([root], Reporter())
+    [line] = capsys.readouterr().err.splitlines()
+    assert line == f"left out: 2 runs that are not finished, such as {others[0].path}"

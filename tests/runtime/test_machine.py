@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+import textclf
 from textclf.runtime import machine
 
 
@@ -30,6 +31,9 @@ def test_without_a_container_free_memory_is_that_of_the_machine(cgroup):
     assert machine.measure_free_memory() > 10**8
 
 
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity"), reason="processes have no affinity to processors"
+)
 def test_only_processors_that_the_process_may_use_are_counted():
     code = """
 import os
@@ -44,7 +48,8 @@ print(count_processors())
 
 def test_environment_has_versions_and_the_machine():
     found = machine.describe_environment()
-    assert set(found["versions"]) == {"python", *machine.PACKAGES}
+    assert set(found["versions"]) == {"python", "textclf", *machine.PACKAGES}
+    assert found["versions"]["textclf"] == textclf.__version__
     assert all(found["versions"].values())
     assert found["processor"]
     assert found["n_processors"] == os.cpu_count()

@@ -4,12 +4,17 @@ import asyncio
 import gc
 import json
 import socket
+import sys
 
 import pytest
 
 from textclf.serving import app, connection
-from textclf.serving import server as module
 from textclf.serving.options import ServerOptions
+
+if sys.platform == "win32":
+    pytest.skip("textclf serve needs Linux or macOS", allow_module_level=True)
+
+from textclf.serving import server as module
 
 TIMES = ServerOptions(receive_seconds=0.1, shutdown_seconds=5)
 BODY = b'{"instances": ["a text"]}'

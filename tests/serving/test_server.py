@@ -12,8 +12,12 @@ import httpx
 import pytest
 
 import textclf
-from textclf.serving import server as module
 from textclf.serving.options import ServerOptions
+
+if sys.platform == "win32":
+    pytest.skip("textclf serve needs Linux or macOS", allow_module_level=True)
+
+from textclf.serving import server as module
 
 COMMAND = Path(sys.executable).with_name("textclf")
 TEXTS = ["Shares fell as oil prices rose", "The striker scored twice \U0001f600", "a" * 1_000]

@@ -111,7 +111,9 @@ def test_missing_extra_is_one_line(cli, monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)  # Importing it fails.
     result = cli("datasets", "hf:stanfordnlp/imdb")
     assert result.code == 2
-    assert result.error_line == "--dataset hf:stanfordnlp/imdb needs pip install 'textclf[hf]'"
+    assert (
+        result.error_line == "--dataset hf:stanfordnlp/imdb needs pip install 'textclf-keras[hf]'"
+    )
 
 
 def test_dataset_without_a_name_is_refused(cli):

@@ -244,6 +244,7 @@ def test_moved_file_keeps_its_runs(cli, tmp_path):
     assert "already finished" in cli(*train, "new/a.csv").err
 
 
+@pytest.mark.posix
 def test_link_in_the_place_of_a_file_keeps_its_runs(tmp_path):
     def configure(path):
         config = resolve({"dataset": {"name": str(path)}, "model": {"name": "mlp"}})
@@ -421,6 +422,7 @@ def test_other_label_of_the_training_split_only_is_kept(tmp_path, name):
     assert load(tmp_path).label_names == tuple(sorted(["bad", "good", name]))
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize(
     ("name", "message"),
     [

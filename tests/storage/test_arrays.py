@@ -116,6 +116,7 @@ def test_files_of_killed_processes_are_removed(spool):
         assert (spool / "running" / "a.npy").exists()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full imitates a full disk")
 def test_full_disk_is_one_line_and_leaves_no_file(spool, monkeypatch):
     def fill(writer):
         with writer, Path("/dev/full").open("wb", buffering=0) as full:

@@ -46,6 +46,7 @@ def test_saved_classifier_predicts_the_same_and_keeps_its_labels(make_encoder, n
     assert expected.sum(axis=1) == pytest.approx(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_list", [list, StoredTexts.write, iter])
 def test_texts_are_predicted_in_batches_like_encoded_texts(classifier, as_list):
     texts = write_texts(3 * BATCH_SIZE + 5)
@@ -83,7 +84,9 @@ def test_only_texts_for_an_encoder_of_normalized_texts_are_normalized(make_encod
     plain, accented, fullwidth = TextClassifier(encoder, network, LABELS).predict_texts(
         ["café", "cafe\u0301", "\uff43afé"]
     )
-    assert np.array_equal(plain, accented) == np.array_equal(plain, fullwidth) == (split == "auto")
+    # The last digit may depend on the row of the batch.
+    same = [np.allclose(plain, other, atol=1e-6) for other in (accented, fullwidth)]
+    assert same == [split == "auto"] * 2
 
 
 def test_nothing_to_predict_is_an_empty_array(classifier):

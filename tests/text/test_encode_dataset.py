@@ -36,6 +36,7 @@ def test_published_vocabulary_is_preferred(dataset):
     assert build_encoder(published, config).vocabulary == ("fig", "axe")
 
 
+@pytest.mark.slow
 def test_token_ids_are_those_of_the_encoder_and_come_from_the_cache(dataset, monkeypatch):
     def check():
         encoder, inputs = encode_dataset(dataset, CONFIG, "token_ids", None, reporter=QUIET)
@@ -66,6 +67,7 @@ def test_texts_are_passed_through_without_an_encoder(dataset):
     assert list_entries() == []
 
 
+@pytest.mark.slow
 def test_features_of_an_encoder_are_computed_for_every_split(dataset):
     encoder = build_encoder(dataset, CONFIG)
     given, inputs = encode_dataset(dataset, CONFIG, "text", encoder, reporter=QUIET)
@@ -75,6 +77,7 @@ def test_features_of_an_encoder_are_computed_for_every_split(dataset):
     assert list_entries() == []
 
 
+@pytest.mark.slow
 def test_run_from_the_cache_has_the_same_bytes(cli, tmp_path):
     train = ["train", "--model", "cnn", "--dataset", "bbc", "--smoke", "--quiet", "--run-dir"]
     assert cli(*train, "cold").code == 0
@@ -127,6 +130,7 @@ def test_note_about_single_tokens_does_not_ask_for_the_characters_that_are_used(
     assert note == "100% of the test examples have one token"
 
 
+@pytest.mark.slow
 def test_training_says_that_tokens_are_unknown(cli, tmp_path):
     rows = [f"{hashlib.md5(bytes([i])).hexdigest()},{'ab'[i % 2]}" for i in range(60)]
     (tmp_path / "own.csv").write_text("text,label\n" + "\n".join(rows))

@@ -74,6 +74,12 @@ def test_texts_are_not_kept_if_encoding_stops(make_encoder, monkeypatch):
     assert kept() is None
 
 
+def test_encoding_does_not_slow_later_training_down(make_encoder, monkeypatch):
+    # On Python 3.11, each generator dataset calls mallopt, which lasts as long as the process.
+    monkeypatch.setattr(tf.data.Dataset, "from_generator", None)
+    assert len(encode(make_encoder(), ["a", "b"])) == 2
+
+
 class NoCheckpoint:
     """A store that keeps nothing."""
 
@@ -84,6 +90,7 @@ class NoCheckpoint:
         pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mlp", "hub"])
 def test_training_from_files_gives_the_same_network(dataset, name, monkeypatch, hub_cache):
     config = resolve(

@@ -22,6 +22,7 @@ PIECES = [
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=12).map("".join) | st.text(max_size=40)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", TOKENS)
 @settings(max_examples=500, deadline=None)
 @given(text=TEXTS)
@@ -44,6 +45,7 @@ def test_aligned_text_is_the_transformed_text(text):
         assert aligned.spans == sorted(aligned.spans)
 
 
+@pytest.mark.slow
 def test_letters_of_all_scripts_are_aligned_one_by_one():
     letters = [
         char for code in range(0x80, 0x20000) if unicodedata.category(char := chr(code))[0] == "L"

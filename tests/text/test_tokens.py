@@ -28,6 +28,7 @@ def split_in_graph(texts, split):
     return [[word.decode() for word in row] for row in rows]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", TOKENS)
 def test_every_character_is_split_alike_in_python_and_in_the_graph(split):
     texts = [
@@ -173,6 +174,7 @@ def test_no_accent_becomes_a_token():
     assert not missed & {*map(chr, range(0x300))}
 
 
+@pytest.mark.slow
 def test_lower_case_does_not_depend_on_the_language_of_the_system():
     code = (
         "import tensorflow as tf; from textclf.text.tokenizer import tokenize;"

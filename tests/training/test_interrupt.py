@@ -82,6 +82,7 @@ def interrupt(number, folder):
     return process.returncode, lines[-1]
 
 
+@pytest.mark.posix
 @pytest.mark.slow
 def test_an_interrupted_command_leaves_a_run_that_can_be_resumed(tmp_path):
     assert interrupt(signal.SIGINT, tmp_path) == (130, "textclf: interrupted")
@@ -92,6 +93,7 @@ def test_an_interrupted_command_leaves_a_run_that_can_be_resumed(tmp_path):
     assert len((run.path / "history.csv").read_text().splitlines()) == 1 + n_epochs
 
 
+@pytest.mark.posix
 @pytest.mark.slow
 def test_a_terminated_run_resumes_and_ends_like_an_undisturbed_one(cli, tmp_path):
     assert interrupt(signal.SIGTERM, tmp_path) == (143, "textclf: terminated")

@@ -81,6 +81,7 @@ def test_same_seed_gives_the_same_weights():
     assert without_seconds(first) == without_seconds(second)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -100,6 +101,7 @@ def test_resumed_training_gives_the_same_weights(options, done):
     assert without_seconds(resumed) == without_seconds(history)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adam", "fused-adam", "adamw"])
 def test_accumulated_batches_are_one_batch(optimizer):
     data = replace(DATA, train=make_examples(48))
@@ -134,6 +136,7 @@ def test_more_accumulated_batches_than_there_are_are_refused():
     fit(gradient_accumulation_steps=28)
 
 
+@pytest.mark.slow
 def test_biases_and_normalizations_do_not_decay():
     def make():
         backend.set_seed(7)
@@ -160,6 +163,7 @@ def test_biases_and_normalizations_do_not_decay():
             assert np.array_equal(without.numpy(), decayed.numpy()), decayed.path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 def test_training_without_validation_is_the_start_of_training_with_it(schedule):
     """The learning-rate schedule is that of all epochs."""
@@ -212,6 +216,7 @@ def test_learning_rate_follows_its_schedule(schedule, expected):
     assert [row.learning_rate for row in history.rows] == pytest.approx(expected, abs=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("schedule", "warmup", "expected"),
     [
@@ -245,6 +250,7 @@ def test_class_weights_shift_predictions():
     assert predict_rare_label(class_weight={"b": 9}) == pytest.approx(0.5, abs=0.15)
 
 
+@pytest.mark.slow
 def test_label_smoothing_limits_the_confidence():
     def measure_confidence(**options):
         network = make_network()

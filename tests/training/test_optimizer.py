@@ -26,6 +26,7 @@ def make_weights():
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weight_decay", [None, 0.5])
 @pytest.mark.parametrize("rows", ROWS)
 @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -54,6 +55,7 @@ def test_steps_equal_those_of_keras(schedule, rows, weight_decay):
             assert other.numpy() == pytest.approx(one.numpy(), rel=1e-5, abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", ["constant", "warm-up"])
 def test_a_saved_model_continues_with_the_same_steps(schedule, tmp_path):
     keras.utils.set_random_seed(1)

@@ -88,7 +88,8 @@ def test_no_lock_of_optuna_stays(path):
 
 def test_without_optuna_the_install_command_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(RequestError, match=r"^tuning needs Optuna: pip install 'textclf\[tune\]'"):
+    message = r"^tuning needs Optuna: pip install 'textclf-keras\[tune\]'"
+    with pytest.raises(RequestError, match=message):
         create_journal(tmp_path / "study.journal", {}, direction="minimize")
 
 

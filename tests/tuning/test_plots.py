@@ -129,6 +129,7 @@ def test_importance_is_that_of_the_key_that_decides():
     assert [bar.get_width() for bar in bars] == list(importance.values.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("values", "reason"),
     [

@@ -33,6 +33,7 @@ def ask_optuna(curves, states, values, direction, *, first, last):
     return None
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(curves=CURVES, values=st.lists(VALUES, min_size=1, max_size=8), data=st.data())
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ def run_whole(plan, fake, jobs=1):
     return tune._run_trials(plan, CONTEXT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_a_study_killed_in_every_trial_ends_like_one_that_was_not(
     make_plan, network_settings, fake, jobs
@@ -279,6 +280,7 @@ def test_processes_give_the_study_of_one_with_the_same_batches(make_plan, settin
     assert two.settings == one.settings
 
 
+@pytest.mark.slow
 def test_no_trial_predicts_the_test_split(make_plan, settings, news, monkeypatch):
     predicted = []
     predict, score = SklearnClassifier.predict_texts, SklearnClassifier.score_texts
@@ -339,6 +341,7 @@ def test_a_study_whose_defaults_fail_leaves_nothing(make_plan, settings, tmp_pat
     assert plan.path.exists()
 
 
+@pytest.mark.slow
 def test_best_and_defaults_are_compared_on_the_test_split_with_the_number_of_trials(
     make_plan, settings
 ):
@@ -368,6 +371,7 @@ def test_best_and_defaults_are_compared_on_the_test_split_with_the_number_of_tri
     assert written == study.make_config(study.best).to_yaml()
 
 
+@pytest.mark.slow
 def test_other_trials_that_saw_the_test_split_are_a_warning(make_plan, settings):
     plan = make_plan(settings, n_trials=8)
     study = tune.tune(plan, CONTEXT)
@@ -420,6 +424,7 @@ def test_notes_say_if_tuning_helped_and_what_the_p_value_is_about(
         assert part in note
 
 
+@pytest.mark.slow
 def test_defaults_that_fail_in_the_comparison_leave_the_best_trial(
     make_plan, settings, monkeypatch
 ):

@@ -95,7 +95,7 @@ device_option = click.option(
 track_option = click.option(
     "--track",
     type=click.Choice(["mlflow"]),
-    help="Send each finished run to MLflow, at MLFLOW_TRACKING_URI; see docs/tracking.md.",
+    help="Send each finished run to MLflow, at MLFLOW_TRACKING_URI; see docs/how-to/tracking.md.",
 )
 
 force_option = click.option(

@@ -125,7 +125,8 @@ def command(
     With --dataset or --config, first trains each --model and the baseline models with each seed,
     unless that run is finished. A failed run is shown as a row, and the exit code is 1, or 2 if all
     runs are invalid. Models are compared with the best one on every test example; see
-    docs/statistics.md, docs/cross-validation.md and docs/learning-curves.md.
+    docs/explanation/statistics.md, docs/how-to/cross-validation.md and
+    docs/how-to/learning-curves.md.
 
     \b
     Example: textclf compare --dataset bbc --model mlp --model cnn --seeds 3

@@ -109,7 +109,7 @@ def command(
 
     The method occlusion works for every model: the weight of a word is how much the probability
     falls without it. integrated-gradients divides the logit of a network of token ids over the
-    words, and weights divides the score of a linear model exactly; see docs/explanations.md.
+    words, and weights divides the score of a linear model exactly; see docs/how-to/explanations.md.
 
     \b
     Example: textclf explain runs/bbc/cnn "The striker scored twice"

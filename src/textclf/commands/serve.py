@@ -1,6 +1,7 @@
 """Serve models over HTTP."""
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -118,19 +119,24 @@ def command(
     :explain. NAME is the model, such as cnn, with the dataset if two runs have the same model.
 
     The log, JSON lines on standard error, contains no texts. SIGTERM ends the server after the
-    accepted requests, and SIGHUP loads the runs again; see docs/deploy.md.
+    accepted requests, and SIGHUP loads the runs again; see docs/how-to/deploy.md.
 
     \b
     Example: textclf serve runs/bbc/cnn
     Example: textclf serve news=runs/bbc/cnn reviews=runs/imdb/hub --port 8080
     """
+    if sys.platform == "win32":
+        raise RequestError(
+            "textclf serve needs Linux or macOS, whose signals stop and reload it; on Windows, use"
+            " WSL or the image of docs/how-to/deploy.md"
+        )
     try:
         from textclf.serving.options import ServerOptions
         from textclf.serving.server import serve
     except ImportError as error:
         raise RequestError(
             "serving needs Starlette, uvicorn and prometheus-client:"
-            f" pip install 'textclf[serve]' ({error})"
+            f" pip install 'textclf-keras[serve]' ({error})"
         ) from error
 
     options = ServerOptions(**named)

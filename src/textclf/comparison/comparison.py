@@ -27,7 +27,8 @@ class Comparison:
     """A comparison of runs, which a notebook displays as a table.
 
     Attributes:
-        rows: One per configuration, those that failed last; ``docs/results.md`` has the keys.
+        rows: One per configuration, those that failed last; ``docs/reference/results.md`` has
+            the keys.
         notes: Sentences that explain the table.
         models: The finished configurations.
         failures: The runs that failed.

@@ -1,7 +1,7 @@
 """Confidence intervals and tests over the same examples and several seeds.
 
 All models predicted the same examples, so they are compared example by example.
-``docs/statistics.md`` has the methods, their sources and their simulated error rates.
+``docs/explanation/statistics.md`` has the methods, their sources and their simulated error rates.
 """
 
 import math

@@ -23,7 +23,7 @@ from textclf.tables import format_p_value
 def tabulate(
     models: Sequence[ModelResults], *, reference: str | None = None
 ) -> tuple[list[Row], list[str]]:
-    """Summarize and compare models; ``docs/statistics.md`` has the methods.
+    """Summarize and compare models; ``docs/explanation/statistics.md`` has the methods.
 
     Args:
         models: Models on any datasets; those on the same test set are compared.
@@ -31,8 +31,8 @@ def tabulate(
             test set.
 
     Returns:
-        Rows, the most accurate of a test set first, and notes. ``docs/results.md`` documents the
-        keys.
+        Rows, the most accurate of a test set first, and notes. ``docs/reference/results.md``
+        documents the keys.
 
     Raises:
         RunError: The reference has no run.

@@ -244,11 +244,13 @@ def _refuse_unknown_sections(given: Tree, origins: _Origins, policy: CodePolicy)
 
 def _format_unknown_key(key: str, schema: type[Section], schemas: Schemas) -> str:
     """Return the message for an unknown key, which may be one of another section."""
-    elsewhere = {name: [name] for name in (*ExperimentConfig.model_fields, "search")}
+    sections = (*ExperimentConfig.model_fields, "search")
+    elsewhere = {name: [name] for name in sections}
     for section, other in schemas.items():
         for name in other.model_fields.keys() - DERIVED_KEYS:
             elsewhere.setdefault(name, []).append(f"{section}.{name}")
-    return format_unknown("key", key, schema.model_fields, elsewhere=elsewhere)
+    known = sections if schema is ExperimentConfig else schema.model_fields
+    return format_unknown("key", key, known, elsewhere=elsewhere)
 
 
 def _set(tree: Tree, override: Override) -> None:

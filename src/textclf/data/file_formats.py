@@ -218,7 +218,7 @@ def _open_parquet(path: Path, file: IO[bytes], config: FileConfig) -> Table:  # 
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as error:
-        raise RequestError(f"{path}: Parquet needs pip install 'textclf[parquet]'") from error
+        raise RequestError(f"{path}: Parquet needs pip install 'textclf-keras[parquet]'") from error
 
     @contextlib.contextmanager
     def explaining() -> Iterator[None]:
@@ -275,7 +275,9 @@ def _open_spreadsheet(path: Path, file: IO[bytes], config: FileConfig) -> Table:
     try:
         from python_calamine import CalamineError, CalamineWorkbook
     except ImportError as error:
-        raise RequestError(f"{path}: spreadsheets need pip install 'textclf[excel]'") from error
+        raise RequestError(
+            f"{path}: spreadsheets need pip install 'textclf-keras[excel]'"
+        ) from error
     try:
         workbook = CalamineWorkbook.from_filelike(file)
         for sheet in workbook.sheet_names:

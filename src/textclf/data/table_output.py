@@ -45,7 +45,9 @@ def check_output(path: Path, source: str | Path | None) -> None:
         try:
             import pyarrow  # noqa: F401
         except ImportError as error:
-            raise RequestError(f"{path}: Parquet needs pip install 'textclf[parquet]'") from error
+            raise RequestError(
+                f"{path}: Parquet needs pip install 'textclf-keras[parquet]'"
+            ) from error
 
 
 @contextlib.contextmanager

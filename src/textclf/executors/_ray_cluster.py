@@ -14,28 +14,29 @@ from textclf.config.schema import ExperimentConfig, ResourcesConfig
 from textclf.errors import RequestError, TextclfError, format_reason
 from textclf.experiment.run import RunContext
 from textclf.runtime.machine import count_processors
+from textclf.runtime.telemetry import switch_off_telemetry
 
 CONNECT_SECONDS = 12
 """How long to wait for a cluster to answer."""
 
-QUIET = {
+TIMEOUTS = {
     "RAY_CLIENT_INITIAL_CONNECTION_TIMEOUT_S": "3",
     "RAY_CLIENT_MAX_CONNECTION_TIMEOUT_S": "3",
-    "RAY_USAGE_STATS_ENABLED": "0",
 }
-"""Ray's environment variables for short timeouts and no usage statistics."""
+"""Ray's environment variables for short timeouts, unless the user has set them."""
 
 
 @contextlib.contextmanager
 def connected(address: str | None) -> Iterator[None]:
     """Connect to a cluster, or start one on this machine."""
-    for name, value in QUIET.items():
+    for name, value in TIMEOUTS.items():
         os.environ.setdefault(name, value)
+    switch_off_telemetry()
     try:
         import ray
     except ImportError as error:
         raise RequestError(
-            f"--executor ray needs Ray: pip install 'textclf[ray]' ({error})"
+            f"--executor ray needs Ray: pip install 'textclf-keras[ray]' ({error})"
         ) from error
     if address:
         _check_reachable(address)
@@ -43,7 +44,7 @@ def connected(address: str | None) -> Iterator[None]:
         {} if address else {"num_cpus": count_processors(), "include_dashboard": False}
     )
     with (
-        open(os.devnull, "w") as nowhere,  # noqa: PTH123 - not a path on Windows
+        open(os.devnull, "w", encoding="utf-8") as nowhere,  # noqa: PTH123 - no path on Windows
         contextlib.redirect_stdout(nowhere),  # Ray prints errors of its machines there.
         warnings.catch_warnings(action="ignore"),
     ):

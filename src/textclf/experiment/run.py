@@ -77,7 +77,9 @@ def run_experiment(config: ExperimentConfig, run: RunDirectory, context: RunCont
         TextclfError: Any expected error.
     """
     if context.tensorboard and find_spec("tensorboard") is None:
-        raise RequestError("--tensorboard needs TensorBoard: pip install 'textclf[tensorboard]'")
+        raise RequestError(
+            "--tensorboard needs TensorBoard: pip install 'textclf-keras[tensorboard]'"
+        )
     with run.lock_for_training(timeout_seconds=context.lock_timeout_seconds):
         run.check(config, force=context.force)
         if (result := _read_existing(run, context)) is not None:

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from textclf import __version__
 from textclf.auditing.audit import audit
 from textclf.data.loading import load_dataset
 from textclf.errors import GateError, RequestError, format_count, format_unknown
@@ -44,8 +45,8 @@ EARLIER_CARD = "README-previous.md"
 PORTABLE = Path(portable.__file__).parent
 """Folder of the modules that are copied."""
 
-VERSIONS = ("textclf", "tensorflow", "keras", "numpy", "scikit-learn")
-"""Packages whose versions are recorded, besides those that ``example.py`` needs."""
+VERSIONS = ("tensorflow", "keras", "numpy", "scikit-learn")
+"""Packages whose versions are recorded, besides textclf's and those that ``example.py`` needs."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ def check_options(run: RunDirectory, output: Path, name: str, options: ExportOpt
     if missing := [package for package in file_format.imports if find_spec(package) is None]:
         raise RequestError(
             f"--format {name} needs the package {missing[0].replace('_', '-')}: pip install"
-            f" 'textclf[{file_format.extra}]'"
+            f" 'textclf-keras[{file_format.extra}]'"
         )
     _check_output(run, output, force=options.force)
 
@@ -219,7 +220,8 @@ def _keep_card(earlier: Path, folder: Path, reporter: Reporter) -> None:
 def describe_model(run: Run, name: str, quantize: str | None) -> dict[str, Any]:
     """Return what ``export.json`` says about the model and the format."""
     result, packages = run.result, FORMATS[name].list_packages(run.model)
-    versions = {package: metadata.version(package) for package in (*VERSIONS, *packages)}
+    versions = {"textclf": __version__}
+    versions |= {package: metadata.version(package) for package in (*VERSIONS, *packages)}
     return {
         "schema_version": SCHEMA_VERSION,
         "format": name,

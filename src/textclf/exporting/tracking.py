@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeVar
 from textclf.errors import RequestError, TextclfError, format_count, format_reason, format_unknown
 from textclf.exporting.tracked import TrackedContent, TrackedRun, TrackedStudy
 from textclf.runtime.progress import Reporter
+from textclf.runtime.telemetry import switch_off_telemetry
 
 TrackerName = Literal["mlflow"]
 
@@ -32,7 +33,6 @@ DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     # Otherwise, it prints an address with its password among the results.
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 """Values of MLflow's environment variables that the user has not set."""
 
@@ -63,7 +63,7 @@ def check_tracker(name: str | None) -> None:
     if name not in TRACKERS:
         raise RequestError(format_unknown("tracker", name, TRACKERS))
     if find_spec("mlflow") is None:
-        raise RequestError("--track mlflow needs MLflow: pip install 'textclf[mlflow]'")
+        raise RequestError("--track mlflow needs MLflow: pip install 'textclf-keras[mlflow]'")
 
 
 @contextlib.contextmanager
@@ -101,6 +101,7 @@ def _configured() -> Iterator[None]:
 
     unset = {name: value for name, value in DEFAULTS.items() if name not in os.environ}
     os.environ.update(unset)
+    switch_off_telemetry()
     import mlflow  # noqa: F401 - not in the thread, in which imports could meet TensorFlow's
 
     loggers = [logging.getLogger(name) for name in NOISY_LOGGERS]

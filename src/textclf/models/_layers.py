@@ -22,7 +22,8 @@ class SequenceConfig(ModelConfig):
     vectors: str | None = Field(
         default=None,
         description="pretrained vectors of the words: `glove`, a file of GloVe, word2vec or"
-        " fastText, or a text embedding as in `handle` of the model `hub`; see docs/vectors.md",
+        " fastText, or a text embedding as in `handle` of the model `hub`; see"
+        " docs/how-to/vectors.md",
     )
     vectors_trainable: bool = Field(
         default=True, description="whether an embedding with `vectors` is trained"

@@ -51,12 +51,12 @@ FINE_TUNING_SEARCH = {
 
 
 class Config(ModelConfig):
-    """Hyperparameters; docs/encoders.md says how the defaults were chosen."""
+    """Hyperparameters; docs/how-to/encoders.md says how the defaults were chosen."""
 
     preset: str = Field(
         default=presets.DEFAULT,
         description="pretrained encoder: a preset of KerasHub, `hf://USER/MODEL`, or a folder in"
-        " the layout of Hugging Face or KerasHub; see docs/encoders.md",
+        " the layout of Hugging Face or KerasHub; see docs/how-to/encoders.md",
     )
     pooling: Literal["mean", "cls"] = Field(
         default="mean",

@@ -28,7 +28,7 @@ class Config(ModelConfig):
     handle: str = Field(
         default=handles.SHORT_NAMES["gnews-swivel-20dim"],
         description="text embedding: `glove`, a short name, a folder, a URL, or a path on tfhub.dev"
-        " or kaggle.com; see docs/hub.md",
+        " or kaggle.com; see docs/how-to/hub.md",
     )
     trainable: bool = Field(default=True, description="whether the embedding is trained")
     units: Count = Field(default=16, description="size of the hidden layer")

@@ -30,7 +30,7 @@ SEARCH = {
 
 
 class Config(ModelConfig):
-    """Hyperparameters; docs/ngrams.md says how the defaults were chosen."""
+    """Hyperparameters; docs/how-to/ngrams.md says how the defaults were chosen."""
 
     max_ngram: int = Field(
         default=1, ge=1, le=5, description="maximum length of an n-gram, in tokens"

@@ -518,10 +518,13 @@ class RunDirectory:
         with self.lock():
             try:
                 others = self._remove(self.list_written())
-                if not others:
+                is_empty = not any(self.path.iterdir())
+                if is_empty:
                     self.path.rmdir()
             except OSError as error:
                 raise RunError(format_os_error("remove", self.path, error)) from error
+        if not (others or is_empty):  # Windows removes the lock when it is released.
+            remove_empty_folders([self.path])
         return others
 
     def _remove(self, written: Iterable[Path]) -> list[Path]:

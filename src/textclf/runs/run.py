@@ -20,7 +20,7 @@ class Run:
 
     Args:
         path: Run directory.
-        trust_code: Whether its Python files may be executed; see ``docs/plugins.md``.
+        trust_code: Whether its Python files may be executed; see ``docs/how-to/plugins.md``.
 
     Example:
         >>> run = textclf.load_run("runs/bbc/cnn")

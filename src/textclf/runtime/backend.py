@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from textclf.errors import RequestError
+from textclf.runtime.telemetry import switch_off_telemetry
 
 DEVICES = ("auto", "cpu", "gpu")
 
@@ -98,6 +99,7 @@ def import_tensorflow() -> None:
         )
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    switch_off_telemetry()  # Keras imports huggingface_hub.
     is_started = "tensorflow" in sys.modules
     with contextlib.nullcontext() if is_started else holding_back_stderr():
         import tensorflow as tf

@@ -12,6 +12,8 @@ from typing import Any
 
 import psutil
 
+from textclf import __version__
+
 CGROUP = Path("/sys/fs/cgroup")
 """Where Linux keeps the limits of a container (cgroup v2)."""
 
@@ -21,7 +23,6 @@ ENVIRONMENT_FIELDS = (
 """Fields of ``meta.json`` that may change the last digits of a result."""
 
 PACKAGES = (
-    "textclf",
     "tensorflow",
     "keras",
     "tensorflow-datasets",
@@ -39,7 +40,7 @@ def describe_environment(packages: Iterable[str] = ()) -> dict[str, Any]:
         packages: Installed packages that the model needs, besides `PACKAGES`.
     """
     return {
-        "versions": {"python": platform.python_version()}
+        "versions": {"python": platform.python_version(), "textclf": __version__}
         | {package: version(package) for package in (*PACKAGES, *packages)},
         "commit": _read_commit(),
         "platform": platform.platform(),

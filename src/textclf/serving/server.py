@@ -25,6 +25,9 @@ from textclf.serving.metrics import Metrics
 from textclf.serving.options import IDLE_SECONDS, ServerOptions
 from textclf.serving.served_models import ServedModels, make_loader, name_runs
 
+if sys.platform == "win32":
+    raise ImportError("the server needs signals that Windows lacks")
+
 MAX_OPEN_FILES = 65_536
 """Files, and so connections, that the process may open, if the system allows."""
 

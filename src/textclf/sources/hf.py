@@ -16,6 +16,7 @@ from textclf.data.dataset import TextDataset
 from textclf.data.table import Table
 from textclf.data.tabular import TableConfig, find_columns, load_library_dataset
 from textclf.errors import DataError, RequestError, format_reason
+from textclf.runtime.telemetry import switch_off_telemetry
 from textclf.storage.downloads import USE_BBC
 
 BATCH_SIZE = 1_000
@@ -80,10 +81,13 @@ def _path(config: Config) -> str:
 
 def _load_splits(config: Config) -> dict[str, Any]:
     """Return the splits, each a table in memory-mapped files."""
+    switch_off_telemetry()
     try:
         import datasets
     except ImportError as error:
-        raise RequestError(f"--dataset {config.name} needs pip install 'textclf[hf]'") from error
+        raise RequestError(
+            f"--dataset {config.name} needs pip install 'textclf-keras[hf]'"
+        ) from error
     if not _path(config):
         raise RequestError("--dataset hf: needs a name, such as hf:stanfordnlp/imdb")
     for name in ("datasets", "huggingface_hub"):  # They log every attempt.

@@ -69,7 +69,7 @@ class ArrayWriter:
             self._write_header()
             self._file.close()
         array = open_array(self._path)
-        weakref.finalize(array, self._path.unlink, missing_ok=True)
+        weakref.finalize(array, _remove_file, self._path)
         return array
 
     def _write_header(self) -> None:
@@ -93,6 +93,13 @@ def write_batches(batches: Iterable[npt.NDArray[Any]]) -> npt.NDArray[Any]:
         for batch in iterator:
             writer.append(batch)
         return writer.finish()
+
+
+def _remove_file(path: Path) -> None:
+    # Windows refuses if the file is open: releasing its lock removes a lock file, and the next
+    # process removes an array.
+    with contextlib.suppress(PermissionError):
+        path.unlink(missing_ok=True)
 
 
 def open_array(path: Path) -> npt.NDArray[Any]:
@@ -196,4 +203,4 @@ def _close_spool(lock: BaseFileLock) -> None:
 
 def _remove_spool(lock_path: Path) -> None:
     shutil.rmtree(lock_path.with_suffix(""), ignore_errors=True)
-    lock_path.unlink(missing_ok=True)
+    _remove_file(lock_path)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock
 
+from textclf import __version__
 from textclf.errors import TextclfError
 from textclf.storage.arrays import open_array
 from textclf.storage.cache_folders import own_cache
@@ -101,7 +102,8 @@ class CacheParts:
 
 def _locate(kind: str, key: Mapping[str, Any]) -> Path:
     """Return the folder of a key."""
-    versions = {name: version(name) for name in ("keras", "numpy", "tensorflow", "textclf")}
+    versions = {name: version(name) for name in ("keras", "numpy", "tensorflow")}
+    versions["textclf"] = __version__
     full_key = json.dumps([FORMAT_VERSION, versions, kind, key], sort_keys=True)
     return entries_folder() / f"{kind}-{hashlib.sha256(full_key.encode()).hexdigest()[:20]}"
 

@@ -28,7 +28,10 @@ def write_checkpoint(path: Path, history_path: Path | None, checkpoint: Checkpoi
 
 
 def _write_history(path: Path, rows: list[dict[str, Any]]) -> None:
-    with write_atomically(path) as temporary, temporary.open("w", newline="") as file:
+    with (
+        write_atomically(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)

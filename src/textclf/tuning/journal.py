@@ -52,7 +52,9 @@ def import_optuna() -> Any:
     try:
         import optuna
     except ImportError as error:
-        raise RequestError(f"tuning needs Optuna: pip install 'textclf[tune]' ({error})") from error
+        raise RequestError(
+            f"tuning needs Optuna: pip install 'textclf-keras[tune]' ({error})"
+        ) from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
 

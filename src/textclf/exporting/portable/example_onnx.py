@@ -31,6 +31,7 @@ class Classifier:
         description = json.loads((Path(folder) / "export.json").read_text(encoding="utf-8"))
         self.label_names: list[str] = description["label_names"]
         self._tokenizer = Tokenizer.load(Path(folder) / "tokenizer.json")
+        onnxruntime.disable_telemetry_events()  # It has telemetry on Windows.
         self._session = onnxruntime.InferenceSession(
             str(Path(folder) / "model.onnx"), providers=["CPUExecutionProvider"]
         )

@@ -4,12 +4,16 @@ python example.py "Shares fell as oil prices rose"
 """
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Which TensorFlow reads when it is imported.
+
 import tensorflow as tf
 
 FOLDER = Path(__file__).resolve().parent

@@ -1,4 +1,4 @@
-"""Prints the validation accuracy of settings of the model ngram, as docs/ngrams.md shows them.
+"""Prints the validation accuracy of settings of ngram, as in docs/how-to/ngrams.md.
 
 Example: python scripts/benchmarks/choose_ngram_settings.py > settings.md
 

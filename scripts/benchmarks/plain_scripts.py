@@ -7,10 +7,8 @@ Example: python scripts/benchmarks/plain_scripts.py reuters --model cnn --epochs
 """
 
 import argparse
-import importlib
 import json
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -146,27 +144,6 @@ def predict_ids(model_path: str, ids_path: str) -> dict[str, Any]:
     return {"texts": len(ids)}
 
 
-def run_fasttext() -> dict[str, Any]:
-    """Train and evaluate fastText on Reuters, 25 epochs; needs a package that contains it."""
-    fasttext = importlib.import_module("fasttext")
-    from keras.datasets import reuters
-
-    (x, y), (x_test, y_test) = reuters.load_data()
-    words = {rank + 3: word for word, rank in reuters.get_word_index().items()}
-    lines = [
-        f"__label__{label} " + " ".join(words.get(rank, "") for rank in row)
-        for row, label in zip([*x, *x_test], [*y, *y_test], strict=True)
-    ]
-    with tempfile.TemporaryDirectory() as folder:
-        train, test = Path(folder) / "train.txt", Path(folder) / "test.txt"
-        train.write_text("\n".join(lines[: len(x)]) + "\n")
-        test.write_text("\n".join(lines[len(x) :]) + "\n")
-        with timed("fit"):
-            model = fasttext.train_supervised(str(train), epoch=25, lr=0.5, verbose=0)
-        _, accuracy, _ = model.test(str(test))
-    return {"accuracy": accuracy}
-
-
 def main() -> None:
     """Run a subcommand, and print its results and seconds."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
@@ -177,7 +154,6 @@ def main() -> None:
         "--epochs", type=int, default=10, metavar="N", help="Number of epochs.  [default: 10]"
     )
     commands.add_parser("imdb", help="Read IMDB, and encode it as token ids.")
-    commands.add_parser("fasttext", help="Train and evaluate fastText on Reuters.")
     texts = commands.add_parser("predict-texts", help="Predict IMDB's test texts with textclf.")
     texts.add_argument("run_path", metavar="RUN", help="Finished run on IMDB.")
     ids = commands.add_parser("predict-ids", help="Predict the same texts with Keras, from ids.")
@@ -188,7 +164,6 @@ def main() -> None:
     functions: dict[str, Callable[..., dict[str, Any]]] = {
         "reuters": train_on_reuters,
         "imdb": encode_imdb,
-        "fasttext": run_fasttext,
         "predict-texts": predict_texts,
         "predict-ids": predict_ids,
     }

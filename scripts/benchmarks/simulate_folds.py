@@ -1,4 +1,4 @@
-"""Prints the false alarms of tests over folds in docs/statistics.md, as a Markdown table.
+"""Prints the false alarms of tests over folds, for docs/explanation/statistics.md, in Markdown.
 
 Two models are equal by construction: the same learner is fitted on two disjoint sets of features
 that are drawn from the same distribution. Each comparison draws a new sample, divides it into

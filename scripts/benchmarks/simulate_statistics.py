@@ -1,4 +1,4 @@
-"""Prints the error rates of the tests in docs/statistics.md, as a Markdown table.
+"""Prints the error rates of the tests in docs/explanation/statistics.md, as a Markdown table.
 
 Two models are equally accurate; each finds its own examples easy, and the accuracy of each seed
 deviates at random.

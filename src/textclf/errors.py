@@ -52,6 +52,11 @@ class PrunedError(TextclfError):
     """A trial was stopped early, because it is worse than earlier trials."""
 
 
+def format_install(extra: str) -> str:
+    """Return the command that installs an extra."""
+    return f"pip install 'textclf-keras[{extra}]'"  # The name of the distribution.
+
+
 def format_count(n: int, noun: str) -> str:
     """Return a number with its noun, such as ``1 run`` or ``3 runs``."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

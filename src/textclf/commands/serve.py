@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from textclf.commands._options import device_option, quiet_option, trust_code_option
-from textclf.errors import RequestError, format_list
+from textclf.errors import RequestError, format_install, format_list
 from textclf.storage.limits import MEGABYTE
 
 NAMED = re.compile(r"([^=]*)=(.+)", re.DOTALL)
@@ -136,7 +136,7 @@ def command(
     except ImportError as error:
         raise RequestError(
             "serving needs Starlette, uvicorn and prometheus-client:"
-            f" pip install 'textclf-keras[serve]' ({error})"
+            f" {format_install('serve')} ({error})"
         ) from error
 
     options = ServerOptions(**named)

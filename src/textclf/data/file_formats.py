@@ -26,7 +26,7 @@ from textclf.data.table import (
     join_texts,
 )
 from textclf.data.tabular import FileConfig, find_columns
-from textclf.errors import DataError, RequestError, format_list, format_reason
+from textclf.errors import DataError, RequestError, format_install, format_list, format_reason
 from textclf.storage.containers import ZIP, open_content
 from textclf.storage.encodings import name_codec, open_text, read_lines
 from textclf.storage.limits import FILE
@@ -218,7 +218,7 @@ def _open_parquet(path: Path, file: IO[bytes], config: FileConfig) -> Table:  # 
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as error:
-        raise RequestError(f"{path}: Parquet needs pip install 'textclf-keras[parquet]'") from error
+        raise RequestError(f"{path}: Parquet needs {format_install('parquet')}") from error
 
     @contextlib.contextmanager
     def explaining() -> Iterator[None]:
@@ -275,9 +275,7 @@ def _open_spreadsheet(path: Path, file: IO[bytes], config: FileConfig) -> Table:
     try:
         from python_calamine import CalamineError, CalamineWorkbook
     except ImportError as error:
-        raise RequestError(
-            f"{path}: spreadsheets need pip install 'textclf-keras[excel]'"
-        ) from error
+        raise RequestError(f"{path}: spreadsheets need {format_install('excel')}") from error
     try:
         workbook = CalamineWorkbook.from_filelike(file)
         for sheet in workbook.sheet_names:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from textclf.data.table import ABSENT, TableColumn
-from textclf.errors import DataError, RequestError, format_reason
+from textclf.errors import DataError, RequestError, format_install, format_reason
 from textclf.storage.files import write_atomically
 
 WriteRows = Callable[[Sequence[Sequence[Any]]], None]
@@ -45,9 +45,7 @@ def check_output(path: Path, source: str | Path | None) -> None:
         try:
             import pyarrow  # noqa: F401
         except ImportError as error:
-            raise RequestError(
-                f"{path}: Parquet needs pip install 'textclf-keras[parquet]'"
-            ) from error
+            raise RequestError(f"{path}: Parquet needs {format_install('parquet')}") from error
 
 
 @contextlib.contextmanager

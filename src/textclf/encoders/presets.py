@@ -17,6 +17,7 @@ from textclf.errors import (
     EmbeddingError,
     RequestError,
     format_error,
+    format_install,
     format_nearest,
     format_nearest_path,
     format_reason,
@@ -53,7 +54,7 @@ _errors: dict[str, tuple[EmbeddingError, float]] = {}
 EXTRA = ("keras_hub", "tensorflow_text", "safetensors", "huggingface_hub")
 """Modules of the packages in the extra ``encoder``."""
 
-NEEDS_EXTRA = "the model encoder needs KerasHub: pip install 'textclf-keras[encoder]'"
+NEEDS_EXTRA = f"the model encoder needs KerasHub: {format_install('encoder')}"
 REMEDY = (
     "connect to the network once, or set model.preset to a folder with the files of a preset; see"
     " docs/how-to/encoders.md"

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from textclf.config.schema import ExperimentConfig, ResourcesConfig
-from textclf.errors import RequestError, TextclfError, format_reason
+from textclf.errors import RequestError, TextclfError, format_install, format_reason
 from textclf.experiment.run import RunContext
 from textclf.runtime.machine import count_processors
 from textclf.runtime.telemetry import switch_off_telemetry
@@ -36,7 +36,7 @@ def connected(address: str | None) -> Iterator[None]:
         import ray
     except ImportError as error:
         raise RequestError(
-            f"--executor ray needs Ray: pip install 'textclf-keras[ray]' ({error})"
+            f"--executor ray needs Ray: {format_install('ray')} ({error})"
         ) from error
     if address:
         _check_reachable(address)

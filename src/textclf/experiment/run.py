@@ -10,7 +10,7 @@ from textclf.config.schema import DatasetConfig, ExperimentConfig
 from textclf.data.dataset import TextDataset
 from textclf.data.loading import load_dataset
 from textclf.data.summary import list_notes
-from textclf.errors import PrunedError, RequestError, format_unknown
+from textclf.errors import PrunedError, RequestError, format_install, format_unknown
 from textclf.evaluation.metrics import Evaluation
 from textclf.evaluation.temperature import CALIBRATION_METRICS, CalibrationReport
 from textclf.experiment.device import has_network, start_device
@@ -77,9 +77,7 @@ def run_experiment(config: ExperimentConfig, run: RunDirectory, context: RunCont
         TextclfError: Any expected error.
     """
     if context.tensorboard and find_spec("tensorboard") is None:
-        raise RequestError(
-            "--tensorboard needs TensorBoard: pip install 'textclf-keras[tensorboard]'"
-        )
+        raise RequestError(f"--tensorboard needs TensorBoard: {format_install('tensorboard')}")
     with run.lock_for_training(timeout_seconds=context.lock_timeout_seconds):
         run.check(config, force=context.force)
         if (result := _read_existing(run, context)) is not None:

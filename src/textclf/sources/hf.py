@@ -15,7 +15,7 @@ from pydantic import Field
 from textclf.data.dataset import TextDataset
 from textclf.data.table import Table
 from textclf.data.tabular import TableConfig, find_columns, load_library_dataset
-from textclf.errors import DataError, RequestError, format_reason
+from textclf.errors import DataError, RequestError, format_install, format_reason
 from textclf.runtime.telemetry import switch_off_telemetry
 from textclf.storage.downloads import USE_BBC
 
@@ -85,9 +85,7 @@ def _load_splits(config: Config) -> dict[str, Any]:
     try:
         import datasets
     except ImportError as error:
-        raise RequestError(
-            f"--dataset {config.name} needs pip install 'textclf-keras[hf]'"
-        ) from error
+        raise RequestError(f"--dataset {config.name} needs {format_install('hf')}") from error
     if not _path(config):
         raise RequestError("--dataset hf: needs a name, such as hf:stanfordnlp/imdb")
     for name in ("datasets", "huggingface_hub"):  # They log every attempt.

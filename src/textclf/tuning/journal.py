@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from textclf.config.search_space import SearchSpace
-from textclf.errors import RequestError
+from textclf.errors import RequestError, format_install
 from textclf.storage.files import reading, write_atomically
 from textclf.tuning.distributions import to_distributions
 from textclf.tuning.trial import Trial
@@ -52,9 +52,7 @@ def import_optuna() -> Any:
     try:
         import optuna
     except ImportError as error:
-        raise RequestError(
-            f"tuning needs Optuna: pip install 'textclf-keras[tune]' ({error})"
-        ) from error
+        raise RequestError(f"tuning needs Optuna: {format_install('tune')} ({error})") from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
 
